@@ -1,0 +1,5 @@
+//! viewtail: access logs into Kafka, every line exactly once.
+
+pub mod event;
+pub mod format;
+pub mod pipeline;

@@ -1,0 +1,300 @@
+//! What enters the machine and what leaves it.
+//!
+//! The pipeline never touches a file, a socket or a clock. A shell (the agent, or the simulator) feeds it
+//! [`Input`]s one at a time with the monotonic time, and carries out the [`Action`]s it returns, in their order.
+//! Every action of a file or of Kafka is answered by exactly one input.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::batch::Block;
+use super::checkpoint::Snapshot;
+use super::identity::Tuple;
+use super::notice::Notice;
+use super::shard::ShardWrite;
+
+/// A path as the file system spells it: bytes, shared between all who remember it.
+pub type SharedPath = Arc<Path>;
+
+/// Monotonic milliseconds since an arbitrary start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// The instant `milliseconds` later.
+    #[must_use]
+    pub fn plus(self, milliseconds: u64) -> Self {
+        Self(self.0.saturating_add(milliseconds))
+    }
+
+    /// Milliseconds from `earlier` to this instant, 0 if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A descriptor that the shell holds for the machine; the machine chooses the number and never reuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u64);
+
+/// What a directory says of one regular file (or of something that only looks like one).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSeen {
+    /// Full path.
+    pub path: SharedPath,
+    /// What the path is.
+    pub kind: FileKind,
+    /// Size and identity.
+    pub stat: Stat,
+}
+
+/// What a listed or opened path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A FIFO, socket, device or directory: never read.
+    Other,
+}
+
+/// The part of `struct stat` that the machine decides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Device, inode and birth.
+    pub tuple: Tuple,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time, nanoseconds since the epoch: compared for change, never for order.
+    pub modified_ns: i128,
+    /// Number of names; 0 means that the file is unlinked and lives by our descriptor alone.
+    pub links: u64,
+}
+
+/// A directory that was looked at.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The directory.
+    pub directory: SharedPath,
+    /// All its files, or why they could not be listed. A missing directory is an empty one: its parent was read.
+    pub files: Result<Vec<FileSeen>, FileError>,
+}
+
+/// Why a file or directory could not be had; none of these is ever taken for a deletion but `NotFound`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileError {
+    /// ENOENT, with the parent directory readable.
+    NotFound,
+    /// EACCES or EPERM.
+    Permission,
+    /// EMFILE or ENFILE.
+    TooManyFiles,
+    /// A FIFO, device, socket, directory or forbidden symbolic link.
+    NotRegular,
+    /// EIO, ESTALE and whatever else: try again later.
+    Unknown,
+}
+
+/// What the machine wants to know of a file at its opening.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// Positions whose preceding bytes (see [`super::identity::MARKER_BYTES_MAX`]) are wanted.
+    pub markers: Vec<u64>,
+    /// Whether the last line boundary of the file is wanted (`start: end`).
+    pub boundary: bool,
+}
+
+/// What the shell found on opening a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// From the descriptor, not from the path.
+    pub stat: Stat,
+    /// The first bytes of the file, at most [`super::identity::HEAD_BYTES_MAX`].
+    pub head: Vec<u8>,
+    /// For each position asked for: the bytes that stand before it, shorter at the start of the file;
+    /// `None` where the file is shorter than the position.
+    pub markers: Vec<Option<Vec<u8>>>,
+    /// The position after the last newline, 0 if there is none; only if asked for.
+    pub boundary: Option<u64>,
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// The bytes from the position asked for; empty at the end of the file.
+    pub data: &'a [u8],
+    /// The bytes before the position, read AFTER `data`: if they changed, `data` is of another generation.
+    pub before: &'a [u8],
+    /// From the descriptor, taken after `data` was read.
+    pub stat: Stat,
+}
+
+/// Everything that can wake the machine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Time passed: the machine asked for it, or the shell had nothing else.
+    Tick,
+    /// Something happened at this path; a hint that may be late, doubled, coalesced or missing.
+    Hint(SharedPath),
+    /// Hints were lost: look at everything.
+    HintsLost,
+    /// Answers [`Action::Sweep`] (all directories) and [`Action::List`] (one).
+    Listed(Vec<Listing>),
+    /// Answers [`Action::Open`]; on an error the shell holds no descriptor for it.
+    Opened(FileId, Result<Opened, FileError>),
+    /// Answers [`Action::Read`].
+    Read(FileId, Result<Chunk<'a>, FileError>),
+    /// Answers [`Action::Kafka`].
+    Kafka(Reply),
+    /// Stop: commit what is read, then exit.
+    Stop,
+}
+
+/// Everything the machine can want.
+#[derive(Debug)]
+pub enum Action {
+    /// List every directory that the configured paths can match in.
+    Sweep,
+    /// List one directory.
+    List(SharedPath),
+    /// Open a file without blocking and without following symbolic links unless configured, and look at it.
+    Open(FileId, SharedPath, Ask),
+    /// Read up to `length` bytes from `position`; the shell adds up to `before` bytes that stand before it.
+    Read {
+        /// The descriptor.
+        file: FileId,
+        /// Where the bytes start.
+        position: u64,
+        /// The most bytes to read.
+        length: usize,
+        /// How many bytes before the position are wanted for verification.
+        before: usize,
+    },
+    /// Close a descriptor. Not answered.
+    Close(FileId),
+    /// Write the local state. Not answered; a failure is the shell's to report, Kafka holds the truth.
+    Persist(Snapshot),
+    /// Hand a command to the thread that owns the producer; commands are carried out in order, one at a time.
+    Kafka(Command),
+    /// Tell the operator. Not answered.
+    Say(Notice),
+    /// The work is over. Not answered; nothing follows.
+    Exit(Exit),
+}
+
+/// What the Kafka edge can be told.
+#[derive(Debug)]
+pub enum Command {
+    /// Drop the producer if there is one, look the topic up (without creating it), make a producer,
+    /// `init_transactions` in exactly_once. Answered by [`Reply::Connected`].
+    Connect,
+    /// Read the committed offsets and metadata of these groups, all partitions of the anchor, read_committed.
+    Fetch(std::ops::Range<u32>),
+    /// Begin a transaction.
+    Begin,
+    /// Queue a block's records. The block comes back for reuse.
+    Produce(Block),
+    /// Wait until every record is acknowledged.
+    Flush,
+    /// Put positions into the transaction, group by group in the order given.
+    SendOffsets(Vec<ShardWrite>),
+    /// Commit the transaction.
+    Commit,
+    /// Abort the transaction.
+    Abort,
+    /// Drop the producer.
+    Disconnect,
+}
+
+/// What the Kafka edge answers.
+#[derive(Debug)]
+pub enum Reply {
+    /// The producer is there and older incarnations are fenced.
+    Connected {
+        /// Partitions of the topic, at least 1.
+        partitions: u32,
+        /// The cluster's id, where the broker tells it.
+        cluster_id: Option<String>,
+    },
+    /// One element per group asked for, each with one element per partition of the anchor.
+    Fetched(Vec<Vec<Committed>>),
+    /// The transaction is open.
+    Began,
+    /// All records of the block are queued.
+    Produced(Block),
+    /// Every record is acknowledged or, in best_effort, given up: so many.
+    Flushed {
+        /// Records that were not delivered; 0 but in best_effort.
+        failed: u64,
+    },
+    /// The positions are in the transaction.
+    OffsetsSent,
+    /// The transaction is committed. `tainted`: a request of it may still be under way (epoch hygiene).
+    Committed {
+        /// Whether a transport error, a time-out, a coordinator change or a retry was seen since it began.
+        tainted: bool,
+    },
+    /// The transaction is aborted.
+    Aborted,
+    /// The producer is dropped.
+    Disconnected,
+    /// The command failed. A produced block is lost with it.
+    Failed(Failure),
+}
+
+/// The committed offset of one partition of one group; `None` in both where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The transaction number that was committed as an offset.
+    pub sequence: Option<u64>,
+    /// The metadata beside it.
+    pub metadata: String,
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What may be done about it.
+    pub class: Class,
+    /// What it was, where the machine acts on it.
+    pub cause: Cause,
+    /// For the operator: one line without a trailing period.
+    pub message: String,
+}
+
+/// The three classes of librdkafka's INTRODUCTION, "Transactional Producer"; what is not classified is fatal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The same command may be given again.
+    Retriable,
+    /// The transaction must be aborted.
+    Abortable,
+    /// The producer is lost, and the outcome of a commit with it.
+    Fatal,
+}
+
+/// Causes that the machine tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No broker answers.
+    Unreachable,
+    /// The topic does not exist.
+    TopicMissing,
+    /// Another producer took our transactional id, or the coordinator timed our transaction out.
+    Fenced,
+    /// A record or batch is larger than the broker takes.
+    TooLarge,
+    /// The broker or its access rules will never allow it: configuration, not time, is the remedy.
+    Refused,
+    /// Anything else.
+    Other,
+}
+
+/// Why the machine ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It was asked to, and everything read is committed or will be read again.
+    Stopped,
+    /// The configuration or the cluster has to be changed by a person.
+    Refused(String),
+}
