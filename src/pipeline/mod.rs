@@ -5,4 +5,5 @@ pub mod batch;
 pub mod checkpoint;
 pub mod identity;
 pub mod notice;
+pub mod options;
 pub mod shard;
