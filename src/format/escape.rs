@@ -41,7 +41,7 @@ impl Escape {
     /// backslash: [`Self::quote_end`] knows.
     pub(super) fn never_writes(self, byte: u8) -> bool {
         match self {
-            Self::Default => byte == b'"' || byte < b' ' || byte >= 0x7F,
+            Self::Default => byte == b'"' || !(b' '..0x7F).contains(&byte),
             Self::Json => byte < b' ',
         }
     }

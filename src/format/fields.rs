@@ -64,6 +64,12 @@ pub struct Value<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Whether the format has a well-known variable.
+    #[must_use]
+    pub fn has(&self, field: Field) -> bool {
+        self.format.has(field)
+    }
+
     /// A well-known variable's value; `None` where the format does not have it or the line shows that it is absent.
     #[must_use]
     pub fn get(&self, field: Field) -> Option<Value<'a>> {

@@ -220,3 +220,130 @@ impl Attempt<'_> {
         self.work_left = self.work_left.saturating_sub(bytes.saturating_add(WORK_PER_ATTEMPT));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::format::{Escape, Format, Spans};
+
+    /// Shows the values joined by `|`.
+    fn split(format: &Format, line: &str) -> Option<String> {
+        let mut spans = Spans::default();
+        let fields = format.split(line.as_bytes(), &mut spans)?;
+        let texts = fields.iter().map(|(_, value)| String::from_utf8_lossy(value.text()).into_owned());
+        Some(texts.collect::<Vec<_>>().join("|"))
+    }
+
+    fn check(template: &str, line: &str, expect: Option<&str>) {
+        let format = Format::nginx(template, Escape::Default).unwrap();
+        assert_eq!(split(&format, line).as_deref(), expect, "{template} {line}");
+    }
+
+    fn check_json(template: &str, line: &str, expect: Option<&str>) {
+        let format = Format::nginx(template, Escape::Json).unwrap();
+        assert_eq!(split(&format, line).as_deref(), expect, "{template} {line}");
+    }
+
+    /// Puts a user into a combined line; the other values are as expected.
+    fn check_user(user: &str, fits: bool) {
+        let rest = r#"[22/Nov/2026:10:13:39 +0000] "GET / HTTP/1.1" 200 612 "-" "curl/8""#;
+        let expect = fits
+            .then(|| format!("127.0.0.1|{user}|22/Nov/2026:10:13:39 +0000|GET / HTTP/1.1|200|612|-|curl/8"));
+        assert_eq!(split(&Format::combined(), &format!("127.0.0.1 - {user} {rest}")), expect, "{user}");
+    }
+
+    #[test]
+    fn users_with_spaces_and_brackets() {
+        check_user("-", true);
+        check_user("", true);
+        check_user("alice", true);
+        check_user("al ice [x]", true);
+        check_user("a [ [ [[ b", true);
+        check_user("x [22/Nov/2026:10:13:39 +0000", true);
+        check_user("x [22/Nov/2026:10:13:39 +0000] ", true);
+        check_user("x [22/Nov/2026:10:13:39 +0000] 'GET / HTTP/1.1' 200 1", true);
+        check_user(&" [".repeat(4000), true);
+        check_user(&" [22/Nov/2026:10:13:39 +0000]".repeat(300), true);
+        check_user(r#"a"b"#, false);
+    }
+
+    #[test]
+    fn torn_and_glued_lines_do_not_fit() {
+        let line = r#"127.0.0.1 - - [22/Nov/2026:10:13:39 +0000] "GET / HTTP/1.1" 200 612 "-" "curl/8""#;
+        let combined = Format::combined();
+        assert!(split(&combined, line).is_some());
+        for cut in 0..line.len() {
+            assert_eq!(split(&combined, &line[..cut]), None, "{}", &line[..cut]);
+            // Before the request, the cut line and the next one together are a line with a strange user.
+            if line[..cut].contains('"') {
+                assert_eq!(split(&combined, &format!("{}{line}", &line[..cut])), None, "{}", &line[..cut]);
+            }
+        }
+        assert_eq!(split(&combined, &format!("{line} ")), None);
+        assert_eq!(split(&combined, &format!("{line}\"")), None);
+        assert_eq!(split(&combined, &format!("\0{line}")), None);
+    }
+
+    #[test]
+    fn oddities_of_requests_and_addresses() {
+        for request in
+            ["", "-", r"\x16\x03\x01\x00\xA5", "GET /nine", "GET /a b c HTTP/1.1", "FOO / HTTP/1.1"]
+        {
+            for address in ["192.0.2.1", "2001:db8::1", "unix:"] {
+                let line = format!(r#"{address} - - [22/Nov/2026:10:13:39 +0000] "{request}" 009 0 "-" "-""#);
+                let expect = format!("{address}|-|22/Nov/2026:10:13:39 +0000|{request}|009|0|-|-");
+                assert_eq!(split(&Format::combined(), &line), Some(expect));
+            }
+        }
+    }
+
+    #[test]
+    fn typed_variables_find_their_end_behind_what_looks_like_it() {
+        check("$remote_addr:$remote_port $status", "192.0.2.1:5 200", Some("192.0.2.1|5|200"));
+        check("$remote_addr:$remote_port $status", "2001:db8::1:5 200", Some("2001:db8::1|5|200"));
+        check("$remote_addr:$remote_port $status", "1::2:3:44 200", Some("1::2:3|44|200"));
+        check("$remote_addr:$remote_port $status", "unix:: 200", Some("unix:||200"));
+        check("$http_x $status", "a 200 404", Some("a 200|404"));
+        check("$http_x-$status-", "a-200-404-", Some("a-200|404"));
+        check("$status$pipe$request_time", "200p0.002", Some("200|p|0.002"));
+        check("$status $http_x", "200 rest of the line", Some("200|rest of the line"));
+    }
+
+    #[test]
+    fn lists_and_unquoted_values() {
+        let template = r#"$upstream_status $upstream_response_time $request_time "$request""#;
+        check(template, r#"502 0.1 0.2 "x""#, Some("502|0.1|0.2|x"));
+        check(
+            "$upstream_response_time $request_time",
+            "0.002, 0.000 : - 0.004",
+            Some("0.002, 0.000 : -|0.004"),
+        );
+        check("\"$upstream_status\" $status", "\"502, 502\" 502", Some("502, 502|502"));
+        check("$http_x\t$status", "a b\t200", Some("a b|200"));
+        check("$http_x\t$status", "a\tb\t200", None);
+    }
+
+    #[test]
+    fn json_shaped_formats_need_not_be_json() {
+        let template = r#"{"urt":$upstream_response_time,"ua":"$http_user_agent","st":$status}"#;
+        check_json(template, r#"{"urt":,"ua":"a\"b\\","st":200}"#, Some(r#"|a\"b\\|200"#));
+        check_json(template, r#"{"urt":0.1, 0.2,"ua":"","st":200}"#, Some("0.1, 0.2||200"));
+        check_json(template, r#"{"urt":,"ua":"x","st":200,"st":404}"#, None);
+        check_json(template, r#"{"urt":,"ua":"x"y","st":200}"#, None);
+        check_json(template, r#"{"urt":,"ua":"x\","st":200}"#, None);
+        check(template, r#"{"urt":-,"ua":"a\x22b","st":200}"#, Some(r"-|a\x22b|200"));
+        check_json(r#"{"a":"$http_a","b":$http_b}"#, r#"{"a":"1","b":x}y}"#, Some("1|x}y"));
+        check_json(r#"{"a":"$http_a","b":$http_b}"#, r#"{"a":"1","b":2,"c":"3"}"#, None);
+    }
+
+    #[test]
+    fn hostile_lines_cost_a_bounded_time() {
+        let format = Format::nginx("$http_a $http_b $http_c $host-$http_d $status", Escape::Default).unwrap();
+        for line in
+            [" ".repeat(1 << 20), "a ".repeat(1 << 19), "-".repeat(1 << 20), "a - 200 ".repeat(1 << 17)]
+        {
+            let mut spans = Spans::default();
+            // Without the bound, this would run for years: that it ends is the assertion.
+            assert!(format.split(line.as_bytes(), &mut spans).is_none());
+        }
+    }
+}

@@ -141,3 +141,47 @@ impl Format {
         Self::nginx(template, Escape::Default).expect("the built-in formats are compiled by a test")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Escape, Field, Format, Spans};
+
+    const LINE: &str = r#"192.0.2.1 - - [22/Nov/2026:10:13:39 +0000] "GET / HTTP/1.1" 200 612 "-" "a\x22""#;
+
+    #[test]
+    fn the_built_in_formats_compile_without_a_doubt() {
+        assert_eq!(Format::combined().warnings(), []);
+        assert_eq!(Format::main().warnings(), []);
+    }
+
+    #[test]
+    fn fields_are_found_by_field_and_by_name() {
+        let format = Format::nginx("$status $cookie_Vid $status ${http_REFERER}", Escape::Default).unwrap();
+        assert_eq!(format.names().collect::<Vec<_>>(), ["status", "cookie_vid", "status", "http_referer"]);
+        let mut spans = Spans::default();
+        let fields = format.split(b"200 v 404 -", &mut spans).unwrap();
+        assert_eq!(fields.get(Field::Status).unwrap().text(), b"200");
+        assert_eq!(fields.at(format.slot("cookie_vid").unwrap()).unwrap().text(), b"v");
+        assert_eq!((fields.get(Field::HttpReferer), fields.get(Field::Host)), (None, None));
+        assert!(fields.has(Field::HttpReferer) && !fields.has(Field::Host));
+        assert_eq!(format.slot("nothing"), None);
+    }
+
+    #[test]
+    fn values_are_decoded_on_demand() {
+        let (format, mut spans) = (Format::combined(), Spans::default());
+        let fields = format.split(LINE.as_bytes(), &mut spans).unwrap();
+        assert_eq!(fields.get(Field::HttpUserAgent).unwrap().decode(&mut Vec::new()), b"a\"");
+        assert_eq!(fields.get(Field::RemoteUser), None);
+    }
+
+    #[test]
+    fn the_format_that_fits_most() {
+        let main = format!(r#"{LINE} "-""#);
+        let [line, main] = [LINE.as_bytes(), main.as_bytes()];
+        assert_eq!(Format::best_fit(&[line, line, main]), Some("combined"));
+        assert_eq!(Format::best_fit(&[main, b"", main]), Some("main"));
+        assert_eq!(Format::best_fit(&[line, b""]), None);
+        assert_eq!(Format::best_fit(&[]), None);
+    }
+}
