@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use super::escape::Escape;
 use super::fields::{Span, Spans};
@@ -48,8 +48,8 @@ enum End {
     Byte(u8),
     /// The last variable: what is left of the line, but for the literal.
     Rest,
-    /// Any occurrence of the literal may be the end.
-    Any(Box<memmem::Finder<'static>>),
+    /// Any occurrence of the literal, which begins with this byte, may be the end.
+    Any(u8),
 }
 
 impl Step {
@@ -61,7 +61,7 @@ impl Step {
             (None, Some(&byte), _) if escape.never_writes(byte) => End::Byte(byte),
             (None, _, Order::Last) => End::Rest,
             (None, None, Order::Inner) => return None,
-            (None, Some(_), Order::Inner) => End::Any(Box::new(memmem::Finder::new(terminator).into_owned())),
+            (None, Some(&byte), Order::Inner) => End::Any(byte),
         };
         Some(Self { kind, terminator: terminator.into(), end })
     }
@@ -153,32 +153,30 @@ impl Attempt<'_> {
             End::Quote => self.escape.quote_end(rest),
             End::Byte(byte) => memchr(*byte, rest),
             End::Rest => rest.len().checked_sub(step.terminator.len()),
-            End::Any(finder) => return self.next_end(step, finder, at, search_from),
+            End::Any(first) => return self.next_end(step, *first, at, search_from),
         };
         self.work(length.unwrap_or(rest.len()));
         let (value, behind) = rest.split_at_checked(length?)?;
-        let fits = behind.starts_with(&step.terminator) && self.holds(step, value, spans);
+        let fits = begins_with(behind, &step.terminator) && self.holds(step, value, spans);
         fits.then_some(at + value.len())
     }
 
-    /// The first occurrence of the literal from `search_from` that leaves a value of the right kind.
-    fn next_end(
-        &mut self,
-        step: &Step,
-        finder: &memmem::Finder<'_>,
-        at: usize,
-        search_from: usize,
-    ) -> Option<usize> {
+    /// The first occurrence of the literal (which begins with `first`) from `search_from` that leaves a value of the
+    /// right kind.
+    fn next_end(&mut self, step: &Step, first: u8, at: usize, search_from: usize) -> Option<usize> {
         let window_end = at.saturating_add(step.kind.width_max()).saturating_add(step.terminator.len());
         let window = &self.line[..window_end.min(self.line.len())];
         let mut from = search_from;
         while self.work_left > 0 {
-            let found = finder.find(window.get(from..)?);
-            self.work(found.unwrap_or(window.len() - from));
+            let rest = window.get(from..)?;
+            let found = memchr(first, rest);
+            self.work(found.unwrap_or(rest.len()));
             let end = from + found?;
-            if self.verify(step.kind, &self.line[at..end]) {
+            if begins_with(&rest[end - from..], &step.terminator)
+                && self.verify(step.kind, &self.line[at..end])
+            {
                 // A value with a byte that would have been escaped is two lines glued together: no later end helps.
-                let is_whole = self.escape.quote_end(&self.line[from..end]).is_none();
+                let is_whole = self.escape.quote_end(&self.line[search_from..end]).is_none();
                 return is_whole.then_some(end);
             }
             from = end + 1;
@@ -219,6 +217,11 @@ impl Attempt<'_> {
     fn work(&mut self, bytes: usize) {
         self.work_left = self.work_left.saturating_sub(bytes.saturating_add(WORK_PER_ATTEMPT));
     }
+}
+
+/// As `starts_with`, without the call that a comparison of unknown length costs: literals have a few bytes.
+fn begins_with(text: &[u8], literal: &[u8]) -> bool {
+    text.len() >= literal.len() && text.iter().zip(literal).all(|(byte, expect)| byte == expect)
 }
 
 #[cfg(test)]
