@@ -2,4 +2,5 @@
 
 pub mod event;
 pub mod format;
+pub mod io;
 pub mod pipeline;
