@@ -305,6 +305,17 @@ impl Native {
     }
 }
 
+/// The code that librdkafka's log calls by this name.
+pub fn code_named(name: &str) -> Option<RDKafkaErrorCode> {
+    let (mut descriptions, mut count) = (ptr::null(), 0);
+    // SAFETY: lends a constant table of librdkafka and its length.
+    unsafe { rd::rd_kafka_get_err_descs(&raw mut descriptions, &raw mut count) };
+    // SAFETY: the table lives as long as the process and holds `count` elements.
+    let table = unsafe { std::slice::from_raw_parts(descriptions, count) };
+    let found = table.iter().find(|entry| !entry.name.is_null() && owned(entry.name) == name)?;
+    Some(found.code.into())
+}
+
 impl Drop for Native {
     fn drop(&mut self) {
         self.close_topic();

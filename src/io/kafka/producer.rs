@@ -123,7 +123,11 @@ impl<'a> Producer<'a> {
     }
 
     /// Commits; `true` if a request of the transaction may still be under way.
+    ///
+    /// Waits for acknowledgements itself first: that costs nothing after a flush, and whatever fails in there is known
+    /// to have failed before EndTxn was sent.
     pub fn commit(&mut self) -> Result<bool, Failure> {
+        self.flush()?;
         let started = clock::now();
         let deadline = Deadline::after(self.options.transaction_timeout());
         loop {
@@ -211,9 +215,8 @@ impl<'a> Producer<'a> {
             return Ok(());
         }
         let code = self.signals.first_failure.unwrap_or(Code::Unknown);
-        let reason = self.signals.transaction_error.as_deref().unwrap_or_default();
-        let fact = format!("{} records were not delivered: {code} {reason}", self.signals.undelivered);
-        let message = with_remedy(fact.trim_end(), code, &self.resources());
+        let fact = format!("{} records were not delivered: {}", self.signals.undelivered, self.reason_of(code));
+        let message = with_remedy(&fact, code, &self.resources());
         Err(Failure {
             class: self.in_transaction(Class::Abortable, Class::Fatal),
             cause: cause(code),
@@ -227,10 +230,14 @@ impl<'a> Producer<'a> {
         if let Err(failure) = self.check_fatal().and_then(|()| self.check_undelivered()) {
             return failure;
         }
-        let reason = self.signals.transaction_error.as_deref().unwrap_or_default();
-        let fact = format!("a record of {size} bytes cannot be produced: {code} {reason}");
-        let message = with_remedy(fact.trim_end(), code, &self.resources());
+        let fact = format!("a record of {size} bytes cannot be produced: {}", self.reason_of(code));
+        let message = with_remedy(&fact, code, &self.resources());
         Failure { class: self.in_transaction(Class::Abortable, Class::Fatal), cause: cause(code), message }
+    }
+
+    /// librdkafka's line on the transaction says more than a code.
+    fn reason_of(&self, code: Code) -> String {
+        self.signals.transaction_error.clone().unwrap_or_else(|| code.to_string())
     }
 
     fn not_acknowledged(&self) -> Failure {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::ffi::{Event, Native};
+use super::ffi::{Event, Native, code_named};
 use crate::io::clock;
 
 /// A line of one kind about one broker is said again after this long: a dead broker must not flood the log.
@@ -102,7 +102,7 @@ impl Signals {
             "ENDTXN" if !text.contains("EndTxn returned NO_ERROR in state") => self.taint(text),
             "TXNCOORD" if text.contains("Transaction coordinator changed from") => self.taint(text),
             "FAIL" | "REQTMOUT" => self.taint(text),
-            "TXNERR" if severity < SEVERITY_DEBUG => self.transaction_error = Some(text.to_owned()),
+            "TXNERR" if severity < SEVERITY_DEBUG => self.hear_transaction_error(without_thread(text)),
             "APIVERSION" => self.hear_version(text),
             _ => {}
         }
@@ -126,6 +126,19 @@ impl Signals {
 
     fn hear_failure(&mut self, code: Code) {
         self.undelivered += 1;
+        self.explain(code);
+    }
+
+    /// Reads the name at the end of `Current transaction failed in state ...: reason (NAME)` or `(NAME, requires ...)`.
+    fn hear_transaction_error(&mut self, text: &str) {
+        self.transaction_error = Some(text.to_owned());
+        let name = text.rsplit_once('(').and_then(|(_, rest)| rest.split([',', ')']).next());
+        if let Some(code) = name.and_then(code_named) {
+            self.explain(code);
+        }
+    }
+
+    fn explain(&mut self, code: Code) {
         let follows_from_another = |code| matches!(code, Code::PurgeQueue | Code::PurgeInflight);
         match self.first_failure {
             None => self.first_failure = Some(code),
@@ -240,6 +253,17 @@ mod tests {
         }
         assert_eq!(signals.undelivered, 3);
         assert_eq!(signals.first_failure, Some(Code::TopicAuthorizationFailed));
+    }
+
+    #[test]
+    fn the_line_on_the_transaction_explains_what_was_purged() {
+        let mut signals = Signals::default();
+        signals.hear_failure(Code::PurgeQueue);
+        let text = "[thrd:main]: Current transaction failed in state InTransaction: no (why) \
+                    (TOPIC_AUTHORIZATION_FAILED, requires epoch bump)";
+        line(&mut signals, 3, "TXNERR", text);
+        assert_eq!(signals.first_failure, Some(Code::TopicAuthorizationFailed));
+        assert_eq!(signals.undelivered, 1);
     }
 
     #[test]
