@@ -2,5 +2,6 @@
 
 pub mod event;
 pub mod format;
+pub mod io;
 pub mod pipeline;
 pub mod planted;

@@ -7,7 +7,7 @@ use super::checkpoint::Snapshot;
 use crate::event::EncoderOptions;
 
 /// Everything the machine needs to begin.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The entries of `logs:`; where two match the same file the first wins.
     pub logs: Vec<LogOptions>,
@@ -22,7 +22,7 @@ pub struct Options {
 }
 
 /// One entry of `logs:`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LogOptions {
     /// Which paths belong to it.
     pub paths: PathMatcher,
@@ -44,7 +44,7 @@ pub enum Start {
     /// At the last line boundary.
     End,
     /// At byte 0 for files modified at or after this time (nanoseconds since the epoch), at the end for others.
-    ModifiedSince(i128),
+    ModifiedSince(i64),
 }
 
 /// Globs with exclusions, matched on the bytes of a path.
@@ -80,6 +80,8 @@ impl PathMatcher {
 /// How events are delivered.
 #[derive(Clone, Debug)]
 pub struct DeliveryOptions {
+    /// The topic; its partitions also carry the positions.
+    pub topic: String,
     /// What is promised.
     pub mode: Mode,
     /// Longest age of a batch.
