@@ -135,6 +135,49 @@ impl Plan {
         plan
     }
 
+    /// Every rate by its name, so that a failure can be narrowed down to the faults that it needs.
+    pub fn rates(&mut self) -> Vec<(&'static str, &mut u32)> {
+        let Self { files, reads, kafka, agent, .. } = self;
+        vec![
+            ("files.partial", &mut files.partial),
+            ("files.rename", &mut files.rename),
+            ("files.late_writes", &mut files.late_writes),
+            ("files.copytruncate", &mut files.copytruncate),
+            ("files.truncate", &mut files.truncate),
+            ("files.regrow", &mut files.regrow),
+            ("files.tail_cut", &mut files.tail_cut),
+            ("files.delete", &mut files.delete),
+            ("files.recreate", &mut files.recreate),
+            ("files.garbage", &mut files.garbage),
+            ("files.long_line", &mut files.long_line),
+            ("files.empty_line", &mut files.empty_line),
+            ("reads.error", &mut reads.error),
+            ("reads.short", &mut reads.short),
+            ("reads.torn", &mut reads.torn),
+            ("reads.listing_error", &mut reads.listing_error),
+            ("reads.slow", &mut reads.slow),
+            ("reads.hint_lost", &mut reads.hint_lost),
+            ("reads.hint_doubled", &mut reads.hint_doubled),
+            ("reads.hint_late", &mut reads.hint_late),
+            ("reads.hints_overflow", &mut reads.hints_overflow),
+            ("kafka.retriable", &mut kafka.retriable),
+            ("kafka.abortable", &mut kafka.abortable),
+            ("kafka.fatal", &mut kafka.fatal),
+            ("kafka.lost_reply", &mut kafka.lost_reply),
+            ("kafka.delayed", &mut kafka.delayed),
+            ("kafka.slow", &mut kafka.slow),
+            ("kafka.unreachable", &mut kafka.unreachable),
+            ("kafka.topic_missing", &mut kafka.topic_missing),
+            ("kafka.offsets_lost", &mut kafka.offsets_lost),
+            ("agent.crash", &mut agent.crash),
+            ("agent.pause", &mut agent.pause),
+            ("agent.stop", &mut agent.stop),
+            ("agent.second", &mut agent.second),
+            ("agent.state_lost", &mut agent.state_lost),
+            ("agent.state_stale", &mut agent.state_stale),
+        ]
+    }
+
     /// Positions can be lost on one side, not on all: then nobody could know what was sent.
     fn keep_truth_somewhere(&mut self) {
         if self.mode != Mode::ExactlyOnce {

@@ -28,6 +28,25 @@ pub fn life(seed: u64, trace: bool, adjust: impl FnOnce(&mut World)) -> Outcome 
     lived(seed, World::new(rng, plan), trace, adjust)
 }
 
+/// The faults without which a seed does not fail: each is left out in turn. Leaving one out shifts all chance behind it,
+/// so this is a hint, not a proof.
+fn needed(seed: u64) -> Vec<&'static str> {
+    let mut plan = Plan::swarm(&mut Rng::new(seed));
+    let mut left_out: Vec<&'static str> = Vec::new();
+    let names: Vec<_> = plan.rates().into_iter().filter(|(_, rate)| **rate > 0).map(|(name, _)| name).collect();
+    for name in &names {
+        left_out.push(name);
+        let without = |world: &mut World| {
+            let rates = world.plan.rates().into_iter().filter(|(name, _)| left_out.contains(name));
+            rates.for_each(|(_, rate)| *rate = 0);
+        };
+        if life(seed, false, without).failure.is_none() {
+            left_out.pop();
+        }
+    }
+    names.into_iter().filter(|name| !left_out.contains(name)).collect()
+}
+
 /// Runs a world that is already made.
 pub fn lived(seed: u64, mut world: World, trace: bool, adjust: impl FnOnce(&mut World)) -> Outcome {
     world.trace = trace;
@@ -113,6 +132,7 @@ pub fn verdict(failures: &[Outcome]) {
     for Outcome { seed, failure, .. } in failures {
         let failure = failure.as_deref().unwrap_or_default();
         report(&format!("sim: seed {seed} {failure}\n     replay: VIEWTAIL_SIM_SEED={seed} make sim"));
+        report(&format!("     needs {}", needed(*seed).join(", ")));
     }
     assert!(failures.is_empty(), "{} seeds failed", failures.len());
 }

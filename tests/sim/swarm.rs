@@ -9,7 +9,7 @@ use crate::world::Tally;
 const SEEDS: u64 = 20_000;
 
 /// Failures shown before the run is given up.
-const ENOUGH: usize = 10;
+const ENOUGH: usize = 40;
 
 /// Seeds that once found something, each with what it found.
 const REGRESSIONS: &str = include_str!("regressions.txt");

@@ -191,7 +191,12 @@ impl World {
                 _,
             ) => {}
         }
-        self.hint(&base);
+        if !matches!(step, Step::Append | Step::AppendLate | Step::Partial | Step::Finish | Step::Truncate) {
+            self.hint(DIRECTORY);
+        }
+        if self.vfs.lookup(base.as_ref()).is_some() {
+            self.hint(&base);
+        }
     }
 
     fn append_lines(&mut self, number: usize, life: Life) {
@@ -278,7 +283,6 @@ impl World {
         let to = format!("{base}.1");
         self.vfs.rename(base, &to);
         self.reconsider(life);
-        self.hint(&to);
     }
 
     /// Makes room at `.1`.
@@ -290,8 +294,6 @@ impl World {
             let (from, to) = (format!("{base}.{number}"), format!("{base}.{}", number + 1));
             if self.vfs.lookup(from.as_ref()).is_some() {
                 self.vfs.rename(&from, &to);
-                self.hint(&from);
-                self.hint(&to);
             }
         }
     }
@@ -333,7 +335,6 @@ impl World {
         } else {
             self.vfs.inodes[copy].lost = true;
         }
-        self.hint(&to);
     }
 
     fn truncate(&mut self, number: usize, life: Life) {
