@@ -1,0 +1,4 @@
+//! The only home of librdkafka.
+
+pub mod embedded;
+pub mod reader;
