@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::arguments::DemoArguments;
 use super::context::{Output, Talk};
-use super::{Context, Exit, verify};
+use super::{Context, Exit, Failure, verify};
 use crate::demo::{self, Broker, Options, Outcome, Style};
 use crate::io::table::{self, BOLD, GREEN, RED, RESET};
 use crate::io::terminal;
@@ -16,7 +16,7 @@ use crate::io::terminal;
 pub fn run(context: &Context, arguments: &DemoArguments) -> anyhow::Result<Exit> {
     let broker = arguments.brokers.clone().map_or(Broker::Embedded, Broker::Real);
     let is_kill = broker != Broker::Embedded;
-    let outcome = demo::play(&Options { broker, style: style(context) }).map_err(temporary)?;
+    let outcome = demo::play(&Options { broker, style: style(context) }).map_err(failure)?;
     let differences = outcome.read.differences(&outcome.written);
     let is_right = differences.is_empty() && outcome.report.ok;
     let mut stdout = anstream::stdout().lock();
@@ -45,11 +45,17 @@ fn style(context: &Context) -> Style {
     }
 }
 
-/// A broker that does not answer may do so later.
-fn temporary(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast::<demo::Refused>() {
-        Ok(demo::Refused(error)) => verify::failure(&error).into(),
-        Err(error) => error,
+/// A broker that does not answer may do so later; an agent that failed has said why.
+fn failure(error: anyhow::Error) -> anyhow::Error {
+    if let Some(demo::Refused(error)) = error.downcast_ref() {
+        return verify::failure(error).into();
+    }
+    match error.downcast_ref() {
+        Some(demo::AgentFailed { fact, last_words }) => {
+            let text = format!("viewtail: {}; the last it said:\n{last_words}", terminal::escape(fact));
+            Failure::Rendered { exit: Exit::Runtime, text }.into()
+        }
+        None => error,
     }
 }
 

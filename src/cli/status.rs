@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::context::Output;
 use super::{Context, Exit, FileView, Settings, StateView};
 use crate::event::{Encoder, Place};
-use crate::io::kafka::reader;
+use crate::io::kafka::topic;
 use crate::io::table::{self, Align, GREEN, RED, RESET, YELLOW};
 use crate::io::{clock, terminal};
 
@@ -101,18 +101,18 @@ fn agent_status(settings: &Settings, state: Option<&StateView>) -> AgentStatus {
         state_dir: settings.state_dir.to_string_lossy().into_owned(),
         pid: state.and_then(|state| state.running_pid),
         sequence: state.map(|state| state.sequence),
-        last_commit_seconds: committed_at_ms.map(|at| (clock::wall_ms() - at).max(0) / 1000),
+        last_commit_seconds: committed_at_ms.map(|at| (wall_ms() - at).max(0) / 1000),
     }
 }
 
 fn kafka_status(settings: &Settings) -> KafkaStatus {
-    let probe = |topic: &String| reader::probe(&settings.properties, topic, PROBE_WAIT);
+    let probe = |topic: &String| topic::probe(&settings.properties, topic, PROBE_WAIT);
     // The first failure says it all: the others would only add their waits.
     let error = settings.topics.iter().find_map(|topic| probe(topic).err());
     KafkaStatus {
         brokers: settings.brokers().to_owned(),
         topics: settings.topics.clone(),
-        reachable: !matches!(&error, Some(reader::ReadError::Unreachable { .. })),
+        reachable: !matches!(&error, Some(topic::ReadError::Unreachable { .. })),
         error: error.map(|error| error.to_string()),
     }
 }
@@ -186,7 +186,12 @@ fn first_line_age_seconds(settings: &Settings, file: &FileView) -> Option<u64> {
         truncated: false,
     };
     let time_ms = Encoder::new(log.encoder.clone()).encode(line, &place, &mut Vec::new()).time_ms?;
-    u64::try_from((clock::wall_ms() - time_ms).max(0) / 1000).ok()
+    u64::try_from((wall_ms() - time_ms).max(0) / 1000).ok()
+}
+
+/// Milliseconds since the epoch, comparable with the times of events.
+fn wall_ms() -> i64 {
+    i64::try_from(clock::unix_milliseconds()).unwrap_or(i64::MAX)
 }
 
 fn text(status: &Status) -> String {

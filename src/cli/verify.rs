@@ -11,10 +11,11 @@ use super::arguments::VerifyArguments;
 use super::context::Output;
 use super::{Context, Exit, Failure, Settings, StateView};
 use crate::event::StreamId;
-use crate::io::clock;
-use crate::io::kafka::reader::{PartitionRange, ReadError, TopicReader};
+use crate::io::clock::Clock;
+use crate::io::kafka::topic::{PartitionRange, ReadError, TopicReader};
 use crate::io::table::{self, Align, BOLD, GREEN, RED, RESET, YELLOW};
 use crate::io::terminal;
+use crate::pipeline::action::Millis;
 use crate::verify::{Audit, DiskAudit, FileReport, Report, SourceId};
 
 /// Rows of the table for a person: what is wrong comes first, so that a cut hides only what is well.
@@ -169,7 +170,8 @@ struct Progress {
     /// Offsets to go through: more than there are records, because transaction markers have offsets too.
     offsets: u64,
     records: u64,
-    shown_at: crate::pipeline::action::Millis,
+    clock: Clock,
+    shown_at: Millis,
 }
 
 impl Progress {
@@ -177,7 +179,14 @@ impl Progress {
         let offsets =
             partitions.iter().map(|range| u64::try_from(range.end - range.log_start).unwrap_or(0)).sum();
         let topic = terminal::escape(topic).into_owned();
-        Self { is_shown: context.shows_progress(), topic, offsets, records: 0, shown_at: clock::monotonic() }
+        Self {
+            is_shown: context.shows_progress(),
+            topic,
+            offsets,
+            records: 0,
+            clock: Clock::start(),
+            shown_at: Millis(0),
+        }
     }
 
     fn step(&mut self) {
@@ -186,7 +195,7 @@ impl Progress {
         if !self.is_shown || !self.records.is_multiple_of(1024) {
             return;
         }
-        let now = clock::monotonic();
+        let now = self.clock.now();
         if now.since(self.shown_at) >= PROGRESS_MS {
             self.shown_at = now;
             let (records, offsets) = (table::number(self.records), table::number(self.offsets));

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::io::{clock, terminal};
+use crate::io::clock::Clock;
+use crate::io::terminal;
 
 /// Lines of the agent's own log that are shown when it failed.
 const LOG_LINES_SHOWN: usize = 15;
@@ -108,12 +109,12 @@ impl Agent {
     /// # Errors
     /// It could not be asked.
     pub fn wait(&mut self, milliseconds_max: u64) -> io::Result<Option<ExitStatus>> {
-        let deadline = clock::monotonic().plus(milliseconds_max);
+        let clock = Clock::start();
         loop {
             if let Some(status) = self.poll()? {
                 return Ok(Some(status));
             }
-            if clock::monotonic() >= deadline {
+            if clock.now().0 >= milliseconds_max {
                 return Ok(None);
             }
             std::thread::sleep(LOOK);

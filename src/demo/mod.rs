@@ -12,5 +12,5 @@ mod traffic;
 mod writer;
 
 pub use screen::Style;
-pub use show::{Broker, Options, Outcome, Refused, play};
+pub use show::{AgentFailed, Broker, Options, Outcome, Refused, play};
 pub use tally::{DayCount, Tally};

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::tally::{DayCount, Tally};
-use crate::io::clock;
+use crate::io::clock::Clock;
 use crate::io::table::{self, BOLD, DIM, GREEN, RESET, YELLOW};
 use crate::io::terminal;
 use crate::pipeline::action::Millis;
@@ -55,6 +55,7 @@ pub struct Moment<'a> {
 pub struct Screen {
     style: Style,
     lines_drawn: usize,
+    clock: Clock,
     shown_at: Option<Millis>,
 }
 
@@ -62,7 +63,7 @@ impl Screen {
     /// Nothing is drawn yet.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, lines_drawn: 0, shown_at: None }
+        Self { style, lines_drawn: 0, clock: Clock::start(), shown_at: None }
     }
 
     /// A line that stays.
@@ -85,7 +86,7 @@ impl Screen {
     /// stdout is closed.
     pub fn show(&mut self, moment: &Moment<'_>) -> io::Result<()> {
         let pause_ms = if self.style == Style::Plain { PLAIN_MS } else { PICTURE_MS };
-        let now = clock::monotonic();
+        let now = self.clock.now();
         if self.shown_at.is_some_and(|shown_at| now.since(shown_at) < pause_ms) {
             return Ok(());
         }

@@ -8,10 +8,10 @@ use super::agent::{Agent, AgentSettings};
 use super::screen::{Moment, Screen, Style};
 use super::tally::Tally;
 use super::writer::{Pace, Writer};
-use crate::io::clock;
+use crate::io::clock::{self, Clock};
 use crate::io::interrupt::Interrupt;
 use crate::io::kafka::embedded::EmbeddedBroker;
-use crate::io::kafka::reader::{self, Polled, ReadError, TopicReader};
+use crate::io::kafka::topic::{self, Polled, ReadError, TopicReader};
 use crate::io::table;
 use crate::pipeline::action::Millis;
 use crate::verify::{Audit, Report, SourceId};
@@ -96,10 +96,20 @@ pub struct Outcome {
 #[error(transparent)]
 pub struct Refused(#[from] pub ReadError);
 
+/// The agent did not do what it promises.
+#[derive(Debug, thiserror::Error)]
+#[error("{fact}")]
+pub struct AgentFailed {
+    /// What happened.
+    pub fact: String,
+    /// The last lines of its own log, escaped.
+    pub last_words: String,
+}
+
 /// Plays the show.
 ///
 /// # Errors
-/// The broker does not answer ([`Refused`]), the agent fails, or Ctrl-C was pressed.
+/// The broker does not answer ([`Refused`]), the agent fails ([`AgentFailed`]), or Ctrl-C was pressed.
 pub fn play(options: &Options) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::install().context("listen to Ctrl-C")?;
     let directory =
@@ -112,13 +122,13 @@ pub fn play(options: &Options) -> anyhow::Result<Outcome> {
             (Some(broker), address, topic)
         }
         Broker::Real(brokers) => {
-            let topic = format!("viewtail-demo-{}-{}", clock::wall_ms(), std::process::id());
+            let topic = format!("viewtail-demo-{}-{}", clock::unix_milliseconds(), std::process::id());
             (None, brokers.clone(), topic)
         }
     };
     let properties = vec![("bootstrap.servers".to_owned(), brokers.clone())];
     // A missing topic is an answer: the agent will make it.
-    match reader::probe(&properties, &topic, Duration::from_millis(TOPIC_MS)) {
+    match topic::probe(&properties, &topic, Duration::from_millis(TOPIC_MS)) {
         Ok(_) | Err(ReadError::TopicMissing(_)) => {}
         Err(error) => return Err(Refused(error).into()),
     }
@@ -152,7 +162,7 @@ fn script(broker: &Broker) -> (Pace, Director) {
     (
         pace,
         Director {
-            begin: clock::monotonic(),
+            clock: Clock::start(),
             plot,
             phase: Phase::Running,
             next_kill_ms: KILL_PAUSES_MS[0],
@@ -183,7 +193,7 @@ enum Phase {
 /// Restarts or kills the agent.
 #[derive(Debug)]
 struct Director {
-    begin: Millis,
+    clock: Clock,
     plot: Plot,
     phase: Phase,
     next_kill_ms: u64,
@@ -193,12 +203,12 @@ struct Director {
 
 impl Director {
     fn step(&mut self, agent: &mut Agent) -> anyhow::Result<()> {
-        let now = clock::monotonic();
-        let elapsed_ms = now.since(self.begin);
+        let now = self.clock.now();
+        let elapsed_ms = now.0;
         let ended = agent.poll().context("look at the agent")?;
         match (self.phase, ended) {
             (Phase::Running, Some(status)) => {
-                bail!("the agent ended by itself ({status}):\n{}", agent.last_words())
+                return Err(failed(format!("the agent ended by itself ({status})"), agent));
             }
             (Phase::Running, None) => match self.plot {
                 Plot::Restart { at_ms } if self.restarts == 0 && elapsed_ms >= at_ms => {
@@ -218,10 +228,10 @@ impl Director {
                 self.phase = Phase::Down { since: now }
             }
             (Phase::Stopping { .. }, Some(status)) => {
-                bail!("the agent did not stop well ({status}):\n{}", agent.last_words())
+                return Err(failed(format!("the agent did not stop well ({status})"), agent));
             }
             (Phase::Stopping { since }, None) if now.since(since) > STOP_MS => {
-                bail!("the agent did not stop within {} s:\n{}", STOP_MS / 1000, agent.last_words())
+                return Err(failed(format!("the agent did not stop within {} s", STOP_MS / 1000), agent));
             }
             (Phase::Down { since }, _) if now.since(since) >= DOWN_MS => {
                 agent.start().context("start the agent again")?;
@@ -239,6 +249,10 @@ impl Director {
             Plot::Kills => table::count(self.kills, "kill -9").replace("9s", "9"),
         }
     }
+}
+
+fn failed(fact: String, agent: &Agent) -> anyhow::Error {
+    AgentFailed { fact, last_words: agent.last_words() }.into()
 }
 
 struct Show {
@@ -274,6 +288,7 @@ impl Show {
     /// Until everything that was written is read back, or the time is over.
     fn run(&mut self) -> anyhow::Result<()> {
         let reader = self.open()?;
+        let clock = Clock::start();
         let mut finished_at = None;
         loop {
             self.step(&reader)?;
@@ -285,16 +300,15 @@ impl Show {
             if !is_finished {
                 continue;
             }
-            let finished_at = *finished_at.get_or_insert_with(clock::monotonic);
+            let finished_at = *finished_at.get_or_insert_with(|| clock.now());
             if self.read.lines >= lines && self.director.phase == Phase::Running {
                 return Ok(());
             }
-            if clock::monotonic().since(finished_at) > CATCH_UP_MS {
-                let (read, agent) = (self.read.lines, self.agent.last_words());
-                bail!(
-                    "{read} of {lines} lines were delivered, and no more came for {} s:\n{agent}",
-                    CATCH_UP_MS / 1000
-                );
+            if clock.now().since(finished_at) > CATCH_UP_MS {
+                let (read, seconds) = (self.read.lines, CATCH_UP_MS / 1000);
+                let fact =
+                    format!("{read} of {lines} lines were delivered within {seconds} s after the last one");
+                return Err(failed(fact, &self.agent));
             }
         }
     }
@@ -304,8 +318,15 @@ impl Show {
         self.agent.ask_to_stop().context("stop the agent")?;
         match self.agent.wait(STOP_MS).context("wait for the agent")? {
             Some(status) if status.success() => {}
-            Some(status) => bail!("the agent did not stop well ({status}):\n{}", self.agent.last_words()),
-            None => bail!("the agent did not stop within {} s:\n{}", STOP_MS / 1000, self.agent.last_words()),
+            Some(status) => {
+                return Err(failed(format!("the agent did not stop well ({status})"), &self.agent));
+            }
+            None => {
+                return Err(failed(
+                    format!("the agent did not stop within {} s", STOP_MS / 1000),
+                    &self.agent,
+                ));
+            }
         }
         let (mut read, mut audit) = (Tally::default(), Audit::default());
         let reader = TopicReader::open(&self.properties, &self.topic)?;
@@ -322,14 +343,12 @@ impl Show {
 
     /// The reader of the live picture, as soon as the topic is there.
     fn open(&mut self) -> anyhow::Result<TopicReader> {
-        let deadline = clock::monotonic().plus(TOPIC_MS);
+        let clock = Clock::start();
         loop {
             match TopicReader::open(&self.properties, &self.topic) {
                 Ok(reader) => return Ok(reader),
-                Err(error) if clock::monotonic() >= deadline => {
-                    let agent = self.agent.last_words();
-                    return Err(anyhow::Error::new(error)
-                        .context(format!("wait for the topic; the agent said\n{agent}")));
+                Err(error) if clock.now().0 >= TOPIC_MS => {
+                    return Err(failed(format!("the topic did not appear: {error}"), &self.agent));
                 }
                 Err(_) => {
                     self.direct_and_draw()?;

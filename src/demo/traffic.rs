@@ -52,8 +52,8 @@ pub struct Traffic {
 impl Traffic {
     /// Traffic that ends at `now_ms`, milliseconds since the epoch.
     #[must_use]
-    pub fn until(now_ms: i64) -> Self {
-        let today = (now_ms / 1000).div_euclid(calendar::DAY_SECONDS);
+    pub fn until(now_ms: u64) -> Self {
+        let today = i64::try_from(now_ms / 1000).unwrap_or(0).div_euclid(calendar::DAY_SECONDS);
         Self { random: Random(0x9e37_79b9_7f4a_7c15), begin: (today + 1 - DAYS) * calendar::DAY_SECONDS }
     }
 

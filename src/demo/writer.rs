@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::tally::Tally;
 use super::traffic::Traffic;
-use crate::io::clock;
+use crate::io::clock::{self, Clock};
 
 /// How long lines go into the renamed file only, and then into both: nginx needs milliseconds to seconds.
 const LATE_MS: u64 = 400;
@@ -65,7 +65,7 @@ impl Writer {
             path: path.to_owned(),
             current: create(path)?,
             renamed: None,
-            traffic: Traffic::until(clock::wall_ms()),
+            traffic: Traffic::until(clock::unix_milliseconds()),
             pace,
             written: Arc::clone(&written),
         };
@@ -107,11 +107,11 @@ struct WebServer {
 
 impl WebServer {
     fn serve(&mut self, stop: &AtomicBool) -> io::Result<()> {
-        let begin = clock::monotonic();
+        let clock = Clock::start();
         let mut lines = 0;
         let mut rotations = self.pace.rotations_ms.clone().into_iter().peekable();
         while !stop.load(Ordering::Acquire) {
-            let elapsed_ms = clock::monotonic().since(begin);
+            let elapsed_ms = clock.now().0;
             if elapsed_ms >= self.pace.duration_ms {
                 return Ok(());
             }
@@ -191,9 +191,9 @@ mod tests {
         let path = directory.path().join("access.log");
         let pace = Pace { duration_ms: 2500, lines_per_second: 400, rotations_ms: vec![100, 1200] };
         let writer = Writer::start(&path, pace).unwrap();
-        let deadline = clock::monotonic().plus(20_000);
+        let clock = Clock::start();
         while !writer.look(|written| written.is_finished) {
-            assert!(clock::monotonic() < deadline, "the writer does not end");
+            assert!(clock.now().0 < 20_000, "the writer does not end");
             std::thread::sleep(STEP);
         }
         let written = writer.look(Clone::clone);

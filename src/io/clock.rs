@@ -1,25 +1,43 @@
-//! The only place where time is read.
-//!
-//! Everything else is handed an instant, so that what decides stays deterministic.
+//! The only place where time enters: everything else is given instants.
 
-#![expect(clippy::disallowed_methods, reason = "this is the one home of the clock")]
-
-use std::sync::LazyLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::pipeline::action::Millis;
 
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// Monotonic milliseconds since the first call.
+/// The present instant.
 #[must_use]
-pub fn monotonic() -> Millis {
-    Millis(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
+#[expect(clippy::disallowed_methods, reason = "this is the place where time enters")]
+pub fn now() -> Instant {
+    Instant::now()
 }
 
-/// Milliseconds since the epoch; 0 on a host whose clock stands before it.
+/// Milliseconds since the epoch by the wall clock; 0 if that stands before the epoch.
 #[must_use]
-pub fn wall_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+#[expect(clippy::disallowed_methods, reason = "this is the place where time enters")]
+pub fn unix_milliseconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, whole_milliseconds)
+}
+
+/// Monotonic milliseconds, counted from the creation of the clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that stands at 0 now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: now() }
+    }
+
+    /// The time on it.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        Millis(whole_milliseconds(self.start.elapsed()))
+    }
+}
+
+fn whole_milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
 //! The only home of librdkafka.
 
 pub mod embedded;
-pub mod reader;
+pub mod topic;

@@ -15,7 +15,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::io::clock;
+use crate::io::clock::Clock;
 
 /// How long one request of the start may take: a metadata request over a slow line with TLS needs two or three
 /// seconds, and a person waits for the answer.
@@ -170,7 +170,8 @@ impl TopicReader {
     /// The broker refuses, or nothing arrives for half a minute.
     pub fn read_to_end(&self, visit: &mut dyn FnMut(Record<'_>)) -> Result<(), ReadError> {
         let mut ends = Ends::new(&self.partitions);
-        let mut last_arrival = clock::monotonic();
+        let clock = Clock::start();
+        let mut last_arrival = clock.now();
         while !ends.are_reached() {
             let polled = self.poll(POLL_WAIT, &mut |record| {
                 if ends.admit(record.partition, record.offset) {
@@ -178,12 +179,12 @@ impl TopicReader {
                 }
             })?;
             match polled {
-                Polled::Record => last_arrival = clock::monotonic(),
+                Polled::Record => last_arrival = clock.now(),
                 Polled::End(partition) => {
                     ends.reach(partition);
-                    last_arrival = clock::monotonic();
+                    last_arrival = clock.now();
                 }
-                Polled::Nothing if clock::monotonic().since(last_arrival) > SILENCE_MS_MAX => {
+                Polled::Nothing if clock.now().since(last_arrival) > SILENCE_MS_MAX => {
                     let reason = format!("{}: nothing arrived for {} s", self.topic, SILENCE_MS_MAX / 1000);
                     return Err(ReadError::Unreachable { brokers: self.brokers.clone(), reason });
                 }
@@ -307,6 +308,8 @@ fn client(properties: &Properties, isolation: &str) -> Result<BaseConsumer, Read
     config.set("isolation.level", isolation).set("enable.partition.eof", "true");
     // The default of 64 MiB a partition would make an audit of many partitions as large as the topic.
     config.set("queued.max.messages.kbytes", "16384");
+    // And a full queue must not pause its partition for the default of a whole second.
+    config.set("fetch.queue.backoff.ms", "10").set("fetch.wait.max.ms", "100");
     config.create().map_err(|error| classify(&error, &brokers_of(properties), "the Kafka client"))
 }
 
