@@ -8,14 +8,14 @@ use viewtail::io::clock;
 use viewtail::io::kafka::QueueLimits;
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
 
-use crate::support::{Rig, TOPIC, at_least_once, block, write};
+use crate::support::{Rig, TOPIC, at_least_once, block, connect, write};
 
 #[test]
 fn brokers_that_are_away_are_named_within_ten_seconds() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let rig = Rig::new(|options| options.brokers = vec![address.clone()]);
     let started = clock::now();
-    let failure = rig.fail(Command::Connect);
+    let failure = rig.fail(connect());
     assert!(started.elapsed() < Duration::from_secs(11), "{:?}", started.elapsed());
     assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::Unreachable));
     assert!(failure.message.contains(&address) && failure.message.contains("refused"), "{failure:?}");
@@ -27,7 +27,7 @@ fn a_broker_that_accepts_and_says_nothing_is_given_up_within_ten_seconds() {
     let address = silent.local_addr().unwrap().to_string();
     let rig = Rig::new(|options| options.brokers = vec![address]);
     let started = clock::now();
-    let failure = rig.fail(Command::Connect);
+    let failure = rig.fail(connect());
     assert!(started.elapsed() < Duration::from_secs(11), "{:?}", started.elapsed());
     assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::Unreachable));
 }

@@ -61,7 +61,7 @@ impl Rig {
     }
 
     pub fn connect(&self) {
-        match self.ask(Command::Connect) {
+        match self.ask(connect()) {
             Reply::Connected { partitions, .. } => assert_eq!(partitions, PARTITIONS),
             other => panic!("not connected: {other:?}"),
         }
@@ -128,4 +128,14 @@ fn append(block: &mut Block, text: &str) -> Slice {
 
 pub fn write(group: u32, sequence: u64) -> ShardWrite {
     ShardWrite { group, partition: 0, sequence, metadata: "x".repeat(4000) }
+}
+
+/// Connects without a limit of the broker's being known.
+pub fn connect() -> Command {
+    Command::Connect { batch_bytes_max: 1_000_000 }
+}
+
+/// Asks for the positions that the topic itself carries.
+pub fn fetch(groups: std::ops::Range<u32>) -> Command {
+    Command::Fetch { anchor: TOPIC.to_owned(), groups }
 }

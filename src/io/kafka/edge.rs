@@ -162,8 +162,8 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 fn limit_of(command: &Command, options: &KafkaOptions) -> Option<Duration> {
     match command {
         Command::Produce(_) => None,
-        Command::Connect => Some(CONNECT_MAX + GRACE),
-        Command::Fetch(groups) => {
+        Command::Connect { .. } => Some(CONNECT_MAX + GRACE),
+        Command::Fetch { groups, .. } => {
             let each = options.transaction_timeout() + options.socket_timeout();
             Some(each.saturating_mul(u32::try_from(groups.len()).unwrap_or(u32::MAX)) + GRACE)
         }
@@ -178,8 +178,8 @@ fn limit_of(command: &Command, options: &KafkaOptions) -> Option<Duration> {
 
 fn name_of(command: &Command) -> &'static str {
     match command {
-        Command::Connect => "connecting",
-        Command::Fetch(_) => "reading positions",
+        Command::Connect { .. } => "connecting",
+        Command::Fetch { .. } => "reading positions",
         Command::Begin => "beginning a transaction",
         Command::Produce(_) => "producing",
         Command::Flush => "waiting for acknowledgements",

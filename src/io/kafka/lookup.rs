@@ -9,6 +9,7 @@ use super::options::{KafkaOptions, Mode};
 use super::producer::Producer;
 use super::reader::Reader;
 use crate::pipeline::action::{Cause, Failure};
+use crate::pipeline::delivery::RECORD_BYTES_MAX;
 use crate::pipeline::shard::ShardWrite;
 
 /// What was looked at.
@@ -57,7 +58,7 @@ pub fn examine(options: &KafkaOptions) -> Vec<Finding> {
 fn find_topic(options: &KafkaOptions, stop: &StopBy, findings: &mut Vec<Finding>) -> Option<()> {
     let brokers = options.brokers.join(", ");
     let looked_up = Reader::open(options, stop).and_then(|mut reader| {
-        let partitions = reader.look_up()?;
+        let partitions = reader.look_up(&options.topic)?;
         Ok((partitions, reader.require_new_broker()))
     });
     let (partitions, new_enough) = match looked_up {
@@ -109,7 +110,7 @@ fn try_transaction(options: &KafkaOptions, stop: &StopBy) -> Finding {
     let trial =
         KafkaOptions { transactional_id: format!("{}-check", options.transactional_id), ..options.clone() };
     let write = ShardWrite { group: 0, partition: 0, sequence: 0, metadata: String::new() };
-    let result = Producer::open(&trial, stop).and_then(|mut producer| {
+    let result = Producer::open(&trial, stop, RECORD_BYTES_MAX).and_then(|mut producer| {
         producer.begin()?;
         producer.send_offsets(&[write])?;
         producer.abort()

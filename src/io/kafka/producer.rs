@@ -46,9 +46,15 @@ pub struct Producer<'a> {
 
 impl<'a> Producer<'a> {
     /// Opens the producer; in exactly_once this fences older incarnations and settles their last transaction.
-    pub fn open(options: &'a KafkaOptions, stop: &'a StopBy) -> Result<Self, Failure> {
-        let mut native = Native::open(RDKafkaType::RD_KAFKA_PRODUCER, &options.producer_properties())
-            .map_err(|error| bad_configuration(&error))?;
+    /// No batch is made larger than `batch_bytes_max`.
+    pub fn open(
+        options: &'a KafkaOptions,
+        stop: &'a StopBy,
+        batch_bytes_max: usize,
+    ) -> Result<Self, Failure> {
+        let mut native =
+            Native::open(RDKafkaType::RD_KAFKA_PRODUCER, &options.producer_properties(batch_bytes_max))
+                .map_err(|error| bad_configuration(&error))?;
         native.open_topic(&options.topic).map_err(|error| bad_configuration(&error))?;
         let mut producer = Self { native, signals: Signals::default(), options, stop };
         if options.mode == Mode::ExactlyOnce {
@@ -215,7 +221,8 @@ impl<'a> Producer<'a> {
             return Ok(());
         }
         let code = self.signals.first_failure.unwrap_or(Code::Unknown);
-        let fact = format!("{} records were not delivered: {}", self.signals.undelivered, self.reason_of(code));
+        let fact =
+            format!("{} records were not delivered: {}", self.signals.undelivered, self.reason_of(code));
         let message = with_remedy(&fact, code, &self.resources());
         Err(Failure {
             class: self.in_transaction(Class::Abortable, Class::Fatal),

@@ -35,8 +35,8 @@ impl<'a> Worker<'a> {
 
     fn try_carry_out(&mut self, command: Command) -> Result<Reply, Failure> {
         Ok(match command {
-            Command::Connect => self.connect()?,
-            Command::Fetch(groups) => Reply::Fetched(self.fetch(groups)?),
+            Command::Connect { batch_bytes_max } => self.connect(batch_bytes_max)?,
+            Command::Fetch { anchor, groups } => Reply::Fetched(self.fetch(&anchor, groups)?),
             Command::Begin => {
                 self.reader = None;
                 self.producer()?.begin()?;
@@ -60,7 +60,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn connect(&mut self) -> Result<Reply, Failure> {
+    fn connect(&mut self, batch_bytes_max: usize) -> Result<Reply, Failure> {
         self.disconnect();
         if let Some(name) = self.options.reserved_property() {
             let message = format!("kafka.properties: {name} is set by viewtail itself: remove it");
@@ -68,7 +68,7 @@ impl<'a> Worker<'a> {
         }
         let mut reader = Reader::open(self.options, self.stop)?;
         let topic = reader.topic()?;
-        self.producer = Some(Producer::open(self.options, self.stop)?);
+        self.producer = Some(Producer::open(self.options, self.stop, batch_bytes_max)?);
         self.reader = Some(reader);
         self.partitions = topic.partitions;
         Ok(Reply::Connected { partitions: topic.partitions, cluster_id: topic.cluster_id })
@@ -79,13 +79,15 @@ impl<'a> Worker<'a> {
         self.producer = None;
     }
 
-    fn fetch(&mut self, groups: Range<u32>) -> Result<Vec<Vec<Committed>>, Failure> {
+    fn fetch(&mut self, anchor: &str, groups: Range<u32>) -> Result<Vec<Vec<Committed>>, Failure> {
         self.producer()?;
         let reader = match &mut self.reader {
             Some(reader) => reader,
             empty @ None => empty.insert(Reader::open(self.options, self.stop)?),
         };
-        groups.map(|group| reader.committed(&self.options.group(group), self.partitions)).collect()
+        let partitions =
+            if anchor == self.options.topic { self.partitions } else { reader.look_up(anchor)?.unwrap_or(0) };
+        groups.map(|group| reader.committed(&self.options.group(group), (anchor, partitions))).collect()
     }
 
     fn produce(&mut self, block: Block) -> Result<Reply, Failure> {
