@@ -1,12 +1,22 @@
 //! viewtail: access logs into Kafka, every line exactly once. The modules stand in reading order.
 
-pub mod agent;
 pub mod cli;
-pub mod demo;
-pub mod event;
-pub mod failpoint;
-pub mod format;
+
+pub mod config;
+
+pub mod agent;
+
 pub mod io;
+
 pub mod pipeline;
-pub mod planted;
+
+pub mod format;
+
+pub mod event;
+
 pub mod verify;
+
+pub mod demo;
+
+pub mod failpoint;
+pub mod planted;
