@@ -7,6 +7,7 @@
 //! | `worker` | one command in, one reply out |
 //! | `reader` | looking the topic up without creating it, reading committed positions |
 //! | `producer` | the producer: records, transactions, epoch hygiene |
+//! | `log` | librdkafka's own log, without its repetitions |
 //! | `signals` | what librdkafka tells besides its answers, and which of it taints a transaction |
 //! | `classify` | the three classes and the causes |
 //! | `lookup` | the questions of `viewtail check` |
@@ -17,6 +18,7 @@
 mod classify;
 pub mod edge;
 mod ffi;
+mod log;
 pub mod lookup;
 pub mod options;
 mod producer;
