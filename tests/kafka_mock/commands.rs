@@ -100,8 +100,8 @@ fn a_tiny_queue_takes_any_number_of_records_in_every_mode() {
                 adjust(options);
             }
         });
-        rig.begin_with(block(2_000));
-        assert!(matches!(rig.ask(Command::Produce(block(2_000))), Reply::Produced(_)));
+        rig.begin_with(block(300));
+        assert!(matches!(rig.ask(Command::Produce(block(300))), Reply::Produced(_)));
         assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
     }
 }

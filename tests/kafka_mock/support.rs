@@ -54,17 +54,15 @@ impl Rig {
     }
 
     pub fn fail(&self, command: Command) -> Failure {
-        match self.ask(command) {
-            Reply::Failed(failure) => failure,
-            other => panic!("expected a failure, got {other:?}"),
-        }
+        let reply = self.ask(command);
+        let Reply::Failed(failure) = reply else { panic!("expected a failure, got {reply:?}") };
+        failure
     }
 
     pub fn connect(&self) {
-        match self.ask(connect()) {
-            Reply::Connected { partitions, .. } => assert_eq!(partitions, PARTITIONS),
-            other => panic!("not connected: {other:?}"),
-        }
+        let reply = self.ask(connect());
+        let Reply::Connected { partitions, .. } = reply else { panic!("not connected: {reply:?}") };
+        assert_eq!(partitions, PARTITIONS);
     }
 
     /// Begins a transaction with some records in it.

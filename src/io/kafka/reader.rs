@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaType;
 
 use super::classify::{OLD_BROKER, cause, remedy, with_remedy};
-use super::edge::StopBy;
+use super::edge::Common;
 use super::ffi::{FetchError, Native};
 use super::options::{CreateTopic, KafkaOptions, Mode};
 use super::signals::Signals;
@@ -35,9 +35,9 @@ const OFFSET_COMMIT_VERSION_MIN: i16 = 3;
 /// The handle for everything that is read.
 pub struct Reader<'a> {
     native: Native,
-    signals: Signals,
+    signals: Signals<'a>,
     options: &'a KafkaOptions,
-    stop: &'a StopBy,
+    common: &'a Common,
 }
 
 /// What is known of the topic once it was found.
@@ -60,10 +60,10 @@ enum Found {
 
 impl<'a> Reader<'a> {
     /// Opens the handle; connections are made in the background.
-    pub fn open(options: &'a KafkaOptions, stop: &'a StopBy) -> Result<Self, Failure> {
+    pub fn open(options: &'a KafkaOptions, common: &'a Common) -> Result<Self, Failure> {
         let native = Native::open(RDKafkaType::RD_KAFKA_CONSUMER, &options.reader_properties())
             .map_err(|error| bad_configuration(&error))?;
-        Ok(Self { native, signals: Signals::default(), options, stop })
+        Ok(Self { native, signals: Signals::new(&common.log), options, common })
     }
 
     /// Finds the topic, or creates it if that is configured.
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
                 Ok(Found::Refused(code)) => return Err(self.refused(topic, code)),
                 Ok(Found::Later(code)) | Err(code) => code,
             };
-            if self.signals.hopeless || deadline.passed() || self.stop.passed() {
+            if self.signals.hopeless() || deadline.passed() || self.common.must_stop() {
                 return Err(self.unreachable(last));
             }
             self.signals.wait(&self.native, LOOKUP_SLICE / 5);
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
                 Ok(committed) => return Ok(committed),
                 Err(error) => error,
             };
-            if cause(error.code) == Cause::Refused || deadline.passed() || self.stop.passed() {
+            if cause(error.code) == Cause::Refused || deadline.passed() || self.common.must_stop() {
                 return Err(self.fetch_failure(group, &error));
             }
             self.signals.wait(&self.native, FETCH_PAUSE);
@@ -168,7 +168,8 @@ impl<'a> Reader<'a> {
 
     fn unreachable(&self, last: Code) -> Failure {
         let reason = self.signals.reason.as_ref().map_or_else(|| last.to_string(), |(_, text)| text.clone());
-        let message = format!("no answer from Kafka at {}: {reason}", self.brokers());
+        let fact = format!("no answer from Kafka at {}: {reason}", self.brokers());
+        let message = with_remedy(&fact, last, &self.options.resources());
         Failure { class: Class::Retriable, cause: Cause::Unreachable, message }
     }
 
