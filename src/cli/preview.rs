@@ -127,7 +127,7 @@ impl<W: Write> Preview<W> {
             event.push(b'\n');
             self.output.write_all(&event).context("write the events")?;
             self.summary.lines += 1;
-            self.summary.parsed += u64::from(encoded.parsed);
+            self.summary.malformed += u64::from(encoded.malformed);
             position += span.size;
             // Behind a pipe that still runs, an event is shown as soon as its line is there.
             if input.buffer().is_empty() {
@@ -141,13 +141,13 @@ impl<W: Write> Preview<W> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Summary {
     lines: u64,
-    parsed: u64,
+    malformed: u64,
 }
 
 impl Summary {
     fn text(self) -> String {
-        let (lines, parsed) = (table::count(self.lines, "line"), table::number(self.parsed));
-        format!("viewtail: {lines}: {parsed} parsed, {} malformed", table::number(self.lines - self.parsed))
+        let (lines, parsed) = (table::count(self.lines, "line"), table::number(self.lines - self.malformed));
+        format!("viewtail: {lines}: {parsed} parsed, {} malformed", table::number(self.malformed))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::event::EncoderOptions;
+use super::{Exit, Failure};
+use crate::event::{EncoderOptions, Site};
+use crate::format::{Escape, Format};
 
 /// What `verify`, `preview` and `status` need to know.
 #[derive(Clone, Debug)]
@@ -32,7 +34,7 @@ impl Settings {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// It is not there, not readable or wrong: a [`super::Failure`] with exit 77 or 78.
+    /// It is not there, not readable or wrong: a [`Failure`] with exit 77 or 78.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         anyhow::bail!("{}: this build has no configuration reader", path.display())
     }
@@ -48,7 +50,18 @@ impl Settings {
 /// How lines become events when options of the command line say it: `combined`, `main` or an nginx `log_format` string.
 ///
 /// # Errors
-/// The format cannot be compiled: a [`super::Failure`] with exit 2.
-pub fn encoder_options(format: &str, _site: Option<&str>) -> anyhow::Result<EncoderOptions> {
-    anyhow::bail!("{format}: this build has no formats")
+/// The format cannot be compiled: a [`Failure`] with exit 2 that names every mistake.
+pub fn encoder_options(format: &str, site: Option<&str>) -> anyhow::Result<EncoderOptions> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let compiled = match format {
+        "combined" => Format::combined(),
+        "main" => Format::main(),
+        template => Format::nginx(template, Escape::Default)
+            .map_err(|error| Failure::new(Exit::Usage, format!("--format {template:?}: {error}")))?,
+    };
+    let site = match site {
+        Some(site) => Site::Fixed(site.to_owned()),
+        None => Site::Line { otherwise: host.clone() },
+    };
+    Ok(EncoderOptions { format: compiled, site, host, log: "preview".to_owned() })
 }

@@ -3,4 +3,5 @@
 mod binary;
 mod demo;
 mod help;
+mod preview;
 mod verify;

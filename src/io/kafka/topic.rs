@@ -12,7 +12,8 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::io::clock::Clock;
@@ -20,6 +21,9 @@ use crate::io::clock::Clock;
 /// How long one request of the start may take: a metadata request over a slow line with TLS needs two or three
 /// seconds, and a person waits for the answer.
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
+
+/// One step of the first request, as long as a healthy cluster needs at most.
+const METADATA_STEP: Duration = Duration::from_secs(1);
 
 /// How long nothing at all may arrive before the read is given up: above librdkafka's longest reconnect back-off
 /// (10 s) and a leader election.
@@ -207,10 +211,8 @@ impl TopicReader {
     }
 
     fn partition_numbers(&self) -> Result<Vec<i32>, ReadError> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(&self.topic), REQUEST_WAIT)
-            .map_err(|error| self.failure(&error))?;
+        let metadata =
+            metadata(&self.consumer, &self.topic, REQUEST_WAIT).map_err(|error| self.failure(&error))?;
         let topic = metadata.topics().first();
         if let Some(code) = topic.and_then(|topic| topic.error()) {
             return Err(self.failure(&KafkaError::MetadataFetch(code.into())));
@@ -256,8 +258,7 @@ impl std::fmt::Debug for TopicReader {
 pub fn probe(properties: &Properties, topic: &str, wait: Duration) -> Result<usize, ReadError> {
     let brokers = brokers_of(properties);
     let consumer = client(properties, "read_committed")?;
-    let metadata =
-        consumer.fetch_metadata(Some(topic), wait).map_err(|error| classify(&error, &brokers, topic))?;
+    let metadata = metadata(&consumer, topic, wait).map_err(|error| classify(&error, &brokers, topic))?;
     match metadata.topics().first().and_then(|found| found.error()) {
         Some(code) => Err(classify(&KafkaError::MetadataFetch(code.into()), &brokers, topic)),
         None => Ok(metadata.brokers().len()),
@@ -311,6 +312,27 @@ fn client(properties: &Properties, isolation: &str) -> Result<BaseConsumer, Read
     // And a full queue must not pause its partition for the default of a whole second.
     config.set("fetch.queue.backoff.ms", "10").set("fetch.wait.max.ms", "100");
     config.create().map_err(|error| classify(&error, &brokers_of(properties), "the Kafka client"))
+}
+
+/// Asks for the topic in short steps, and gives up before `wait` is over where every broker has refused the connection:
+/// one long request would keep a person waiting for what is known at once.
+fn metadata(consumer: &BaseConsumer, topic: &str, wait: Duration) -> KafkaResult<Metadata> {
+    let clock = Clock::start();
+    loop {
+        let error = match consumer.fetch_metadata(Some(topic), METADATA_STEP.min(wait)) {
+            Ok(metadata) => return Ok(metadata),
+            Err(error) if !is_transient(&error) => return Err(error),
+            Err(error) => error,
+        };
+        while let Some(Err(event)) = consumer.poll(Duration::ZERO) {
+            if event.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+                return Err(event);
+            }
+        }
+        if u128::from(clock.now().0) >= wait.as_millis() {
+            return Err(error);
+        }
+    }
 }
 
 fn brokers_of(properties: &Properties) -> String {
