@@ -11,6 +11,7 @@ mod exit;
 mod preview;
 mod run;
 mod settings;
+mod setup;
 mod state;
 mod status;
 mod verify;

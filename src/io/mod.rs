@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod files;
+pub mod identity;
 pub mod interrupt;
 pub mod kafka;
 pub mod state;
