@@ -13,10 +13,10 @@ const REFERRERS: u64 = 8_000;
 
 const WORDS: [&str; 48] = [
     "access", "agent", "apache", "batch", "bridge", "broker", "buffer", "cache", "client", "cloud", "commit",
-    "counting", "cursor", "daily", "debian", "delay", "editor", "event", "files", "garden", "harbour", "index",
-    "kernel", "lamp", "letters", "linux", "logs", "market", "memory", "mirror", "morning", "network", "notes",
-    "offset", "orders", "paper", "pipes", "queue", "reader", "river", "rust", "server", "signal", "stream",
-    "system", "tail", "views", "window",
+    "counting", "cursor", "daily", "debian", "delay", "editor", "event", "files", "garden", "harbour",
+    "index", "kernel", "lamp", "letters", "linux", "logs", "market", "memory", "mirror", "morning",
+    "network", "notes", "offset", "orders", "paper", "pipes", "queue", "reader", "river", "rust", "server",
+    "signal", "stream", "system", "tail", "views", "window",
 ];
 const SECTIONS: [&str; 8] = ["posts", "notes", "photos", "projects", "archive", "talks", "reviews", "guides"];
 const SYSTEMS: [&str; 10] = [
@@ -38,7 +38,8 @@ const ROBOTS: [&str; 5] = [
     "curl/8.5.0",
     "-",
 ];
-const STATUSES: [(u64, u16); 7] = [(860, 200), (920, 304), (950, 301), (980, 404), (990, 403), (997, 206), (1000, 500)];
+const STATUSES: [(u64, u16); 7] =
+    [(860, 200), (920, 304), (950, 301), (980, 404), (990, 403), (997, 206), (1000, 500)];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -73,9 +74,9 @@ impl AccessLog {
         let status = STATUSES.iter().find(|(limit, _)| draw < *limit).map_or(200, |(_, status)| *status);
         let size = if matches!(status, 304 | 301) { 0 } else { 300 + random.skewed(180_000) };
         let method = if random.below(100) < 96 { "GET" } else { "POST" };
-        write!(
+        writeln!(
             out,
-            "{} - - [{}] \"{method} {path} HTTP/{}\" {status} {size} \"{}\" \"{}\"\n",
+            "{} - - [{}] \"{method} {path} HTTP/{}\" {status} {size} \"{}\" \"{}\"",
             address(random.skewed(ADDRESSES)),
             local_time(self.time),
             if random.below(100) < 70 { "2.0" } else { "1.1" },
@@ -100,7 +101,7 @@ impl AccessLog {
 fn address(index: u64) -> String {
     let mut bits = Random::new(index ^ 0xadd7);
     let value = bits.next();
-    if value % 10 == 0 {
+    if value.is_multiple_of(10) {
         return format!(
             "2001:db8:{:x}:{:x}::{:x}",
             (value >> 8) & 0xffff,
