@@ -14,8 +14,8 @@ fn stopping_under_load_loses_and_doubles_nothing() {
     let mut slowest = Duration::ZERO;
     for run in 0..6 {
         let agent = bench.agent(&bench.config());
-        // The first stops come in the middle of start-up, the later ones under load.
-        pass_time(Duration::from_millis(250 * run));
+        // The first stop comes in the middle of start-up, the later ones under load.
+        pass_time(Duration::from_millis(300 + 300 * run));
         slowest = slowest.max(agent.stop());
     }
     println!("stop: slowest of 6 stops {slowest:?}");
