@@ -185,8 +185,8 @@ fn a_record_larger_than_the_topic_takes_is_given_up_and_counted() {
     write_lines(&bench.log(), &mut source, 200, &truth);
     append(&bench.log(), format!("{large}\n").as_bytes());
     write_lines(&bench.log(), &mut source, 200, &truth);
-    // Batches within the topic's limit, so that the one line alone is too large.
-    let config = bench.config().kafka("flush: {bytes: 4000B}");
+    // Batches within the topic's limit and as large as they are, so that the one line alone is too large.
+    let config = bench.config().kafka("flush: {bytes: 4KB}").kafka("compression: none");
     let counter = bench.counter();
     let agent = bench.agent(&config);
     counter.wait_for(400, CATCH_UP_LIMIT);

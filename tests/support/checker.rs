@@ -42,7 +42,7 @@ pub fn check(brokers: &str, topic: &str, options: &[&str], truth: &[&Path]) -> V
         serde_json::from_str(text.lines().next().unwrap_or_default()).expect("the first line is JSON");
     let number = |name: &str| report[name].as_u64().unwrap_or_default();
     Verdict {
-        lines: number("truth"),
+        lines: number("lines"),
         streams: number("streams"),
         aborted: number("aborted"),
         skipped_bytes: number("skipped_bytes"),

@@ -196,7 +196,7 @@ def committed_records(brokers, topic):
 
 def summary(verdict, streams, events, aborted, skipped, truth_lines):
     return {
-        "valid": verdict.valid(), "truth": truth_lines, "events": events, "streams": len(streams),
+        "valid": verdict.valid(), "lines": truth_lines, "events": events, "streams": len(streams),
         "aborted": aborted, "skipped_bytes": skipped, **verdict.counts, "examples": verdict.examples,
     }
 
