@@ -267,9 +267,7 @@ pub fn text(report: &Report) -> String {
     }
     if report.foreign > 0 {
         let records = table::count(report.foreign, "record");
-        text.push_str(&format!(
-            "{YELLOW}{records} in the topic are no events of viewtail and were not audited.{RESET}\n"
-        ));
+        text.push_str(&format!("{YELLOW}Not audited, because no event of viewtail: {records}.{RESET}\n"));
     }
     text.push_str(&verdict(report));
     text.push('\n');

@@ -399,4 +399,35 @@ mod tests {
         assert!(!ends.admit(0, 11));
         assert!(ends.are_reached());
     }
+
+    #[test]
+    fn every_record_is_read_once_and_the_read_ends() {
+        use crate::io::kafka::embedded::EmbeddedBroker;
+        use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+        let broker = EmbeddedBroker::start("page-views", 3).unwrap();
+        let properties = [("bootstrap.servers".to_owned(), broker.address())];
+        let producer: BaseProducer =
+            ClientConfig::new().set("bootstrap.servers", broker.address()).create().unwrap();
+        for number in 0..1000 {
+            let value = format!("{number}");
+            // Partition 2 stays empty.
+            let record = BaseRecord::<str, str>::to("page-views").payload(&value).partition(number % 2);
+            producer.send(record).unwrap();
+        }
+        producer.flush(Duration::from_secs(10)).unwrap();
+
+        assert_eq!(probe(&properties, "page-views", REQUEST_WAIT).unwrap(), 1);
+        let reader = TopicReader::open(&properties, "page-views").unwrap();
+        assert_eq!(reader.partitions().iter().map(|range| range.end).collect::<Vec<_>>(), [500, 500, 0]);
+        let mut values = Vec::new();
+        reader
+            .read_to_end(&mut |record| {
+                values.push(String::from_utf8_lossy(record.value).parse::<u32>().unwrap());
+            })
+            .unwrap();
+        values.sort_unstable();
+        assert_eq!(values, (0..1000).collect::<Vec<_>>());
+        assert_eq!(reader.log_starts().unwrap(), [(0, 0), (1, 0), (2, 0)]);
+    }
 }
