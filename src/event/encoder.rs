@@ -1,52 +1,17 @@
 //! From a line to the JSON of its event, appended to an arena.
 //!
 //! Written by hand, because it runs for every line. Invariants: one JSON object on one line, valid UTF-8, keys in the
-//! fixed order and each at most once, at most [`EVENT_BYTES_MAX`] bytes, whatever the line holds.
+//! fixed order and each at most once, at most [`EVENT_BYTES_MAX`](super::EVENT_BYTES_MAX) bytes, whatever the line holds.
 
+use super::limits::{NAME_BYTES_MAX, RAW_BYTES_MAX};
 use super::place::{Place, StreamId};
-use super::request::Asked;
-use super::text::{capped, copy_without_users, is_plain, push_lossy, push_number, push_path, push_shown};
-use super::when::TimeWriter;
-use crate::format::request::{METHOD_BYTES_MAX, host};
-use crate::format::{Field, Fields, Format, Spans, Value};
+use super::text::{
+    CHARACTER_BYTES_MAX, capped, copy_without_users, push_lossy, push_number, push_shown, push_string,
+};
+use super::view::{SiteText, View};
+use crate::format::{Format, Spans};
 
-/// The most bytes of an event, far below the 1 MB that brokers accept by default. Names, referrer, user agent, path
-/// and raw line are capped, and escaping makes at most six bytes of one.
-pub const EVENT_BYTES_MAX: usize = 128 * 1024;
-
-/// Browsers send at most 2 KiB of referrer as a habit; longer ones are noise.
-const REFERRER_BYTES_MAX: usize = 2048;
-/// Real user agents stay below 500 bytes.
-const USER_AGENT_BYTES_MAX: usize = 1024;
-/// A request line has at most 8 KiB with nginx's default `large_client_header_buffers`.
-const PATH_BYTES_MAX: usize = 8192;
-/// Enough to see what a line is.
-const RAW_BYTES_MAX: usize = 8192;
-/// Names from the configuration: above any host name and any sensible name of a log.
-const NAME_BYTES_MAX: usize = 1024;
-/// The longest host a request can name.
-const HOST_BYTES_MAX: usize = 255;
-/// Digits that fit any consumer's 64-bit integer.
-const INTEGER_DIGITS_MAX: usize = 18;
-/// A control byte becomes `\u00HH`.
-const ESCAPED_BYTES_MAX: usize = 6;
-/// A byte of a path becomes `%HH`.
-const PATH_ESCAPED_BYTES_MAX: usize = 3;
-/// All keys, numbers and fixed words together have about 700 bytes.
-const FIXED_BYTES_MAX: usize = 1024;
-
-const _: () = assert!(
-    FIXED_BYTES_MAX
-        + METHOD_BYTES_MAX
-        + PATH_BYTES_MAX * PATH_ESCAPED_BYTES_MAX
-        + (3 * NAME_BYTES_MAX + HOST_BYTES_MAX + REFERRER_BYTES_MAX + USER_AGENT_BYTES_MAX + RAW_BYTES_MAX)
-            * ESCAPED_BYTES_MAX
-        <= EVENT_BYTES_MAX
-);
-
-/// What ends the part of a URL in which a user may stand.
-const URL_STOPS: &[u8] = b"/?# \t\r\n";
-/// The same in a line, where a quote ends the field.
+/// What ends the part of a URL in which a user may stand, where a quote ends the field.
 const URL_STOPS_OF_LINE: &[u8] = b"/?# \t\r\n\"";
 
 /// What is the same for all lines of one log.
@@ -91,31 +56,14 @@ pub struct Encoded {
 #[derive(Debug)]
 pub struct Encoder {
     format: Format,
-    constants: Constants,
     spans: Spans,
-    buffers: Buffers,
-}
-
-/// Text that does not change from line to line, already escaped.
-#[derive(Debug)]
-struct Constants {
-    site_is_host: bool,
-    site: Vec<u8>,
-    /// `host` and `log` with their keys.
-    origin: Vec<u8>,
-}
-
-#[derive(Debug, Default)]
-struct Buffers {
-    time: TimeWriter,
-    /// The event's beginning up to the position, for the stream of the last line.
+    view: View,
+    /// An event's beginning up to the position, for the stream of the last line.
     head: Vec<u8>,
     head_of: Option<StreamId>,
-    request: Vec<u8>,
-    value: Vec<u8>,
+    /// `host` and `log` with their keys.
+    origin: Vec<u8>,
     clean: Vec<u8>,
-    /// The request's host, lower-case, as JSON text.
-    host: Vec<u8>,
 }
 
 impl Encoder {
@@ -123,38 +71,41 @@ impl Encoder {
     #[must_use]
     pub fn new(options: EncoderOptions) -> Self {
         let EncoderOptions { format, site, host, log } = options;
-        let (site_is_host, site) = match site {
-            Site::Fixed(site) => (false, site),
-            Site::Line { otherwise } => (true, otherwise),
+        let site = match site {
+            Site::Fixed(site) => SiteText::Fixed(escaped_name(&site)),
+            Site::Line { otherwise } => SiteText::Line { otherwise: escaped_name(&otherwise) },
         };
-        let mut origin = br#","host":""#.to_vec();
-        push_name(&mut origin, &host);
-        origin.extend_from_slice(br#"","log":""#);
-        push_name(&mut origin, &log);
-        origin.push(b'"');
-        let mut constants = Constants { site_is_host, site: Vec::new(), origin };
-        push_name(&mut constants.site, &site);
-        Self { format, constants, spans: Spans::default(), buffers: Buffers::default() }
+        let mut origin = Vec::new();
+        push_string(&mut origin, br#","host":""#, &escaped_name(&host));
+        push_string(&mut origin, br#","log":""#, &escaped_name(&log));
+        let view = View::new(site);
+        Self {
+            format,
+            spans: Spans::default(),
+            view,
+            head: Vec::new(),
+            head_of: None,
+            origin,
+            clean: Vec::new(),
+        }
     }
 
     /// Appends the event of `line` (without its terminator) to `out`: one JSON object, no newline.
     pub fn encode(&mut self, line: &[u8], place: &Place, out: &mut Vec<u8>) -> Encoded {
-        self.buffers.push_identity(place, out);
+        self.push_identity(place, out);
         let encoded = match self.format.split(line, &mut self.spans) {
-            Some(fields) => self.buffers.push_fields(&fields, &self.constants, out),
-            None => push_unparsed(&self.constants, out),
+            Some(fields) => self.view.push(&fields, out),
+            None => self.view.push_unparsed(out),
         };
-        out.extend_from_slice(&self.constants.origin);
+        out.extend_from_slice(&self.origin);
         if encoded.malformed {
-            self.buffers.push_raw(line, out);
+            self.push_raw(line, out);
         }
         push_marks(place, out);
         out.push(b'}');
         encoded
     }
-}
 
-impl Buffers {
     fn push_identity(&mut self, place: &Place, out: &mut Vec<u8>) {
         if self.head_of != Some(place.stream) {
             self.head = format!(r#"{{"v":1,"id":"{}:"#, place.stream).into_bytes();
@@ -164,48 +115,6 @@ impl Buffers {
         push_number(out, place.position);
         out.extend_from_slice(br#"","line_size":"#);
         push_number(out, place.line_size);
-    }
-
-    /// Everything that the variables of a line say.
-    fn push_fields(&mut self, fields: &Fields<'_>, constants: &Constants, out: &mut Vec<u8>) -> Encoded {
-        let time_ms = self.time.push(fields, out);
-        let asked = Asked::of(fields, &mut self.request);
-        self.host.clear();
-        if let Some(name) = fields.get(Field::Host) {
-            push_host(&mut self.host, name.decode(&mut self.value));
-        }
-        let has_own_host = constants.site_is_host && !self.host.is_empty();
-        let site = push_site(if has_own_host { &self.host } else { &constants.site }, out);
-        match &asked {
-            None => out.extend_from_slice(MALFORMED),
-            Some(asked) => {
-                push_request(asked, &mut self.clean, out);
-                if let (true, Some(name)) = (self.host.is_empty(), asked.authority()) {
-                    push_host(&mut self.host, name);
-                }
-            }
-        }
-        push_response(fields, out);
-        let referrer = Text { key: br#","http_request_referrer":""#, limit: REFERRER_BYTES_MAX };
-        let user_agent = Text { key: br#","user_agent_original":""#, limit: USER_AGENT_BYTES_MAX };
-        for (text, field) in [(referrer, Field::HttpReferer), (user_agent, Field::HttpUserAgent)] {
-            if let Some(value) = fields.get(field) {
-                text.push(value, (&mut self.value, &mut self.clean), out);
-            }
-        }
-        if let Some(version) = asked.as_ref().and_then(Asked::version) {
-            push_string(out, br#","network_protocol_version":""#, version);
-        }
-        if let Some(scheme) = fields.get(Field::Scheme).map(Value::text).filter(|scheme| is_scheme(scheme)) {
-            push_string(out, br#","url_scheme":""#, scheme);
-        }
-        if !self.host.is_empty() {
-            push_string(out, br#","server_address":""#, &self.host);
-        }
-        if let Some(id) = fields.get(Field::RequestId) {
-            push_string(out, br#","request_id":""#, id.text());
-        }
-        Encoded { parsed: true, malformed: asked.is_none(), time_ms, site }
     }
 
     fn push_raw(&mut self, line: &[u8], out: &mut Vec<u8>) {
@@ -218,77 +127,6 @@ impl Buffers {
         };
         push_shown(out, capped(line, RAW_BYTES_MAX));
         out.push(b'"');
-    }
-}
-
-/// What is kept beyond a limit, so that the cut behind it can see whether it is inside a character.
-const CHARACTER_BYTES_MAX: usize = 4;
-
-const MALFORMED: &[u8] = br#","exclude_reason":"malformed""#;
-
-/// A text field of the event.
-struct Text {
-    /// With the separator before and the quote behind it.
-    key: &'static [u8],
-    limit: usize,
-}
-
-impl Text {
-    fn push(&self, value: Value<'_>, (decoded, clean): (&mut Vec<u8>, &mut Vec<u8>), out: &mut Vec<u8>) {
-        out.extend_from_slice(self.key);
-        let text = value.text();
-        if is_plain(text) {
-            out.extend_from_slice(&text[..text.len().min(self.limit)]);
-        } else {
-            copy_without_users(clean, value.decode(decoded), URL_STOPS, self.limit + CHARACTER_BYTES_MAX);
-            push_lossy(out, capped(clean, self.limit));
-        }
-        out.push(b'"');
-    }
-}
-
-fn push_unparsed(constants: &Constants, out: &mut Vec<u8>) -> Encoded {
-    let site = push_site(&constants.site, out);
-    out.extend_from_slice(MALFORMED);
-    Encoded { parsed: false, malformed: true, time_ms: None, site }
-}
-
-fn push_site(site: &[u8], out: &mut Vec<u8>) -> (usize, usize) {
-    if site.is_empty() {
-        return (out.len(), out.len());
-    }
-    out.extend_from_slice(br#","site":""#);
-    let start = out.len();
-    out.extend_from_slice(site);
-    out.push(b'"');
-    (start, out.len() - 1)
-}
-
-fn push_request(asked: &Asked<'_>, clean: &mut Vec<u8>, out: &mut Vec<u8>) {
-    if let Some(method) = asked.method {
-        push_string(out, br#","http_request_method":""#, method);
-    }
-    let Some(path) = asked.path() else { return };
-    out.extend_from_slice(br#","url_path":""#);
-    if is_plain(path) && asked.reserved.is_empty() {
-        out.extend_from_slice(&path[..path.len().min(PATH_BYTES_MAX)]);
-    } else {
-        copy_without_users(clean, path, URL_STOPS, PATH_BYTES_MAX);
-        push_path(out, clean, asked.reserved);
-    }
-    out.push(b'"');
-}
-
-fn push_response(fields: &Fields<'_>, out: &mut Vec<u8>) {
-    if let Some(status) = fields.get(Field::Status) {
-        push_integer(out, br#","http_response_status_code":"#, status.text());
-    }
-    if let Some(size) = fields.get(Field::BodyBytesSent) {
-        push_integer(out, br#","http_response_body_size":"#, size.text());
-    }
-    if let Some(duration_ms) = fields.get(Field::RequestTime).and_then(|value| milliseconds(value.text())) {
-        out.extend_from_slice(br#","http_request_duration_ms":"#);
-        push_number(out, duration_ms);
     }
 }
 
@@ -306,55 +144,17 @@ fn push_marks(place: &Place, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends text that needs no escape; `key` has the separator before and the quote behind it.
-fn push_string(out: &mut Vec<u8>, key: &[u8], text: &[u8]) {
-    out.extend_from_slice(key);
-    out.extend_from_slice(text);
-    out.push(b'"');
-}
-
-/// Copies digits as a JSON integer, which has no leading zeros; leaves out what no consumer could hold.
-fn push_integer(out: &mut Vec<u8>, key: &[u8], digits: &[u8]) {
-    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
-    let digits = &digits[zeros.min(digits.len().saturating_sub(1))..];
-    if (1..=INTEGER_DIGITS_MAX).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
-        out.extend_from_slice(key);
-        out.extend_from_slice(digits);
-    }
-}
-
-/// Appends a host as JSON text: lower-case and without port; nothing if it cannot be a host.
-fn push_host(out: &mut Vec<u8>, authority: &[u8]) {
-    if let Some(name) = host(authority) {
-        push_lossy(out, name);
-        out.make_ascii_lowercase();
-    }
-}
-
-fn push_name(out: &mut Vec<u8>, name: &str) {
-    push_lossy(out, capped(name.as_bytes(), NAME_BYTES_MAX));
-}
-
-/// Whole milliseconds of `$request_time`, which has three digits behind its point.
-fn milliseconds(seconds: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(seconds).ok()?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let thousandths = fraction.bytes().chain(*b"000").take(3).try_fold(0, |sum, digit| {
-        let digit = char::from(digit).to_digit(10)?;
-        Some(sum * 10 + u64::from(digit))
-    })?;
-    whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(thousandths)
-}
-
-fn is_scheme(scheme: &[u8]) -> bool {
-    // The longest scheme a web server logs is `https`.
-    (1..=16).contains(&scheme.len()) && scheme.iter().all(u8::is_ascii_alphanumeric)
+/// A name from the configuration, as JSON text.
+fn escaped_name(name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_lossy(&mut out, capped(name.as_bytes(), NAME_BYTES_MAX));
+    out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EVENT_BYTES_MAX, Encoded, Encoder, EncoderOptions, Site};
-    use crate::event::{Place, SkipReason, StreamId};
+    use super::{Encoded, Encoder, EncoderOptions, Site};
+    use crate::event::{EVENT_BYTES_MAX, Place, SkipReason, StreamId};
     use crate::format::{Escape, Format};
 
     const PLACE: Place = Place {
@@ -468,7 +268,7 @@ mod tests {
     #[test]
     fn parts_of_a_request_in_variables_of_their_own() {
         let check = |line: &str, expect: &str| {
-            check("$request_method $request_uri $server_protocol $status", line, expect)
+            check("$request_method $request_uri $server_protocol $status", line, expect);
         };
         check(
             "GET /a b?c HTTP/1.0 200",

@@ -1,12 +1,15 @@
 //! PURE: the view event, version 1: what a parsed line becomes.
 
 mod encoder;
+mod limits;
 mod place;
 #[cfg(test)]
 mod properties;
 mod request;
 mod text;
+mod view;
 mod when;
 
-pub use encoder::{EVENT_BYTES_MAX, Encoded, Encoder, EncoderOptions, Site};
+pub use encoder::{Encoded, Encoder, EncoderOptions, Site};
+pub use limits::EVENT_BYTES_MAX;
 pub use place::{Place, SkipReason, StreamId};

@@ -5,8 +5,18 @@
 
 use memchr::{memmem, memrchr};
 
+/// What is kept beyond a limit, so that [`capped`] can see whether the cut is inside a character.
+pub(super) const CHARACTER_BYTES_MAX: usize = 4;
+
 /// Bytes looked at in one step of the scan.
 const CHUNK_BYTES: usize = 16;
+
+/// Appends text that needs no escape; `key` has the separator before and the quote behind it.
+pub(super) fn push_string(out: &mut Vec<u8>, key: &[u8], text: &[u8]) {
+    out.extend_from_slice(key);
+    out.extend_from_slice(text);
+    out.push(b'"');
+}
 
 /// Appends an unsigned number.
 pub(super) fn push_number(out: &mut Vec<u8>, mut number: u64) {

@@ -81,7 +81,7 @@ fn line(template: &str, escape: Escape, values: &[Vec<u8>]) -> Vec<u8> {
     let mut values = values.iter();
     let mut rest = template;
     while let Some(start) = rest.find('$') {
-        line.extend_from_slice(rest[..start].as_bytes());
+        line.extend_from_slice(&rest.as_bytes()[..start]);
         let behind = rest[start + 1..].trim_start_matches('{');
         let name = behind.find(|it: char| !it.is_ascii_alphanumeric() && it != '_').unwrap_or(behind.len());
         rest = behind[name..].trim_start_matches(if rest[start..].starts_with("${") { "}" } else { "" });

@@ -321,7 +321,7 @@ impl Delivery {
                 out.events.push(Event::Spare(block));
                 self.set(State::Open(since));
             }
-            (State::Flushing, Reply::Flushed { failed }) => self.flushed(failed, out),
+            (State::Flushing, Reply::Flushed { failed }) => self.flushed(now, failed, out),
             (State::SendingOffsets, Reply::OffsetsSent) if planted::is(Bug::OffsetsFirst) => {
                 self.set(State::Open(now));
             }
@@ -386,9 +386,7 @@ impl Delivery {
     }
 
     fn connected(&mut self, now: Millis, (partitions, cluster_id): (u32, Option<String>), out: &mut Out) {
-        if let Some(since) = self.down_since.take() {
-            out.say(Notice::KafkaUp { down_ms: now.since(since) });
-        }
+        self.say_up(now, out);
         self.partitions = partitions.max(1);
         if cluster_id.is_some() && self.cluster_id.is_some() && cluster_id != self.cluster_id {
             out.say(Notice::OtherCluster);
@@ -578,7 +576,14 @@ impl Delivery {
         out.command(Command::Produce(filled.block));
     }
 
-    fn flushed(&mut self, failed: u64, out: &mut Out) {
+    fn say_up(&mut self, now: Millis, out: &mut Out) {
+        if let Some(since) = self.down_since.take() {
+            out.say(Notice::KafkaUp { down_ms: now.since(since) });
+        }
+    }
+
+    fn flushed(&mut self, now: Millis, failed: u64, out: &mut Out) {
+        self.say_up(now, out);
         if failed > 0 {
             out.say(Notice::RecordsGivenUp { records: failed });
         }
@@ -663,6 +668,11 @@ impl Delivery {
                 self.proposal = None;
                 self.set(State::Aborting);
                 out.command(Command::Abort);
+            }
+            // Nothing is given up: the records are still queued, and the wait is asked for again.
+            (Class::Retriable, State::Flushing) => {
+                self.report(now, failure, out);
+                out.command(Command::Flush);
             }
             (Class::Abortable, State::Committing) => {
                 self.report(now, failure, out);

@@ -174,7 +174,8 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
 pub struct Reader<'a>(pub &'a [u8]);
 
 impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    /// Takes so many bytes; `None` if there are fewer.
+    pub fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*taken)

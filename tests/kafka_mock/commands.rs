@@ -12,19 +12,17 @@ use viewtail::io::kafka::{Acks, Compression, QueueLimits};
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
 
 use crate::support::{
-    PARTITIONS, Rig, TOPIC, at_least_once, best_effort, block, cluster, options, push, write,
+    PARTITIONS, Rig, TOPIC, at_least_once, best_effort, block, cluster, connect, fetch, options, push, write,
 };
 
 #[test]
 fn a_transaction_runs_from_connect_to_disconnect() {
     let rig = Rig::new(|_| {});
-    let Reply::Connected { partitions, cluster_id } = rig.ask(Command::Connect) else {
-        panic!("not connected")
-    };
+    let Reply::Connected { partitions, cluster_id } = rig.ask(connect()) else { panic!("not connected") };
     assert_eq!(partitions, PARTITIONS);
     assert!(cluster_id.is_some_and(|id| id.starts_with("mockCluster")));
 
-    let Reply::Fetched(groups) = rig.ask(Command::Fetch(0..2)) else { panic!("not fetched") };
+    let Reply::Fetched(groups) = rig.ask(fetch(0..2)) else { panic!("not fetched") };
     assert_eq!(groups.len(), 2);
     for group in groups {
         assert_eq!(group.len(), PARTITIONS as usize);
@@ -102,8 +100,8 @@ fn a_tiny_queue_takes_any_number_of_records_in_every_mode() {
                 adjust(options);
             }
         });
-        rig.begin_with(block(2_000));
-        assert!(matches!(rig.ask(Command::Produce(block(2_000))), Reply::Produced(_)));
+        rig.begin_with(block(300));
+        assert!(matches!(rig.ask(Command::Produce(block(300))), Reply::Produced(_)));
         assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
     }
 }
@@ -139,7 +137,7 @@ fn every_codec_is_built_in() {
 fn a_missing_topic_is_said_and_not_created() {
     let rig = Rig::new(|options| options.topic = "absent".into());
     for _ in 0..2 {
-        let failure = rig.fail(Command::Connect);
+        let failure = rig.fail(connect());
         assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::TopicMissing));
         assert!(
             failure.message.contains("absent") && failure.message.contains("create_topic"),
@@ -155,7 +153,7 @@ fn a_missing_topic_is_said_and_not_created() {
 fn a_verbatim_property_is_checked() {
     let with = |name: &str, value: &str| {
         let property = (name.to_owned(), value.to_owned());
-        Rig::new(|options| options.properties.push(property)).fail(Command::Connect)
+        Rig::new(|options| options.properties.push(property)).fail(connect())
     };
     for (failure, name) in [(with("acks", "0"), "acks"), (with("no.such.thing", "1"), "no.such.thing")] {
         assert_eq!((failure.class, failure.cause), (Class::Fatal, Cause::Refused));

@@ -4,7 +4,9 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Code};
 use viewtail::io::kafka::lookup::{Subject, examine};
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
 
-use crate::support::{PARTITIONS, Rig, at_least_once, best_effort, block, cluster, options, push, write};
+use crate::support::{
+    PARTITIONS, Rig, at_least_once, best_effort, block, cluster, connect, fetch, options, push, write,
+};
 
 #[test]
 fn a_fenced_commit_is_fatal() {
@@ -95,7 +97,7 @@ fn a_refused_init_is_said_with_its_remedy() {
     ] {
         let rig = Rig::new(|_| {});
         rig.inject(RDKafkaApiKey::InitProducerId, &[error]);
-        let failure = rig.fail(Command::Connect);
+        let failure = rig.fail(connect());
         assert_eq!((failure.class, failure.cause), (Class::Fatal, Cause::Refused), "{failure:?}");
         assert!(failure.message.contains(remedy), "{failure:?}");
     }
@@ -116,7 +118,7 @@ fn brokers_older_than_2_5_are_refused_for_transactions_alone() {
         cluster.apiversion(RDKafkaApiKey::TxnOffsetCommit, Some(0), Some(2)).unwrap();
         cluster
     };
-    let failure = Rig::on(old(), |_| {}).fail(Command::Connect);
+    let failure = Rig::on(old(), |_| {}).fail(connect());
     assert_eq!((failure.class, failure.cause), (Class::Fatal, Cause::Refused));
     assert!(failure.message.contains("Apache Kafka 2.5"), "{failure:?}");
     Rig::on(old(), at_least_once).connect();
@@ -132,7 +134,7 @@ fn positions_are_read_again_until_the_answer_is_clean() {
         Code::RD_KAFKA_RESP_ERR__TRANSPORT,
     ];
     rig.inject(RDKafkaApiKey::OffsetFetch, &errors);
-    let Reply::Fetched(groups) = rig.ask(Command::Fetch(0..1)) else { panic!("not fetched") };
+    let Reply::Fetched(groups) = rig.ask(fetch(0..1)) else { panic!("not fetched") };
     assert_eq!(groups[0].len(), PARTITIONS as usize);
 }
 
@@ -143,7 +145,7 @@ fn positions_that_never_become_stable_are_not_guessed() {
         options.socket_timeout_ms = 1_000;
     });
     rig.inject(RDKafkaApiKey::OffsetFetch, &[Code::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT; 200]);
-    assert_eq!(rig.fail(Command::Fetch(0..1)).class, Class::Retriable);
+    assert_eq!(rig.fail(fetch(0..1)).class, Class::Retriable);
 }
 
 #[test]

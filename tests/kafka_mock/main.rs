@@ -2,9 +2,14 @@
 //!
 //! The mock has no fencing, no read_committed and stores no transactional offsets: nothing here proves exactly-once.
 
-mod support;
-
+// `cfg(test)` tells the linter that helpers may unwrap as well.
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
 mod failures;
+#[cfg(test)]
 mod outages;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
 mod taint;

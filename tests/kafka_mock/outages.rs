@@ -8,17 +8,35 @@ use viewtail::io::clock;
 use viewtail::io::kafka::QueueLimits;
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
 
-use crate::support::{Rig, TOPIC, at_least_once, block, write};
+use crate::support::{Rig, TOPIC, at_least_once, block, cluster, connect, write};
 
 #[test]
 fn brokers_that_are_away_are_named_within_ten_seconds() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let rig = Rig::new(|options| options.brokers = vec![address.clone()]);
     let started = clock::now();
-    let failure = rig.fail(Command::Connect);
+    let failure = rig.fail(connect());
     assert!(started.elapsed() < Duration::from_secs(11), "{:?}", started.elapsed());
     assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::Unreachable));
     assert!(failure.message.contains(&address) && failure.message.contains("refused"), "{failure:?}");
+}
+
+/// A name with two addresses of which only the second answers: "all brokers are down" comes before that is tried.
+#[test]
+fn a_name_whose_first_address_is_dead_is_no_outage() {
+    let cluster = cluster();
+    let port = cluster.bootstrap_servers().rsplit_once(':').unwrap().1.to_owned();
+    let rig = Rig::on(cluster, |options| options.brokers = vec![format!("localhost:{port}")]);
+    rig.connect();
+}
+
+#[test]
+fn tls_against_a_plain_listener_is_explained() {
+    let property = ("security.protocol".to_owned(), "ssl".to_owned());
+    let failure = Rig::new(|options| options.properties.push(property)).fail(connect());
+    assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::Unreachable));
+    assert!(failure.message.contains("SSL handshake failed"), "{failure:?}");
+    assert!(!failure.message.contains('\n'), "{failure:?}");
 }
 
 #[test]
@@ -27,7 +45,7 @@ fn a_broker_that_accepts_and_says_nothing_is_given_up_within_ten_seconds() {
     let address = silent.local_addr().unwrap().to_string();
     let rig = Rig::new(|options| options.brokers = vec![address]);
     let started = clock::now();
-    let failure = rig.fail(Command::Connect);
+    let failure = rig.fail(connect());
     assert!(started.elapsed() < Duration::from_secs(11), "{:?}", started.elapsed());
     assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::Unreachable));
 }

@@ -54,17 +54,15 @@ impl Rig {
     }
 
     pub fn fail(&self, command: Command) -> Failure {
-        match self.ask(command) {
-            Reply::Failed(failure) => failure,
-            other => panic!("expected a failure, got {other:?}"),
-        }
+        let reply = self.ask(command);
+        let Reply::Failed(failure) = reply else { panic!("expected a failure, got {reply:?}") };
+        failure
     }
 
     pub fn connect(&self) {
-        match self.ask(Command::Connect) {
-            Reply::Connected { partitions, .. } => assert_eq!(partitions, PARTITIONS),
-            other => panic!("not connected: {other:?}"),
-        }
+        let reply = self.ask(connect());
+        let Reply::Connected { partitions, .. } = reply else { panic!("not connected: {reply:?}") };
+        assert_eq!(partitions, PARTITIONS);
     }
 
     /// Begins a transaction with some records in it.
@@ -128,4 +126,14 @@ fn append(block: &mut Block, text: &str) -> Slice {
 
 pub fn write(group: u32, sequence: u64) -> ShardWrite {
     ShardWrite { group, partition: 0, sequence, metadata: "x".repeat(4000) }
+}
+
+/// Connects without a limit of the broker's being known.
+pub fn connect() -> Command {
+    Command::Connect { batch_bytes_max: 1_000_000 }
+}
+
+/// Asks for the positions that the topic itself carries.
+pub fn fetch(groups: std::ops::Range<u32>) -> Command {
+    Command::Fetch { anchor: TOPIC.to_owned(), groups }
 }

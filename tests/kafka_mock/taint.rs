@@ -1,16 +1,16 @@
 //! Epoch hygiene: a commit that hid a retry is known. These tests fail if librdkafka's log texts change.
 
-use rdkafka::mocking::MockCoordinator;
+use std::time::Duration;
+
+use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Code};
 use viewtail::pipeline::action::{Command, Reply};
 
-use crate::support::{Rig, write};
+use crate::support::{Rig, TOPIC, write};
 
 fn tainted(reply: &Reply) -> bool {
-    match reply {
-        Reply::Committed { tainted } => *tainted,
-        other => panic!("not committed: {other:?}"),
-    }
+    let Reply::Committed { tainted } = reply else { panic!("not committed: {reply:?}") };
+    *tainted
 }
 
 /// The retry of each of these is hidden inside a commit that succeeds. COORDINATOR_LOAD_IN_PROGRESS closes no
@@ -51,8 +51,8 @@ fn a_connection_that_closes_under_a_request_taints() {
 
 #[test]
 fn a_new_coordinator_taints() {
-    let cluster = rdkafka::mocking::MockCluster::new(2).unwrap();
-    cluster.create_topic(crate::support::TOPIC, 3, 1).unwrap();
+    let cluster = MockCluster::new(2).unwrap();
+    cluster.create_topic(TOPIC, 3, 1).unwrap();
     let id = || MockCoordinator::Transaction("viewtail-test".into());
     cluster.coordinator(id(), 1).unwrap();
     let rig = Rig::on(cluster, |_| {});
@@ -68,6 +68,6 @@ fn a_new_coordinator_taints() {
 fn a_slow_commit_taints() {
     let rig = Rig::connected(|options| options.socket_timeout_ms = 1_000);
     rig.ready_to_commit(1);
-    rig.cluster.broker_round_trip_time(-1, std::time::Duration::from_millis(700)).unwrap();
+    rig.cluster.broker_round_trip_time(-1, Duration::from_millis(700)).unwrap();
     assert!(tainted(&rig.ask(Command::Commit)));
 }

@@ -142,8 +142,12 @@ pub fn transaction_failure(error: &TransactionError, stage: Stage, resources: &R
 
 /// The fact, followed by the remedy if there is one.
 pub fn with_remedy(fact: &str, code: Code, resources: &Resources<'_>) -> String {
-    let fact = fact.trim_end_matches('.');
-    remedy(code, resources).map_or_else(|| fact.to_owned(), |remedy| format!("{fact}: {remedy}"))
+    // OpenSSL's reasons come on several lines.
+    let fact = fact.trim_end_matches(['.', '\n']).replace('\n', " ");
+    match remedy(code, resources) {
+        Some(remedy) => format!("{fact}: {remedy}"),
+        None => fact,
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::log::LogFilter;
 use super::options::KafkaOptions;
+use super::producer::FLUSH_MAX;
 use super::worker::Worker;
 use crate::io::clock::Deadline;
 use crate::pipeline::action::{Cause, Class, Command, Failure, Reply};
@@ -23,6 +25,8 @@ use crate::pipeline::action::{Cause, Class, Command, Failure, Reply};
 const GRACE: Duration = Duration::from_secs(10);
 /// Looking up (9 s), creating the topic (20 s) and init_transactions (20 s), each bounded by itself.
 const CONNECT_MAX: Duration = Duration::from_secs(50);
+/// How often an idle worker takes what librdkafka has to say, which would pile up otherwise.
+const IDLE: Duration = Duration::from_secs(5);
 /// How often the watchdog looks whether the agent has to stop.
 const WATCH_SLICE: Duration = Duration::from_millis(500);
 
@@ -34,12 +38,17 @@ pub struct Edge;
 #[derive(Debug)]
 pub struct EdgeHandle {
     commands: Sender<Command>,
-    stop: Arc<StopBy>,
+    common: Arc<Common>,
 }
 
-/// When the agent will be gone, once that is known: no call waits longer than that.
+/// What outlives a working thread and all that it owns.
 #[derive(Debug, Default)]
-pub struct StopBy(OnceLock<Instant>);
+pub struct Common {
+    /// When the agent will be gone, once that is known: no call waits longer than that.
+    stop_by: OnceLock<Instant>,
+    /// What librdkafka said lately.
+    pub log: LogFilter,
+}
 
 impl Edge {
     /// Starts the edge's threads. `reply` is called from one of them, once per command.
@@ -48,10 +57,10 @@ impl Edge {
     /// The operating system gives no thread.
     pub fn spawn(options: KafkaOptions, reply: impl Fn(Reply) + Send + 'static) -> io::Result<EdgeHandle> {
         let (commands, inbox) = mpsc::channel();
-        let stop = Arc::new(StopBy::default());
-        let watch = Watch { options: Arc::new(options), stop: Arc::clone(&stop), thread: None };
+        let common = Arc::new(Common::default());
+        let watch = Watch { options: Arc::new(options), common: Arc::clone(&common), thread: None };
         thread::Builder::new().name("kafka-watch".into()).spawn(move || watch.run(&inbox, reply))?;
-        Ok(EdgeHandle { commands, stop })
+        Ok(EdgeHandle { commands, common })
     }
 }
 
@@ -64,21 +73,21 @@ impl EdgeHandle {
 
     /// Tells when the agent will be gone: from then on whatever still waits fails. Only the first call counts.
     pub fn stop_by(&self, instant: Instant) {
-        let _ = self.stop.0.set(instant);
+        let _ = self.common.stop_by.set(instant);
     }
 }
 
-impl StopBy {
-    /// Whether the time is over.
-    pub fn passed(&self) -> bool {
-        self.0.get().is_some_and(|instant| Deadline::at(*instant).passed())
+impl Common {
+    /// Whether the agent has to be gone.
+    pub fn must_stop(&self) -> bool {
+        self.stop_by.get().is_some_and(|instant| Deadline::at(*instant).passed())
     }
 }
 
 /// The thread that hands over and watches.
 struct Watch {
     options: Arc<KafkaOptions>,
-    stop: Arc<StopBy>,
+    common: Arc<Common>,
     thread: Option<WorkerThread>,
 }
 
@@ -101,14 +110,14 @@ impl Watch {
         let name = name_of(&command);
         let thread = match self.thread.take() {
             Some(thread) => thread,
-            None => match WorkerThread::spawn(&self.options, &self.stop) {
+            None => match WorkerThread::spawn(&self.options, &self.common) {
                 Ok(thread) => thread,
                 Err(error) => return lost(format!("no thread for Kafka: {error}")),
             },
         };
         // A thread that ended is noticed below, when it does not answer.
         let _ = thread.commands.send(command);
-        match thread.answer(limit, &self.stop) {
+        match thread.answer(limit, &self.common) {
             Some(reply) => {
                 self.thread = Some(thread);
                 reply
@@ -119,15 +128,21 @@ impl Watch {
 }
 
 impl WorkerThread {
-    fn spawn(options: &Arc<KafkaOptions>, stop: &Arc<StopBy>) -> io::Result<Self> {
+    fn spawn(options: &Arc<KafkaOptions>, common: &Arc<Common>) -> io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
         let (outbox, replies) = mpsc::channel();
-        let (options, stop) = (Arc::clone(options), Arc::clone(stop));
+        let (options, common) = (Arc::clone(options), Arc::clone(common));
         thread::Builder::new().name("kafka".into()).spawn(move || {
-            let mut worker = Worker::new(&options, &stop);
-            while let Ok(command) = inbox.recv() {
-                if outbox.send(worker.carry_out(command)).is_err() {
-                    return;
+            let mut worker = Worker::new(&options, &common);
+            loop {
+                match inbox.recv_timeout(IDLE) {
+                    Ok(command) => {
+                        if outbox.send(worker.carry_out(command)).is_err() {
+                            return;
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => worker.idle(),
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         })?;
@@ -135,7 +150,7 @@ impl WorkerThread {
     }
 
     /// The answer, or `None` if the thread is stuck or gone.
-    fn answer(&self, limit: Option<Duration>, stop: &StopBy) -> Option<Reply> {
+    fn answer(&self, limit: Option<Duration>, common: &Common) -> Option<Reply> {
         let deadline = limit.map_or(Deadline::NEVER, Deadline::after);
         let mut grace: Option<Deadline> = None;
         loop {
@@ -144,7 +159,7 @@ impl WorkerThread {
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if stop.passed() && grace.is_none() {
+            if common.must_stop() && grace.is_none() {
                 grace = Some(Deadline::after(STOP_GRACE));
             }
             if deadline.passed() || grace.is_some_and(Deadline::passed) {
@@ -162,24 +177,23 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 fn limit_of(command: &Command, options: &KafkaOptions) -> Option<Duration> {
     match command {
         Command::Produce(_) => None,
-        Command::Connect => Some(CONNECT_MAX + GRACE),
-        Command::Fetch(groups) => {
+        Command::Connect { .. } => Some(CONNECT_MAX + GRACE),
+        Command::Fetch { groups, .. } => {
             let each = options.transaction_timeout() + options.socket_timeout();
             Some(each.saturating_mul(u32::try_from(groups.len()).unwrap_or(u32::MAX)) + GRACE)
         }
-        Command::Begin
-        | Command::Flush
-        | Command::SendOffsets(_)
-        | Command::Commit
-        | Command::Abort
-        | Command::Disconnect => Some(options.transaction_timeout() + GRACE),
+        // A commit waits for acknowledgements first, each part for one timeout.
+        Command::Flush | Command::Commit => Some(FLUSH_MAX + options.transaction_timeout() * 2 + GRACE),
+        Command::Begin | Command::SendOffsets(_) | Command::Abort | Command::Disconnect => {
+            Some(options.transaction_timeout() + GRACE)
+        }
     }
 }
 
 fn name_of(command: &Command) -> &'static str {
     match command {
-        Command::Connect => "connecting",
-        Command::Fetch(_) => "reading positions",
+        Command::Connect { .. } => "connecting",
+        Command::Fetch { .. } => "reading positions",
         Command::Begin => "beginning a transaction",
         Command::Produce(_) => "producing",
         Command::Flush => "waiting for acknowledgements",
@@ -192,4 +206,48 @@ fn name_of(command: &Command) -> &'static str {
 
 fn lost(message: String) -> Reply {
     Reply::Failed(Failure { class: Class::Fatal, cause: Cause::Other, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread() -> (WorkerThread, Sender<Reply>) {
+        let (commands, _) = mpsc::channel();
+        let (outbox, replies) = mpsc::channel();
+        (WorkerThread { commands, replies }, outbox)
+    }
+
+    #[test]
+    fn a_thread_that_does_not_answer_is_given_up() {
+        let (thread, outbox) = thread();
+        assert!(thread.answer(Some(Duration::from_millis(1)), &Common::default()).is_none());
+        drop(thread);
+        assert!(outbox.send(Reply::OffsetsSent).is_err(), "its late answer reaches nobody");
+    }
+
+    #[test]
+    fn a_thread_that_ended_is_noticed() {
+        let (thread, outbox) = thread();
+        drop(outbox);
+        assert!(thread.answer(None, &Common::default()).is_none());
+    }
+
+    #[test]
+    fn an_answer_in_time_is_passed_on() {
+        let (thread, outbox) = thread();
+        outbox.send(Reply::Began).unwrap();
+        assert!(matches!(
+            thread.answer(Some(Duration::from_secs(5)), &Common::default()),
+            Some(Reply::Began)
+        ));
+    }
+
+    #[test]
+    fn a_stop_ends_the_wait_for_a_stuck_thread() {
+        let (thread, _outbox) = thread();
+        let common = Common::default();
+        common.stop_by.set(crate::io::clock::now()).unwrap();
+        assert!(thread.answer(None, &common).is_none());
+    }
 }

@@ -4,11 +4,13 @@
 //! aborted. Its ids end with `-check`, under the prefix that the agent's rights are granted on, so that a running
 //! agent is not fenced.
 
-use super::edge::StopBy;
+use super::classify::OLD_BROKER;
+use super::edge::Common;
 use super::options::{KafkaOptions, Mode};
 use super::producer::Producer;
 use super::reader::Reader;
 use crate::pipeline::action::{Cause, Failure};
+use crate::pipeline::delivery::RECORD_BYTES_MAX;
 use crate::pipeline::shard::ShardWrite;
 
 /// What was looked at.
@@ -45,49 +47,47 @@ pub struct Problem {
 /// Asks all questions, ending with the first that fails. Blocks, up to about a minute.
 #[must_use]
 pub fn examine(options: &KafkaOptions) -> Vec<Finding> {
-    let stop = StopBy::default();
+    let common = Common::default();
     let mut findings = Vec::new();
-    match find_topic(options, &stop, &mut findings) {
-        Some(()) if options.mode == Mode::ExactlyOnce => findings.push(try_transaction(options, &stop)),
-        Some(()) | None => {}
+    let topic_is_there = find_topic(options, &common, &mut findings);
+    if topic_is_there && options.mode == Mode::ExactlyOnce {
+        findings.push(try_transaction(options, &common));
     }
     findings
 }
 
-fn find_topic(options: &KafkaOptions, stop: &StopBy, findings: &mut Vec<Finding>) -> Option<()> {
+fn find_topic(options: &KafkaOptions, common: &Common, findings: &mut Vec<Finding>) -> bool {
     let brokers = options.brokers.join(", ");
-    let looked_up = Reader::open(options, stop).and_then(|mut reader| {
-        let partitions = reader.look_up()?;
-        Ok((partitions, reader.require_new_broker()))
-    });
-    let (partitions, new_enough) = match looked_up {
-        Ok(found) => found,
-        Err(failure) if failure.cause == Cause::Refused && failure.message.starts_with("topic ") => {
-            findings.push(good(Subject::Brokers, format!("{brokers} answer")));
-            findings.push(bad(Subject::Topic, &failure, "see the message"));
-            return None;
-        }
+    let mut reader = match Reader::open(options, common) {
+        Ok(reader) => reader,
         Err(failure) => {
             findings.push(bad(Subject::Brokers, &failure, BROKER_REMEDY));
-            return None;
+            return false;
         }
     };
-    findings.push(good(Subject::Brokers, format!("{brokers} answer")));
-    match partitions {
-        Some(count) => {
-            findings.push(good(Subject::Topic, format!("{} has {count} partitions", options.topic)))
+    let looked_up = reader.look_up(&options.topic);
+    // Who refuses the topic has answered.
+    match &looked_up {
+        Err(failure) if failure.cause != Cause::Refused => {
+            findings.push(bad(Subject::Brokers, failure, BROKER_REMEDY));
+            return false;
         }
-        None => {
-            findings.push(missing_topic(options));
-            return None;
-        }
+        Ok(_) | Err(_) => findings.push(good(Subject::Brokers, format!("{brokers} answer"))),
     }
-    if let Err(failure) = new_enough {
-        findings.push(bad(Subject::Transactions, &failure, super::classify::OLD_BROKER));
-        return None;
+    let (finding, is_there) = match looked_up {
+        Ok(Some(count)) => (good(Subject::Topic, format!("{} has {count} partitions", options.topic)), true),
+        Ok(None) => (missing_topic(options), false),
+        Err(failure) => (bad(Subject::Topic, &failure, TOPIC_REMEDY), false),
+    };
+    findings.push(finding);
+    if let Err(failure) = reader.require_new_broker() {
+        findings.push(bad(Subject::Transactions, &failure, OLD_BROKER));
+        return false;
     }
-    Some(())
+    is_there
 }
+
+const TOPIC_REMEDY: &str = "correct kafka.topic, or grant Write and Read on it";
 
 const BROKER_REMEDY: &str = "check kafka.brokers, kafka.tls and kafka.sasl, and that the brokers' advertised \
                              listeners can be reached from here";
@@ -105,11 +105,11 @@ fn missing_topic(options: &KafkaOptions) -> Finding {
     Finding { subject: Subject::Topic, outcome: Err(problem) }
 }
 
-fn try_transaction(options: &KafkaOptions, stop: &StopBy) -> Finding {
+fn try_transaction(options: &KafkaOptions, common: &Common) -> Finding {
     let trial =
         KafkaOptions { transactional_id: format!("{}-check", options.transactional_id), ..options.clone() };
     let write = ShardWrite { group: 0, partition: 0, sequence: 0, metadata: String::new() };
-    let result = Producer::open(&trial, stop).and_then(|mut producer| {
+    let result = Producer::open(&trial, common, RECORD_BYTES_MAX).and_then(|mut producer| {
         producer.begin()?;
         producer.send_offsets(&[write])?;
         producer.abort()

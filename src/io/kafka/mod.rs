@@ -7,8 +7,11 @@
 //! | `worker` | one command in, one reply out |
 //! | `reader` | looking the topic up without creating it, reading committed positions |
 //! | `producer` | the producer: records, transactions, epoch hygiene |
+//! | `log` | librdkafka's own log, without its repetitions |
 //! | `signals` | what librdkafka tells besides its answers, and which of it taints a transaction |
 //! | `classify` | the three classes and the causes |
+//! | `topic` | reading a topic as a consumer does: for `verify`, `demo` and the audit of others |
+//! | `embedded` | the mock cluster of the demo |
 //! | `lookup` | the questions of `viewtail check` |
 //! | `ffi` | the only unsafe code |
 //!
@@ -16,12 +19,15 @@
 
 mod classify;
 pub mod edge;
+pub mod embedded;
 mod ffi;
+mod log;
 pub mod lookup;
 pub mod options;
 mod producer;
 mod reader;
 mod signals;
+pub mod topic;
 mod worker;
 
 pub use edge::{Edge, EdgeHandle};

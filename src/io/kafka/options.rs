@@ -178,8 +178,8 @@ impl KafkaOptions {
         Duration::from_millis(self.socket_timeout_ms.into())
     }
 
-    /// The properties of the producer.
-    pub(super) fn producer_properties(&self) -> ClientConfig {
+    /// The properties of the producer, of which no batch is to be larger than `batch_bytes_max`.
+    pub(super) fn producer_properties(&self, batch_bytes_max: usize) -> ClientConfig {
         let mut config = self.common_properties();
         let mut set = |name: &str, value: String| {
             config.set(name, value);
@@ -188,7 +188,7 @@ impl KafkaOptions {
         set("linger.ms", self.flush.frequency_ms.to_string());
         // Upper limits of one batch (one partition in one request). librdkafka has no lower limit, that is no
         // "send as soon as n records wait": a batch goes when it is full or when linger.ms is over.
-        set("batch.size", self.flush.bytes.to_string());
+        set("batch.size", batch_bytes_max.min(self.flush.bytes as usize).to_string());
         set("batch.num.messages", self.flush.max_messages.to_string());
         // Limits of what is queued or under way, for all partitions together. At the limit produce() answers
         // QueueFull, and we stop reading. The default would be 1 GiB.
@@ -326,6 +326,8 @@ impl Acks {
 mod tests {
     use super::*;
 
+    const BATCH_BYTES_MAX: usize = 1_000_000;
+
     fn options(mode: Mode, acks: Acks) -> KafkaOptions {
         KafkaOptions { mode, acks, ..KafkaOptions::new(vec!["localhost:9092".into()], "views".into(), "a1") }
     }
@@ -340,7 +342,7 @@ mod tests {
             (Mode::BestEffort, Acks::Leader),
             (Mode::BestEffort, Acks::None),
         ] {
-            let config = options(mode, acks).producer_properties();
+            let config = options(mode, acks).producer_properties(BATCH_BYTES_MAX);
             config.create_native_config().unwrap_or_else(|error| panic!("{mode:?} {acks:?}: {error}"));
         }
         options(Mode::ExactlyOnce, Acks::All).reader_properties().create_native_config().unwrap();
@@ -357,7 +359,7 @@ mod tests {
     fn a_verbatim_property_wins_unless_it_carries_a_promise() {
         let mut options = options(Mode::ExactlyOnce, Acks::All);
         options.properties = vec![("linger.ms".into(), "7".into()), ("debug".into(), "broker".into())];
-        let config = options.producer_properties();
+        let config = options.producer_properties(BATCH_BYTES_MAX);
         assert_eq!(config.get("linger.ms"), Some("7"));
         assert_eq!(config.get("debug"), Some("eos,broker"));
         assert_eq!(options.reserved_property(), None);
@@ -368,7 +370,10 @@ mod tests {
     #[test]
     fn no_mode_but_best_effort_gives_records_up_early() {
         let timeout = |mode| {
-            options(mode, Acks::All).producer_properties().get("message.timeout.ms").map(str::to_owned)
+            options(mode, Acks::All)
+                .producer_properties(BATCH_BYTES_MAX)
+                .get("message.timeout.ms")
+                .map(str::to_owned)
         };
         assert_eq!(timeout(Mode::AtLeastOnce).as_deref(), Some("0"));
         assert_eq!(timeout(Mode::ExactlyOnce).as_deref(), Some("20000"));

@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaType;
 
 use super::classify::{Resources, Stage, cause, class, transaction_failure, with_remedy};
-use super::edge::StopBy;
+use super::edge::Common;
 use super::ffi::{Native, TransactionError};
 use super::options::{KafkaOptions, Mode};
 use super::reader::bad_configuration;
@@ -21,8 +21,10 @@ use crate::pipeline::action::{Cause, Class, Failure};
 use crate::pipeline::batch::Block;
 use crate::pipeline::shard::ShardWrite;
 
-/// One call of init_transactions: between two of them a stop is noticed and librdkafka's reasons are heard.
-const INIT_SLICE: Duration = Duration::from_millis(500);
+/// One call of init_transactions, doubled from call to call. By itself librdkafka looks for the coordinator, and asks
+/// again after CONCURRENT_TRANSACTIONS, only every 500 ms; each call makes it try at once.
+const INIT_SLICE_MIN: Duration = Duration::from_millis(25);
+const INIT_SLICE_MAX: Duration = Duration::from_millis(500);
 /// Settling the transaction of a dead incarnation takes 0.5-1 s; a coordinator that moves may take several.
 const INIT_MAX: Duration = Duration::from_secs(20);
 /// Longest sleep while the queue is full: a thousandth of it drains in this time at full speed.
@@ -30,7 +32,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// One wait for acknowledgements. It ends early with the last one; reports of failures are looked for in between.
 const FLUSH_SLICE: Duration = Duration::from_millis(5);
 /// Without transactions no record times out, so a flush is answered "not yet" after this and may be asked for again.
-const FLUSH_MAX: Duration = Duration::from_secs(20);
+pub const FLUSH_MAX: Duration = Duration::from_secs(20);
 /// One call of commit or abort. librdkafka goes on in the background and the next call resumes.
 const END_SLICE: Duration = Duration::from_millis(250);
 /// Pause where a retriable error came back at once.
@@ -39,18 +41,24 @@ const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// A producer of one incarnation.
 pub struct Producer<'a> {
     native: Native,
-    signals: Signals,
+    signals: Signals<'a>,
     options: &'a KafkaOptions,
-    stop: &'a StopBy,
+    common: &'a Common,
 }
 
 impl<'a> Producer<'a> {
     /// Opens the producer; in exactly_once this fences older incarnations and settles their last transaction.
-    pub fn open(options: &'a KafkaOptions, stop: &'a StopBy) -> Result<Self, Failure> {
-        let mut native = Native::open(RDKafkaType::RD_KAFKA_PRODUCER, &options.producer_properties())
-            .map_err(|error| bad_configuration(&error))?;
+    /// No batch is made larger than `batch_bytes_max`.
+    pub fn open(
+        options: &'a KafkaOptions,
+        common: &'a Common,
+        batch_bytes_max: usize,
+    ) -> Result<Self, Failure> {
+        let mut native =
+            Native::open(RDKafkaType::RD_KAFKA_PRODUCER, &options.producer_properties(batch_bytes_max))
+                .map_err(|error| bad_configuration(&error))?;
         native.open_topic(&options.topic).map_err(|error| bad_configuration(&error))?;
-        let mut producer = Self { native, signals: Signals::default(), options, stop };
+        let mut producer = Self { native, signals: Signals::new(&common.log), options, common };
         if options.mode == Mode::ExactlyOnce {
             producer.init()?;
         }
@@ -58,15 +66,19 @@ impl<'a> Producer<'a> {
         Ok(producer)
     }
 
-    /// Opens a transaction: local only, no broker hears of it yet.
+    /// Opens a transaction: local only, no broker hears of it yet. Without transactions there is nothing to open.
     pub fn begin(&mut self) -> Result<(), Failure> {
         self.signals.drain(&self.native);
-        self.signals.forget();
-        if self.options.mode == Mode::ExactlyOnce {
-            let result = self.native.begin_transaction();
-            return result.map_err(|error| self.failure(&error, Stage::Open));
+        if self.options.mode != Mode::ExactlyOnce {
+            return Ok(());
         }
-        Ok(())
+        self.signals.forget();
+        self.native.begin_transaction().map_err(|error| self.failure(&error, Stage::Open))
+    }
+
+    /// Takes what librdkafka has to say while there is nothing to do.
+    pub fn idle(&mut self) {
+        self.signals.drain(&self.native);
     }
 
     /// Queues all records of a block, however long that takes.
@@ -99,7 +111,7 @@ impl<'a> Producer<'a> {
             if done {
                 return Ok(std::mem::take(&mut self.signals.undelivered));
             }
-            if deadline.passed() || self.stop.passed() {
+            if deadline.passed() || self.common.must_stop() {
                 return Err(self.not_acknowledged());
             }
         }
@@ -165,8 +177,10 @@ impl<'a> Producer<'a> {
 
     fn init(&mut self) -> Result<(), Failure> {
         let deadline = Deadline::after(INIT_MAX);
+        let mut slice = INIT_SLICE_MIN;
         loop {
-            let result = self.native.init_transactions(INIT_SLICE);
+            let result = self.native.init_transactions(slice);
+            slice = INIT_SLICE_MAX.min(slice * 2);
             self.signals.drain(&self.native);
             let Err(error) = result else { return Ok(()) };
             let refused = cause(error.code) == Cause::Refused;
@@ -175,7 +189,7 @@ impl<'a> Producer<'a> {
                 failure.class = Class::Fatal;
                 return Err(failure);
             }
-            if deadline.passed() || self.stop.passed() || self.signals.hopeless {
+            if deadline.passed() || self.common.must_stop() || self.signals.hopeless() {
                 return Err(self.init_failure(&error));
             }
         }
@@ -188,7 +202,7 @@ impl<'a> Producer<'a> {
             self.options.brokers.join(", "),
             error.text
         );
-        let cause = if self.signals.hopeless { Cause::Unreachable } else { cause(error.code) };
+        let cause = if self.signals.hopeless() { Cause::Unreachable } else { cause(error.code) };
         Failure { class: Class::Retriable, cause, message }
     }
 
@@ -198,7 +212,7 @@ impl<'a> Producer<'a> {
         if self.options.mode != Mode::BestEffort {
             self.check_undelivered()?;
         }
-        if self.stop.passed() {
+        if self.common.must_stop() {
             return Err(self.not_acknowledged());
         }
         Ok(())
@@ -215,7 +229,8 @@ impl<'a> Producer<'a> {
             return Ok(());
         }
         let code = self.signals.first_failure.unwrap_or(Code::Unknown);
-        let fact = format!("{} records were not delivered: {}", self.signals.undelivered, self.reason_of(code));
+        let fact =
+            format!("{} records were not delivered: {}", self.signals.undelivered, self.reason_of(code));
         let message = with_remedy(&fact, code, &self.resources());
         Err(Failure {
             class: self.in_transaction(Class::Abortable, Class::Fatal),
@@ -257,7 +272,7 @@ impl<'a> Producer<'a> {
         if failure.class != Class::Retriable {
             return Err(failure);
         }
-        if deadline.passed() || self.stop.passed() {
+        if deadline.passed() || self.common.must_stop() {
             failure.class = Class::Fatal;
             return Err(failure);
         }

@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaType;
 
 use super::classify::{OLD_BROKER, cause, remedy, with_remedy};
-use super::edge::StopBy;
+use super::edge::Common;
 use super::ffi::{FetchError, Native};
 use super::options::{CreateTopic, KafkaOptions, Mode};
 use super::signals::Signals;
@@ -35,9 +35,9 @@ const OFFSET_COMMIT_VERSION_MIN: i16 = 3;
 /// The handle for everything that is read.
 pub struct Reader<'a> {
     native: Native,
-    signals: Signals,
+    signals: Signals<'a>,
     options: &'a KafkaOptions,
-    stop: &'a StopBy,
+    common: &'a Common,
 }
 
 /// What is known of the topic once it was found.
@@ -60,15 +60,15 @@ enum Found {
 
 impl<'a> Reader<'a> {
     /// Opens the handle; connections are made in the background.
-    pub fn open(options: &'a KafkaOptions, stop: &'a StopBy) -> Result<Self, Failure> {
+    pub fn open(options: &'a KafkaOptions, common: &'a Common) -> Result<Self, Failure> {
         let native = Native::open(RDKafkaType::RD_KAFKA_CONSUMER, &options.reader_properties())
             .map_err(|error| bad_configuration(&error))?;
-        Ok(Self { native, signals: Signals::default(), options, stop })
+        Ok(Self { native, signals: Signals::new(&common.log), options, common })
     }
 
     /// Finds the topic, or creates it if that is configured.
     pub fn topic(&mut self) -> Result<Topic, Failure> {
-        let partitions = match self.look_up()? {
+        let partitions = match self.look_up(&self.options.topic)? {
             Some(partitions) => partitions,
             None => self.create_or_refuse()?,
         };
@@ -78,45 +78,53 @@ impl<'a> Reader<'a> {
     }
 
     /// Looks the topic up; `None` if the cluster says that it does not exist.
-    pub fn look_up(&mut self) -> Result<Option<u32>, Failure> {
+    pub fn look_up(&mut self, topic: &str) -> Result<Option<u32>, Failure> {
         let deadline = Deadline::after(LOOKUP_MAX);
         loop {
-            let last = match self.ask_once() {
+            let last = match self.ask_once(topic) {
                 Ok(Found::Partitions(count)) => return Ok(Some(count)),
                 Ok(Found::Missing) => return Ok(None),
-                Ok(Found::Refused(code)) => return Err(self.refused(code)),
+                Ok(Found::Refused(code)) => return Err(self.refused(topic, code)),
                 Ok(Found::Later(code)) | Err(code) => code,
             };
-            if self.signals.hopeless || deadline.passed() || self.stop.passed() {
+            if self.signals.hopeless() || deadline.passed() || self.common.must_stop() {
                 return Err(self.unreachable(last));
             }
             self.signals.wait(&self.native, LOOKUP_SLICE / 5);
         }
     }
 
-    /// The committed positions of one group on every partition, retried until they are stable and free of errors.
-    pub fn committed(&mut self, group: &str, partitions: u32) -> Result<Vec<Committed>, Failure> {
+    /// The committed positions of one group on every partition of a topic, retried until they are stable and free of
+    /// errors. A topic without partitions, that is one that does not exist, has none.
+    pub fn committed(
+        &mut self,
+        group: &str,
+        (topic, partitions): (&str, u32),
+    ) -> Result<Vec<Committed>, Failure> {
+        if partitions == 0 {
+            return Ok(Vec::new());
+        }
         let deadline = Deadline::after(self.options.transaction_timeout());
         let wait = self.options.socket_timeout();
         loop {
-            let result = self.native.committed(group, (&self.options.topic, partitions), wait);
+            let result = self.native.committed(group, (topic, partitions), wait);
             self.signals.drain(&self.native);
             let error = match result {
                 Ok(committed) => return Ok(committed),
                 Err(error) => error,
             };
-            if cause(error.code) == Cause::Refused || deadline.passed() || self.stop.passed() {
+            if cause(error.code) == Cause::Refused || deadline.passed() || self.common.must_stop() {
                 return Err(self.fetch_failure(group, &error));
             }
             self.signals.wait(&self.native, FETCH_PAUSE);
         }
     }
 
-    fn ask_once(&mut self) -> Result<Found, Code> {
-        let answer = self.native.client().fetch_metadata(Some(&self.options.topic), LOOKUP_SLICE);
+    fn ask_once(&mut self, name: &str) -> Result<Found, Code> {
+        let answer = self.native.client().fetch_metadata(Some(name), LOOKUP_SLICE);
         self.signals.drain(&self.native);
         let metadata = answer.map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))?;
-        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == self.options.topic) else {
+        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return Ok(Found::Missing);
         };
         let code = topic.error().map_or(Code::NoError, Code::from);
@@ -140,7 +148,7 @@ impl<'a> Reader<'a> {
             return Err(Failure { class: Class::Retriable, cause: Cause::TopicMissing, message });
         };
         create_topic(self.options, wanted)?;
-        self.look_up()?.ok_or_else(|| Failure {
+        self.look_up(topic)?.ok_or_else(|| Failure {
             class: Class::Retriable,
             cause: Cause::TopicMissing,
             message: format!("topic {topic} was created, but the brokers do not know it yet"),
@@ -160,12 +168,13 @@ impl<'a> Reader<'a> {
 
     fn unreachable(&self, last: Code) -> Failure {
         let reason = self.signals.reason.as_ref().map_or_else(|| last.to_string(), |(_, text)| text.clone());
-        let message = format!("no answer from Kafka at {}: {reason}", self.brokers());
+        let fact = format!("no answer from Kafka at {}: {reason}", self.brokers());
+        let message = with_remedy(&fact, last, &self.options.resources());
         Failure { class: Class::Retriable, cause: Cause::Unreachable, message }
     }
 
-    fn refused(&self, code: Code) -> Failure {
-        let fact = format!("topic {} is refused ({code})", self.options.topic);
+    fn refused(&self, topic: &str, code: Code) -> Failure {
+        let fact = format!("topic {topic} is refused ({code})");
         let message = with_remedy(&fact, code, &self.options.resources());
         Failure { class: Class::Fatal, cause: Cause::Refused, message }
     }

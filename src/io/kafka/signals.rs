@@ -8,29 +8,23 @@
 //!
 //! The texts are librdkafka 2.12.1's; the version is pinned and the mock cluster's tests fail if they change.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::ffi::{Event, Native, code_named};
+use super::log::{LogFilter, SEVERITY_DEBUG, without_thread};
 use crate::io::clock;
 
-/// A line of one kind about one broker is said again after this long: a dead broker must not flood the log.
-const REPEAT_AFTER: Duration = Duration::from_secs(60);
-/// Kinds of lines that are remembered; more than a cluster's brokers times the kinds that occur.
-const KINDS_MAX: usize = 256;
-/// syslog's severities, as librdkafka uses them.
-const SEVERITY_ERROR: i32 = 3;
-const SEVERITY_WARNING: i32 = 4;
-const SEVERITY_DEBUG: i32 = 7;
-
-/// Client errors after which waiting longer for a connection is of no use.
+/// Client errors after which waiting longer for a connection is of little use.
 const HOPELESS: &[Code] = &[Code::AllBrokersDown, Code::Authentication, Code::SSL, Code::Resolve];
+/// But never less than this: "all brokers are down" comes after the first address of a name was tried, and a name like
+/// localhost may have another one that answers.
+const HOPE: Duration = Duration::from_secs(2);
 
 /// What was heard since the last [`Signals::forget`].
-#[derive(Debug, Default)]
-pub struct Signals {
+#[derive(Debug)]
+pub struct Signals<'a> {
     /// Why the transaction is tainted: the first reason.
     pub taint: Option<String>,
     /// Records that were not delivered.
@@ -41,20 +35,29 @@ pub struct Signals {
     pub transaction_error: Option<String>,
     /// The last client-wide error that says more than that all brokers are down.
     pub reason: Option<(Code, String)>,
-    /// Whether an error was heard that waiting will not cure.
-    pub hopeless: bool,
     /// Highest version of TxnOffsetCommit that a broker offers, if one said so.
     pub offset_commit_version: Option<i16>,
-    said: HashMap<(String, String), Said>,
+    since: Instant,
+    hopeless: bool,
+    log: &'a LogFilter,
 }
 
-#[derive(Debug)]
-struct Said {
-    at: Instant,
-    suppressed: u32,
-}
+impl<'a> Signals<'a> {
+    /// Nothing heard yet.
+    pub fn new(log: &'a LogFilter) -> Self {
+        Self {
+            taint: None,
+            undelivered: 0,
+            first_failure: None,
+            transaction_error: None,
+            reason: None,
+            offset_commit_version: None,
+            since: clock::now(),
+            hopeless: false,
+            log,
+        }
+    }
 
-impl Signals {
     /// Takes every event that waits in the queue.
     pub fn drain(&mut self, native: &Native) {
         while let Some(event) = native.next_event(Duration::ZERO) {
@@ -72,8 +75,12 @@ impl Signals {
 
     /// Starts a new transaction, or a new batch: what was heard so far concerns it no more.
     pub fn forget(&mut self) {
-        let said = std::mem::take(&mut self.said);
-        *self = Self { said, ..Self::default() };
+        *self = Self::new(self.log);
+    }
+
+    /// Whether a connection is not worth waiting for any longer.
+    pub fn hopeless(&self) -> bool {
+        self.hopeless && self.since.elapsed() > HOPE
     }
 
     /// Marks the transaction as tainted.
@@ -109,11 +116,7 @@ impl Signals {
         if facility == "FAIL" {
             self.reason = Some((Code::BrokerTransportFailure, without_thread(text).to_owned()));
         }
-        if severity < SEVERITY_DEBUG {
-            self.say(severity, facility, text);
-        } else {
-            tracing::trace!(target: "librdkafka", "{facility}: {text}");
-        }
+        self.log.say(severity, facility, text);
     }
 
     fn hear_error(&mut self, code: Code, reason: String) {
@@ -153,64 +156,20 @@ impl Signals {
         let highest = versions.split_once("..").and_then(|(_, highest)| highest.trim().parse().ok());
         self.offset_commit_version = self.offset_commit_version.max(highest);
     }
-
-    fn say(&mut self, severity: i32, facility: &str, text: &str) {
-        let Some(suppressed) = self.suppressed_before(facility, text) else { return };
-        let more =
-            if suppressed == 0 { String::new() } else { format!(" ({suppressed} like it suppressed)") };
-        if severity <= SEVERITY_ERROR {
-            tracing::error!(target: "librdkafka", "{facility}: {text}{more}");
-        } else if severity == SEVERITY_WARNING {
-            tracing::warn!(target: "librdkafka", "{facility}: {text}{more}");
-        } else {
-            tracing::info!(target: "librdkafka", "{facility}: {text}{more}");
-        }
-    }
-
-    /// How many lines of this kind were kept back since the last one said; `None` if this one is kept back too.
-    fn suppressed_before(&mut self, facility: &str, text: &str) -> Option<u32> {
-        let now = clock::now();
-        let kind = (facility.to_owned(), thread_of(text).to_owned());
-        if self.said.len() >= KINDS_MAX && !self.said.contains_key(&kind) {
-            self.said.clear();
-        }
-        match self.said.get_mut(&kind) {
-            Some(said) if now.duration_since(said.at) < REPEAT_AFTER => {
-                said.suppressed += 1;
-                None
-            }
-            Some(said) => {
-                said.at = now;
-                Some(std::mem::take(&mut said.suppressed))
-            }
-            None => {
-                self.said.insert(kind, Said { at: now, suppressed: 0 });
-                Some(0)
-            }
-        }
-    }
-}
-
-/// librdkafka names the broker by the thread that writes: `[thrd:host:port/id]: text`.
-fn thread_of(text: &str) -> &str {
-    text.split_once("]: ").map_or("", |(thread, _)| thread)
-}
-
-fn without_thread(text: &str) -> &str {
-    text.split_once("]: ").map_or(text, |(_, rest)| rest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn line(signals: &mut Signals, severity: i32, facility: &str, text: &str) {
+    fn line(signals: &mut Signals<'_>, severity: i32, facility: &str, text: &str) {
         signals.hear_line(severity, facility, text);
     }
 
     #[test]
     fn a_clean_end_of_a_transaction_does_not_taint() {
-        let mut signals = Signals::default();
+        let log = LogFilter::default();
+        let mut signals = Signals::new(&log);
         let text = "[thrd:main]: EndTxn returned NO_ERROR in state CommittingTransaction (may_retry=true)";
         line(&mut signals, 7, "ENDTXN", text);
         line(&mut signals, 7, "TXNCOORD", "[thrd:main]: Unable to query for the coordinator");
@@ -229,25 +188,17 @@ mod tests {
             ("FAIL", "[thrd:a:1/1]: a:1/1: Disconnected (after 9ms in state UP)"),
             ("REQTMOUT", "[thrd:a:1/1]: a:1/1: Timed out ProduceRequest in flight"),
         ] {
-            let mut signals = Signals::default();
+            let log = LogFilter::default();
+            let mut signals = Signals::new(&log);
             line(&mut signals, 7, facility, text);
             assert!(signals.taint.is_some(), "{facility}: {text}");
         }
     }
 
     #[test]
-    fn forgetting_clears_the_taint_but_not_what_was_said() {
-        let mut signals = Signals::default();
-        line(&mut signals, 6, "FAIL", "[thrd:a:1/1]: down");
-        signals.forget();
-        assert_eq!(signals.taint, None);
-        assert_eq!(signals.suppressed_before("FAIL", "[thrd:a:1/1]: down again"), None);
-        assert_eq!(signals.suppressed_before("FAIL", "[thrd:b:1/2]: down"), Some(0));
-    }
-
-    #[test]
     fn the_first_failure_is_the_one_that_explains_the_others() {
-        let mut signals = Signals::default();
+        let log = LogFilter::default();
+        let mut signals = Signals::new(&log);
         for code in [Code::PurgeQueue, Code::TopicAuthorizationFailed, Code::PurgeInflight] {
             signals.hear_failure(code);
         }
@@ -257,7 +208,8 @@ mod tests {
 
     #[test]
     fn the_line_on_the_transaction_explains_what_was_purged() {
-        let mut signals = Signals::default();
+        let log = LogFilter::default();
+        let mut signals = Signals::new(&log);
         signals.hear_failure(Code::PurgeQueue);
         let text = "[thrd:main]: Current transaction failed in state InTransaction: no (why) \
                     (TOPIC_AUTHORIZATION_FAILED, requires epoch bump)";
@@ -268,7 +220,8 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_the_brokers_table() {
-        let mut signals = Signals::default();
+        let log = LogFilter::default();
+        let mut signals = Signals::new(&log);
         line(&mut signals, 7, "APIVERSION", "[thrd:x]: x:   ApiKey TxnOffsetCommit (28) Versions 0..2");
         line(&mut signals, 7, "APIVERSION", "[thrd:x]: x:   ApiKey EndTxn (26) Versions 0..9");
         assert_eq!(signals.offset_commit_version, Some(2));

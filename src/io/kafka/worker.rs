@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::edge::StopBy;
+use super::edge::Common;
 use super::options::{KafkaOptions, Mode};
 use super::producer::Producer;
 use super::reader::Reader;
@@ -15,17 +15,17 @@ use crate::pipeline::batch::Block;
 /// What the edge's thread owns.
 pub struct Worker<'a> {
     options: &'a KafkaOptions,
-    stop: &'a StopBy,
+    common: &'a Common,
     producer: Option<Producer<'a>>,
-    /// Dropped with the first transaction: nothing is read after that, and an idle handle keeps connections.
+    /// Dropped with the first transaction, or when idle: it is seldom needed again, and keeps connections and threads.
     reader: Option<Reader<'a>>,
     partitions: u32,
 }
 
 impl<'a> Worker<'a> {
     /// A worker that is not connected.
-    pub fn new(options: &'a KafkaOptions, stop: &'a StopBy) -> Self {
-        Self { options, stop, producer: None, reader: None, partitions: 0 }
+    pub fn new(options: &'a KafkaOptions, common: &'a Common) -> Self {
+        Self { options, common, producer: None, reader: None, partitions: 0 }
     }
 
     /// Carries one command out. Blocks.
@@ -33,10 +33,18 @@ impl<'a> Worker<'a> {
         self.try_carry_out(command).unwrap_or_else(Reply::Failed)
     }
 
+    /// Nothing was commanded for a while: what is kept only for the next moment goes.
+    pub fn idle(&mut self) {
+        self.reader = None;
+        if let Some(producer) = &mut self.producer {
+            producer.idle();
+        }
+    }
+
     fn try_carry_out(&mut self, command: Command) -> Result<Reply, Failure> {
         Ok(match command {
-            Command::Connect => self.connect()?,
-            Command::Fetch(groups) => Reply::Fetched(self.fetch(groups)?),
+            Command::Connect { batch_bytes_max } => self.connect(batch_bytes_max)?,
+            Command::Fetch { anchor, groups } => Reply::Fetched(self.fetch(&anchor, groups)?),
             Command::Begin => {
                 self.reader = None;
                 self.producer()?.begin()?;
@@ -60,15 +68,15 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn connect(&mut self) -> Result<Reply, Failure> {
+    fn connect(&mut self, batch_bytes_max: usize) -> Result<Reply, Failure> {
         self.disconnect();
         if let Some(name) = self.options.reserved_property() {
             let message = format!("kafka.properties: {name} is set by viewtail itself: remove it");
             return Err(Failure { class: Class::Fatal, cause: Cause::Refused, message });
         }
-        let mut reader = Reader::open(self.options, self.stop)?;
+        let mut reader = Reader::open(self.options, self.common)?;
         let topic = reader.topic()?;
-        self.producer = Some(Producer::open(self.options, self.stop)?);
+        self.producer = Some(Producer::open(self.options, self.common, batch_bytes_max)?);
         self.reader = Some(reader);
         self.partitions = topic.partitions;
         Ok(Reply::Connected { partitions: topic.partitions, cluster_id: topic.cluster_id })
@@ -79,13 +87,15 @@ impl<'a> Worker<'a> {
         self.producer = None;
     }
 
-    fn fetch(&mut self, groups: Range<u32>) -> Result<Vec<Vec<Committed>>, Failure> {
+    fn fetch(&mut self, anchor: &str, groups: Range<u32>) -> Result<Vec<Vec<Committed>>, Failure> {
         self.producer()?;
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            empty @ None => empty.insert(Reader::open(self.options, self.stop)?),
+            empty @ None => empty.insert(Reader::open(self.options, self.common)?),
         };
-        groups.map(|group| reader.committed(&self.options.group(group), self.partitions)).collect()
+        let partitions =
+            if anchor == self.options.topic { self.partitions } else { reader.look_up(anchor)?.unwrap_or(0) };
+        groups.map(|group| reader.committed(&self.options.group(group), (anchor, partitions))).collect()
     }
 
     fn produce(&mut self, block: Block) -> Result<Reply, Failure> {

@@ -1,0 +1,58 @@
+# viewtail: what a newcomer, a developer and the checks run. `make` alone lists it.
+#
+# Every cargo call says --release: the C libraries (librdkafka, OpenSSL, zstd) take minutes to compile, and this way
+# they are compiled once, for one profile.
+
+SHELL := /bin/bash
+CARGO := cargo
+CARGO_FLAGS := --release --locked
+# Seeds of the simulator: `make test` runs at least this many.
+SEEDS ?= 20000
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo demo-kill test setup lint unit sim kafka-tests kafka bench clean
+
+help: ## this list
+	@echo "viewtail: access logs into Kafka, every line exactly once"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo
+	@echo "New here? make demo, then make test."
+
+build: ## the agent: target/release/viewtail
+	@tests/tools/setup.sh build
+	$(CARGO) build $(CARGO_FLAGS)
+
+demo: build ## the main job on an embedded broker, under a minute after the build
+	target/release/viewtail demo
+
+demo-kill: setup build ## the same show on a real Kafka with kill -9 every few seconds: the proof
+	tests/tools/demo-kill.sh
+
+test: ## everything: installs what is missing, lint, unit, simulator, real Kafka, nginx and logrotate
+	@SEEDS=$(SEEDS) tests/tools/test.sh all
+
+setup: ## install what is missing for the tests (idempotent; root on Debian, else it names the packages)
+	@tests/tools/setup.sh test
+
+lint: ## format, clippy, documentation, house rules, dependencies
+	@tests/tools/test.sh lint
+
+unit: ## unit, property and command-line tests, without simulator and Kafka
+	@tests/tools/test.sh unit
+
+sim: ## the simulator alone: make sim SEEDS=100000; one seed again: VIEWTAIL_SIM_SEED=n make sim
+	@SEEDS=$(SEEDS) tests/tools/test.sh sim
+
+kafka-tests: setup ## the tests against a real Kafka, nginx and logrotate alone
+	@tests/tools/test.sh kafka
+
+kafka: setup ## a real broker with topic page-views for trying things by hand; Ctrl-C ends it
+	@tests/tools/kafka.sh run --port 9092 --topic page-views
+
+bench: setup build ## viewtail against kcat on the same lines and broker; report in target/bench
+	$(CARGO) build $(CARGO_FLAGS) --example genlog
+	python3 tests/bench/bench.py
+
+clean: ## remove target/, the compiled C libraries and Kafka with it
+	$(CARGO) clean

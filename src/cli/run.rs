@@ -1,0 +1,107 @@
+//! `viewtail run`.
+
+use std::io::IsTerminal as _;
+
+use anyhow::Context as _;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::context::Talk;
+use super::setup::Setup;
+use super::{Context, Exit, Failure};
+use crate::agent::{self, AgentOptions};
+use crate::config::{Style, Warning};
+use crate::io::identity;
+use crate::io::state::{Durability, Saved, StateDir, StateError};
+use crate::pipeline::action::Exit as Ended;
+use crate::pipeline::options::{Mode, Options};
+
+/// Runs the agent until it is stopped.
+pub fn run(context: &Context) -> anyhow::Result<Exit> {
+    let setup = Setup::load(context.config())?;
+    start_talking(context.talk);
+    for warning in &setup.warnings {
+        anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
+    }
+    let delivery = setup.delivery();
+    let durability = match delivery.mode {
+        Mode::ExactlyOnce => Durability::Cached,
+        Mode::AtLeastOnce | Mode::BestEffort => Durability::Synced,
+    };
+    let (state, saved) = StateDir::open(&setup.config.agent.state_dir, durability).map_err(no_state)?;
+    if let Some(saved) = &saved {
+        tell_foreign_state(&setup, saved);
+    }
+    tracing::info!(
+        "viewtail {} starts as agent {}, {:?} to topic {:?} at {}",
+        env!("CARGO_PKG_VERSION"),
+        setup.agent_id,
+        delivery.mode,
+        delivery.topic,
+        setup.config.kafka.brokers.iter().map(crate::config::Broker::as_str).collect::<Vec<_>>().join(", "),
+    );
+    let no_randomness = "get random numbers from the system";
+    let ended = agent::run(AgentOptions {
+        machine: Options {
+            logs: setup.logs.clone(),
+            delivery,
+            local: saved.map(|saved| saved.snapshot),
+            nonce: identity::random().context(no_randomness)?,
+            stream_seed: identity::random().context(no_randomness)?,
+        },
+        kafka: setup.kafka()?,
+        globs: setup.globs(),
+        state,
+        agent_id: setup.agent_id,
+        machine_id: setup.machine,
+    })?;
+    match ended {
+        Ended::Stopped => {
+            tracing::info!("stopped");
+            Ok(Exit::Ok)
+        }
+        Ended::Refused(why) => Err(Failure::new(Exit::Configuration, why).into()),
+    }
+}
+
+/// A state directory that was copied from another machine, or whose agent had another id.
+fn tell_foreign_state(setup: &Setup, saved: &Saved) {
+    if saved.agent_id != setup.agent_id {
+        tracing::warn!(
+            "the state directory was written by agent {}{}; going on from its positions as agent {}",
+            saved.agent_id,
+            if saved.machine == setup.machine { "" } else { " on another machine" },
+            setup.agent_id
+        );
+    }
+}
+
+fn no_state(error: StateError) -> anyhow::Error {
+    let exit = match &error {
+        StateError::Locked { .. } => Exit::Temporary,
+        StateError::Newer { .. } => Exit::Configuration,
+        StateError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Exit::Permission
+        }
+        StateError::Io { .. } => Exit::Runtime,
+    };
+    Failure::new(exit, error.to_string()).into()
+}
+
+/// Diagnostics go to stderr; times are left to journald where it adds its own.
+fn start_talking(talk: Talk) {
+    let level = match talk {
+        Talk::Quiet => LevelFilter::WARN,
+        Talk::Normal => LevelFilter::INFO,
+        Talk::Verbose => LevelFilter::DEBUG,
+        Talk::Debug => LevelFilter::TRACE,
+    };
+    let to_terminal = std::io::stderr().is_terminal();
+    let builder =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(to_terminal);
+    let builder = builder.with_target(talk >= Talk::Verbose);
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        builder.without_time().init();
+    } else {
+        builder.init();
+    }
+}

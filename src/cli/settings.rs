@@ -1,0 +1,111 @@
+//! The part of a setup that the looking commands need.
+
+use std::path::{Path, PathBuf};
+
+use super::setup::Setup;
+use super::{Exit, Failure};
+use crate::event::{EncoderOptions, Site};
+use crate::format::{Escape, Format};
+use crate::io::files::{self, Directories};
+use crate::io::identity;
+use crate::pipeline::action::FileKind;
+
+/// What `verify`, `preview` and `status` need to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The agent's identity.
+    pub agent_id: String,
+    /// Where the agent keeps its local state.
+    pub state_dir: PathBuf,
+    /// Properties of librdkafka that say how to reach the cluster.
+    pub properties: Vec<(String, String)>,
+    /// The topics that events go to.
+    pub topics: Vec<String>,
+    /// The configured logs.
+    pub logs: Vec<LogSource>,
+}
+
+/// One entry of `logs:`.
+#[derive(Clone, Debug)]
+pub struct LogSource {
+    /// Files that match it now, in order of their paths.
+    pub files: Vec<PathBuf>,
+    /// How its lines become events.
+    pub encoder: EncoderOptions,
+}
+
+impl Settings {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// It is not there, not readable or wrong: a [`super::Failure`] with exit 77 or 78.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        Self::of(&Setup::load(path)?)
+    }
+
+    /// What of a setup is looked at.
+    ///
+    /// # Errors
+    /// A password cannot be read.
+    pub fn of(setup: &Setup) -> anyhow::Result<Self> {
+        let kafka = setup.kafka()?;
+        let mut properties = vec![("bootstrap.servers".to_owned(), kafka.brokers.join(","))];
+        properties.extend(kafka.properties);
+        Ok(Self {
+            agent_id: setup.agent_id.clone(),
+            state_dir: setup.config.agent.state_dir.clone(),
+            properties,
+            topics: vec![kafka.topic],
+            logs: matching_files(setup)?,
+        })
+    }
+
+    /// The brokers, for a person.
+    #[must_use]
+    pub fn brokers(&self) -> &str {
+        let found = self.properties.iter().find(|(name, _)| name == "bootstrap.servers");
+        found.map_or("", |(_, value)| value)
+    }
+}
+
+/// The files of each log; one that two logs match belongs to the first.
+fn matching_files(setup: &Setup) -> anyhow::Result<Vec<LogSource>> {
+    let source = |log: &crate::pipeline::options::LogOptions| LogSource {
+        files: Vec::new(),
+        encoder: log.encoder.clone(),
+    };
+    let mut sources: Vec<LogSource> = setup.logs.iter().map(source).collect();
+    for directory in Directories::new(&setup.globs())?.find() {
+        for file in files::list(&directory).files.unwrap_or_default() {
+            let log = setup.logs.iter().position(|log| log.paths.matches(&file.path));
+            if let (Some(log), FileKind::Regular) = (log, file.kind) {
+                sources[log].files.push(file.path.to_path_buf());
+            }
+        }
+    }
+    Ok(sources)
+}
+
+/// How lines become events when options of the command line say it: `combined`, `main` or an nginx `log_format` string.
+///
+/// # Errors
+/// The format cannot be compiled: a [`super::Failure`] with exit 2.
+pub fn encoder_options(format: &str, site: Option<&str>) -> anyhow::Result<EncoderOptions> {
+    let compiled = match format {
+        "combined" => Ok(Format::combined()),
+        "main" => Ok(Format::main()),
+        template => Format::nginx(template, Escape::Default),
+    };
+    let format = compiled.map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("--format: {error} (combined, main or the text of an nginx log_format)"),
+        )
+    })?;
+    let host = identity::host_name();
+    let site = match site {
+        Some(site) => Site::Fixed(site.to_owned()),
+        None => Site::Line { otherwise: host.clone() },
+    };
+    Ok(EncoderOptions { format, site, host, log: "preview".to_owned() })
+}

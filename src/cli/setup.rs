@@ -1,0 +1,271 @@
+//! From a configuration to the parts of an agent: formats compiled, identity found, properties named.
+
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Exit, Failure};
+use crate::config::{
+    self, Config, ConfigErrors, Delivery, EscapeConfig, FormatConfig, Kafka, Log, PasswordError,
+    Start as StartConfig, Style, Warning,
+};
+use crate::event::{EncoderOptions, Site};
+use crate::format::{Escape, Format};
+use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, Mode as KafkaMode, QueueLimits};
+use crate::io::{clock, identity};
+use crate::pipeline::options::{
+    DeliveryOptions, LogOptions, Mode, PartitionBy, PathMatcher, Start, Timestamp,
+};
+
+/// systemd waits 45 s; commit or give up well before.
+const STOP_DEADLINE_MS: u64 = 25_000;
+
+/// nginx closes a rotated log within moments of USR1, but a worker that is shutting down may write for minutes.
+const QUIET_GRACE_MS: u64 = 5 * 60 * 1000;
+
+/// A configuration with everything that follows from it.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What agent.yaml says.
+    pub config: Config,
+    /// What is doubtful about it, ready to be shown.
+    pub warnings: Vec<Warning>,
+    /// The agent's identity.
+    pub agent_id: String,
+    /// The machine's fingerprint, empty where there is none.
+    pub machine: String,
+    /// The logs, compiled.
+    pub logs: Vec<LogOptions>,
+}
+
+impl Setup {
+    /// Reads a configuration and compiles what is in it.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 77 or 78 that shows every mistake.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let (config, warnings) = config::load(path).map_err(|errors| shown(&errors))?;
+        let machine = identity::machine_fingerprint().unwrap_or_default();
+        let agent_id = match &config.agent.id {
+            Some(id) => id.as_str().to_owned(),
+            None if machine.is_empty() => {
+                let name = path.display();
+                let text = format!(
+                    "{name}: this machine has no /etc/machine-id to derive agent.id from; set agent.id to a name that no other agent has"
+                );
+                return Err(Failure::new(Exit::Configuration, text).into());
+            }
+            None => identity::derived_agent_id(&machine, &config.agent.state_dir),
+        };
+        let logs = compile_logs(&config)?;
+        Ok(Self { config, warnings, agent_id, machine, logs })
+    }
+
+    /// Every path of every log, as written.
+    #[must_use]
+    pub fn globs(&self) -> Vec<String> {
+        let paths = self.config.logs.iter().flat_map(|log| &log.paths);
+        paths.map(|path| path.as_str().to_owned()).collect()
+    }
+
+    /// What the machine is told of delivery.
+    #[must_use]
+    pub fn delivery(&self) -> DeliveryOptions {
+        let kafka = &self.config.kafka;
+        DeliveryOptions {
+            topic: kafka.topic.clone(),
+            mode: match kafka.delivery {
+                Delivery::ExactlyOnce => Mode::ExactlyOnce,
+                Delivery::AtLeastOnce => Mode::AtLeastOnce,
+                Delivery::BestEffort => Mode::BestEffort,
+            },
+            commit_interval_ms: kafka.commit_interval_ms.into(),
+            batch_events_max: kafka.flush.messages.into(),
+            partition_by: match kafka.partition_by {
+                config::PartitionBy::File => PartitionBy::File,
+                config::PartitionBy::Site => PartitionBy::Site,
+                config::PartitionBy::Sticky => PartitionBy::Sticky,
+            },
+            timestamp: match kafka.timestamp {
+                config::Timestamp::Now => Timestamp::Now,
+                config::Timestamp::Event => Timestamp::Event,
+            },
+            stop_deadline_ms: STOP_DEADLINE_MS,
+            quiet_grace_ms: QUIET_GRACE_MS,
+        }
+    }
+
+    /// What the Kafka edge is told.
+    ///
+    /// # Errors
+    /// A password cannot be read: a [`Failure`] with exit 77 or 78.
+    pub fn kafka(&self) -> anyhow::Result<KafkaOptions> {
+        let kafka = &self.config.kafka;
+        let brokers = kafka.brokers.iter().map(|broker| broker.as_str().to_owned()).collect();
+        let defaults = KafkaOptions::new(brokers, kafka.topic.clone(), &self.agent_id);
+        Ok(KafkaOptions {
+            mode: match kafka.delivery {
+                Delivery::ExactlyOnce => KafkaMode::ExactlyOnce,
+                Delivery::AtLeastOnce => KafkaMode::AtLeastOnce,
+                Delivery::BestEffort => KafkaMode::BestEffort,
+            },
+            acks: match kafka.acks {
+                config::Acks::All => Acks::All,
+                config::Acks::Leader => Acks::Leader,
+                config::Acks::None => Acks::None,
+            },
+            compression: match kafka.compression {
+                config::Compression::None => Compression::None,
+                config::Compression::Gzip => Compression::Gzip,
+                config::Compression::Snappy => Compression::Snappy,
+                config::Compression::Lz4 => Compression::Lz4,
+                config::Compression::Zstd => Compression::Zstd,
+            },
+            compression_level: kafka.compression_level,
+            flush: Flush {
+                frequency_ms: kafka.flush.frequency_ms,
+                bytes: kafka.flush.bytes,
+                max_messages: kafka.flush.max_messages,
+            },
+            buffer: QueueLimits { messages: kafka.buffer.messages, bytes: kafka.buffer.bytes },
+            transaction_timeout_ms: kafka.transaction_timeout_ms,
+            socket_timeout_ms: kafka.socket_timeout_ms,
+            create_topic: kafka.create_topic.as_ref().map(|topic| CreateTopic {
+                partitions: topic.partitions,
+                replication_factor: topic.replication_factor,
+            }),
+            properties: client_properties(kafka)?,
+            ..defaults
+        })
+    }
+}
+
+/// A failure that shows errors of a configuration.
+fn shown(errors: &ConfigErrors) -> Failure {
+    let exit = if errors.is_permission() { Exit::Permission } else { Exit::Configuration };
+    Failure::Rendered { exit, text: errors.render(Style::Coloured) }
+}
+
+fn compile_logs(config: &Config) -> anyhow::Result<Vec<LogOptions>> {
+    let mut logs = Vec::new();
+    let mut findings = Vec::new();
+    for log in &config.logs {
+        match compile_format(config, log) {
+            Ok(format) => logs.push(log_options(log, format)?),
+            Err(mistakes) => findings.extend(mistakes),
+        }
+    }
+    if findings.is_empty() {
+        Ok(logs)
+    } else {
+        Err(shown(&ConfigErrors::new(config.source().clone(), findings)).into())
+    }
+}
+
+fn compile_format(config: &Config, log: &Log) -> Result<Format, Vec<config::Finding>> {
+    match &log.format {
+        FormatConfig::Combined => Ok(Format::combined()),
+        FormatConfig::Main => Ok(Format::main()),
+        FormatConfig::Nginx { template, escape, place } => {
+            let escape = match escape {
+                EscapeConfig::Default => Escape::Default,
+                EscapeConfig::Json => Escape::Json,
+            };
+            Format::nginx(template, escape).map_err(|error| {
+                let remarks = error.remarks.iter();
+                remarks
+                    .map(|remark| {
+                        let (fact, help) = remark
+                            .message
+                            .split_once(": ")
+                            .unwrap_or((&remark.message, "correct the format"));
+                        config.source().error_at(*place, remark.span.start, fact, help)
+                    })
+                    .collect()
+            })
+        }
+    }
+}
+
+fn log_options(log: &Log, format: Format) -> anyhow::Result<LogOptions> {
+    let paths: Vec<String> = log.paths.iter().map(|path| path.as_str().to_owned()).collect();
+    // An exclusion without a slash is over the name alone.
+    let exclude: Vec<String> = log
+        .exclude
+        .iter()
+        .map(|exclude| {
+            if exclude.as_str().contains('/') {
+                exclude.as_str().to_owned()
+            } else {
+                format!("**/{}", exclude.as_str())
+            }
+        })
+        .collect();
+    let host = identity::host_name();
+    let site = match &log.site {
+        Some(site) => Site::Fixed(site.clone()),
+        None => Site::Line { otherwise: host.clone() },
+    };
+    Ok(LogOptions {
+        paths: PathMatcher::new(&paths, &exclude)?,
+        encoder: EncoderOptions { format, site, host, log: log.name.clone() },
+        start: start_of(log.start),
+        line_bytes_max: log.max_line_bytes as usize,
+        key: xxh3_64(paths.join("\n").as_bytes()),
+    })
+}
+
+fn start_of(start: StartConfig) -> Start {
+    match start {
+        StartConfig::Beginning => Start::Beginning,
+        StartConfig::End => Start::End,
+        StartConfig::Within { age_ms } => {
+            let since_ms = clock::unix_milliseconds().saturating_sub(age_ms);
+            Start::ModifiedSince(i64::try_from(since_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+        }
+    }
+}
+
+/// TLS, SASL and the verbatim properties, in librdkafka's names.
+fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
+    let mut properties: Vec<(String, String)> = Vec::new();
+    let mut set = |name: &str, value: &str| properties.push((name.to_owned(), value.to_owned()));
+    let protocol = match (&kafka.tls, &kafka.sasl) {
+        (None, None) => "plaintext",
+        (Some(_), None) => "ssl",
+        (None, Some(_)) => "sasl_plaintext",
+        (Some(_), Some(_)) => "sasl_ssl",
+    };
+    set("security.protocol", protocol);
+    set("message.max.bytes", &kafka.message_max_bytes.to_string());
+    if let Some(tls) = &kafka.tls {
+        if let Some(file) = &tls.ca_file {
+            set("ssl.ca.location", &file.to_string_lossy());
+        }
+        if let Some(identity) = &tls.identity {
+            set("ssl.certificate.location", &identity.cert_file.to_string_lossy());
+            set("ssl.key.location", &identity.key_file.to_string_lossy());
+            if let Some(password) = &identity.key_password {
+                set("ssl.key.password", password.read().map_err(no_password)?.expose());
+            }
+        }
+        set("ssl.endpoint.identification.algorithm", if tls.verify_hostname { "https" } else { "none" });
+        if tls.unsafe_accept_any_certificate {
+            set("enable.ssl.certificate.verification", "false");
+        }
+    }
+    if let Some(sasl) = &kafka.sasl {
+        set("sasl.mechanism", sasl.mechanism.as_str());
+        set("sasl.username", &sasl.username);
+        set("sasl.password", sasl.password.read().map_err(no_password)?.expose());
+    }
+    for (name, value) in kafka.properties.iter() {
+        set(name, value);
+    }
+    Ok(properties)
+}
+
+fn no_password(error: PasswordError) -> Failure {
+    let refused = matches!(&error, PasswordError::File { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied);
+    Failure::new(if refused { Exit::Permission } else { Exit::Configuration }, error.to_string())
+}

@@ -1,0 +1,68 @@
+//! `agent:`: who this agent is and where it keeps its state.
+
+use std::path::PathBuf;
+
+use super::defaults;
+use super::node::{Node, quoted};
+use super::reader::Section;
+use super::value::{Fault, Value};
+
+/// The agent itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Stable identity; `None`: derived from the machine id and the path of the state directory.
+    pub id: Option<AgentId>,
+    /// Lock, checkpoint cache and identity.
+    pub state_dir: PathBuf,
+}
+
+/// A name that is fit to be part of a transactional id and of group names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentId(String);
+
+impl AgentId {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for AgentId {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        let id = String::read(node)?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if id.len() > defaults::AGENT_ID_BYTES_MAX || !id.chars().all(allowed) {
+            let fault = format!(
+                "must be at most {} of a-z A-Z 0-9 . _ -, found {}",
+                defaults::AGENT_ID_BYTES_MAX,
+                quoted(&id)
+            );
+            return Err(Fault::new(fault, "use the host's name, for example web-1"));
+        }
+        // Group n of agent `a` is called `viewtail-a.n`: an agent `a.1` would keep its positions in a group of `a`.
+        let ending = id.rsplit_once('.').map(|(_, ending)| ending);
+        if ending.is_some_and(|ending| ending.bytes().all(|byte| byte.is_ascii_digit())) {
+            let fault = format!("must not end in a dot and a number, found {}", quoted(&id));
+            return Err(Fault::new(
+                fault,
+                format!(
+                    "such names belong to further groups of another agent: write {}",
+                    id.replace('.', "-")
+                ),
+            ));
+        }
+        Ok(Self(id))
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
+pub(super) fn read(mut section: Section<'_>) -> Agent {
+    let id = section.nullable("id");
+    let state_dir = section.optional("state_dir", PathBuf::from(defaults::STATE_DIR));
+    section.finish();
+    Agent { id, state_dir }
+}

@@ -1,0 +1,142 @@
+//! `kafka.tls` and `kafka.sasl`.
+
+use std::path::PathBuf;
+
+use crate::config::reader::{Reader, Section};
+use crate::config::secret::{Password, Secret};
+use crate::config::value::{Choice, Fault};
+
+/// Encryption of the connections to the brokers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificates that brokers are verified by, PEM; `None`: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate that we show, and its key.
+    pub identity: Option<TlsIdentity>,
+    /// Whether a broker's certificate must carry its host name.
+    pub verify_hostname: bool,
+    /// Whether any certificate is accepted, so that anybody on the way can read and change what is sent.
+    pub unsafe_accept_any_certificate: bool,
+}
+
+/// What we prove ourselves by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsIdentity {
+    /// Certificate chain, PEM.
+    pub cert_file: PathBuf,
+    /// Private key, PEM.
+    pub key_file: PathBuf,
+    /// The key's passphrase, where it has one.
+    pub key_password: Option<Password>,
+}
+
+/// Authentication by name and password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sasl {
+    /// How the password is proven.
+    pub mechanism: SaslMechanism,
+    /// The name.
+    pub username: String,
+    /// The password, or where it is.
+    pub password: Password,
+}
+
+/// How a password is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaslMechanism {
+    /// By sending it.
+    Plain,
+    /// By a challenge.
+    ScramSha256,
+    /// By a challenge.
+    ScramSha512,
+}
+
+impl SaslMechanism {
+    /// The name that Kafka gives it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.word()
+    }
+}
+
+impl Choice for SaslMechanism {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("PLAIN", Self::Plain), ("SCRAM-SHA-256", Self::ScramSha256), ("SCRAM-SHA-512", Self::ScramSha512)];
+    const LATER: &'static [&'static str] = &["GSSAPI", "OAUTHBEARER"];
+}
+
+/// Off unless something is set: one file of another authority is a clear wish for encryption.
+pub(super) fn read_tls(mut section: Section<'_>, reader: &Reader) -> Option<Tls> {
+    let wanted = !section.is_empty();
+    let enabled = section.nullable("enabled").unwrap_or(wanted);
+    let ca_file = section.nullable("ca_file");
+    let cert_file: Option<PathBuf> = section.nullable("cert_file");
+    let key_file: Option<PathBuf> = section.nullable("key_file");
+    let key_password = section.nullable("key_password_file").map(Password::File);
+    let verify_hostname = section.optional("verify_hostname", true);
+    let unsafe_accept_any_certificate = section.optional("unsafe_accept_any_certificate", false);
+    section.finish();
+    let pair = ["kafka.tls.cert_file", "kafka.tls.key_file"];
+    reader.rule(&pair, cert_file.is_some() == key_file.is_some(), || {
+        let (given, absent) =
+            if cert_file.is_some() { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
+        Fault::new(format!("`{given}` is of no use without `{absent}`"), "set both, or none")
+    });
+    reader.rule(&["kafka.tls.key_password_file"], key_password.is_none() || key_file.is_some(), || {
+        Fault::new(
+            "`key_password_file` is of no use without `key_file`",
+            "set `cert_file` and `key_file`, or remove it",
+        )
+    });
+    reader.advice(
+        &["kafka.tls.unsafe_accept_any_certificate"],
+        !(enabled && unsafe_accept_any_certificate),
+        || {
+            Fault::new(
+                "brokers are not verified: whoever is on the way can read and change what is sent",
+                "for tests only; otherwise name the authority of the brokers in `ca_file`",
+            )
+        },
+    );
+    let identity = cert_file.zip(key_file).map(|(cert_file, key_file)| TlsIdentity {
+        cert_file,
+        key_file,
+        key_password,
+    });
+    enabled.then_some(Tls { ca_file, identity, verify_hostname, unsafe_accept_any_certificate })
+}
+
+/// Off unless something is set; then mechanism, name and exactly one source of the password must be.
+pub(super) fn read_sasl(mut section: Section<'_>, reader: &Reader) -> Option<Sasl> {
+    let wanted = !section.is_empty();
+    let mut needed =
+        |key, example| if wanted { section.required(key, example) } else { section.nullable(key) };
+    let username: Option<String> = needed("username", "viewtail");
+    let mechanism: Option<SaslMechanism> =
+        if wanted { section.required("mechanism", "SCRAM-SHA-512") } else { section.nullable("mechanism") };
+    let password = read_password(&mut section);
+    if wanted && password.is_empty() && !SOURCES.iter().any(|key| section.is_given(key)) {
+        section.missing("password_file", "/etc/viewtail/kafka-password");
+    }
+    section.finish();
+    let sources = SOURCES.map(|key| format!("kafka.sasl.{key}"));
+    let sources: Vec<&str> = sources.iter().rev().map(String::as_str).collect();
+    reader.rule(&sources, password.len() <= 1, || {
+        Fault::new(
+            "the password is given in more than one way",
+            "keep one of `password_file`, `password_env` and `password`",
+        )
+    });
+    Some(Sasl { mechanism: mechanism?, username: username?, password: password.into_iter().next()? })
+}
+
+/// The keys that a password can be given by, the best first.
+const SOURCES: [&str; 3] = ["password_file", "password_env", "password"];
+
+fn read_password(section: &mut Section<'_>) -> Vec<Password> {
+    let file = section.nullable(SOURCES[0]).map(Password::File);
+    let environment = section.nullable(SOURCES[1]).map(Password::Environment);
+    let inline = section.nullable::<Secret>(SOURCES[2]).map(Password::Inline);
+    [file, environment, inline].into_iter().flatten().collect()
+}

@@ -1,0 +1,189 @@
+//! agent.yaml to [`Config`]: every option typed, with its unit in its name and its default filled in.
+//!
+//! What is wrong is reported all at once, each with file, line, column, a caret and the remedy. Whoever holds a
+//! `Config` need not check anything again. The path of the text through the files here:
+//! `source` (the text, secrets masked), `scan` (places and bounds), `node` (the tree), `reader` and `value` (typed
+//! options), one file for each section of agent.yaml, `finding` (messages). An option is added where its section is
+//! read, with its default in `defaults` and its comment in agent.yaml; a test compares the two.
+//!
+//! Knows neither the network nor the logs: whether a path exists or a broker answers is for `check` to find out.
+
+mod agent;
+pub mod defaults;
+mod finding;
+mod kafka;
+mod log;
+mod node;
+mod path;
+mod pattern;
+mod place;
+mod reader;
+mod scalar;
+mod scan;
+mod secret;
+mod show;
+mod source;
+mod syntax;
+mod units;
+mod value;
+
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use agent::{Agent, AgentId};
+pub use finding::{ConfigErrors, Finding, Severity, Style, Warning};
+pub use kafka::{
+    Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
+    SaslMechanism, Timestamp, Tls, TlsIdentity,
+};
+pub use log::{EscapeConfig, FormatConfig, Log, Start};
+pub use pattern::{Exclude, PathPattern};
+pub use place::Place;
+pub use secret::{Password, PasswordError, Secret};
+pub use source::ConfigSource;
+pub use units::Measure;
+
+use reader::{Reader, Setting};
+use scan::Stop;
+
+/// A hundred thousand paths fit; what is larger is no configuration but a log given by mistake.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Everything that agent.yaml says, and every default that it does not.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The agent itself.
+    pub agent: Agent,
+    /// What is read; at least one.
+    pub logs: Vec<Log>,
+    /// Where it goes.
+    pub kafka: Kafka,
+    source: Arc<ConfigSource>,
+    settings: Vec<Setting>,
+}
+
+impl Config {
+    /// The text that this was read from, for errors that are found later.
+    #[must_use]
+    pub fn source(&self) -> &Arc<ConfigSource> {
+        &self.source
+    }
+}
+
+/// Reads a configuration from a file.
+///
+/// # Errors
+/// All mistakes in the file, or why it cannot be read.
+pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    let name = path.display().to_string();
+    let (bytes, mode) = read_file(path).map_err(|error| {
+        let source = ConfigSource::new(&name, "").shared();
+        let fact = format!("cannot read the configuration: {error}");
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                let help = "make the file readable by the user that runs viewtail, or become that user";
+                ConfigErrors::of_permission(source, Finding::of_file(fact, help))
+            }
+            std::io::ErrorKind::NotFound => {
+                let help = "name another file with -c, or copy the agent.yaml that is shipped with viewtail";
+                ConfigErrors::new(source, vec![Finding::of_file(fact, help)])
+            }
+            _ => ConfigErrors::new(source, vec![Finding::of_file(fact, "name a readable file with -c")]),
+        }
+    })?;
+    let (config, mut warnings) = parse_bytes(&bytes, &name)?;
+    warnings.extend(exposed_password(&config, mode));
+    Ok((config, warnings))
+}
+
+/// Reads a configuration from a text; `name` stands for it in messages.
+///
+/// # Errors
+/// All mistakes in the text.
+pub fn parse(text: &str, name: &str) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    parse_bytes(text.as_bytes(), name)
+}
+
+/// The effective configuration as YAML: every option with the origin of its value, secrets masked.
+#[must_use]
+pub fn show(config: &Config) -> String {
+    show::show(&config.settings, &config.source)
+}
+
+fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, u32)> {
+    let file = std::fs::File::open(path)?;
+    let mode = file.metadata()?.mode();
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok((bytes, mode))
+}
+
+fn parse_bytes(bytes: &[u8], name: &str) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    let whole = |message: String, help: &str| {
+        Err(ConfigErrors::new(ConfigSource::new(name, "").shared(), vec![Finding::of_file(message, help)]))
+    };
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let limit = Measure::Size.show(FILE_BYTES_MAX);
+        return whole(format!("the file is larger than {limit}"), "name a configuration with -c, not a log");
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            return whole(format!("line {line} is not UTF-8"), "save the file as UTF-8");
+        }
+    };
+    if text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
+        return whole("the file is empty".to_owned(), "copy the agent.yaml that is shipped with viewtail");
+    }
+    read(ConfigSource::new(name, text))
+}
+
+fn read(mut source: ConfigSource) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    let scan = scan::scan(&source);
+    source.mask(&scan.secrets);
+    let tree = match scan.stopped {
+        Some(Stop::Refused(finding)) => Err(finding),
+        Some(Stop::Syntax(place, reason)) => Err(node::explain(&source, place, &reason)),
+        None => node::parse(&source, &scan.places),
+    };
+    let source = source.shared();
+    let tree = tree.map_err(|finding| ConfigErrors::new(source.clone(), vec![finding]))?;
+
+    let reader = Reader::default();
+    let mut root = reader.root(&tree);
+    let agent = agent::read(root.section("agent"));
+    let logs = log::read_all(root.sections("logs", "- paths: [/var/log/nginx/access.log]"), &reader);
+    let kafka = kafka::read(root.section("kafka"), &reader);
+    root.finish();
+
+    let (findings, settings) = reader.finish();
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
+    if !errors.is_empty() {
+        return Err(ConfigErrors::new(source, errors));
+    }
+    let warnings = warnings.into_iter().map(|finding| Warning::new(source.clone(), finding)).collect();
+    Ok((Config { agent, logs, kafka, source, settings }, warnings))
+}
+
+/// A password that stands in a file that everybody on the host can read.
+fn exposed_password(config: &Config, mode: u32) -> Option<Warning> {
+    const READABLE_BY_OTHERS: u32 = 0o004;
+    let inline = |sasl: &Sasl| matches!(sasl.password, Password::Inline(_));
+    if mode & READABLE_BY_OTHERS == 0 || !config.kafka.sasl.as_ref().is_some_and(inline) {
+        return None;
+    }
+    let place = config.settings.iter().find(|setting| setting.path.to_string() == "kafka.sasl.password");
+    let finding = Finding {
+        severity: Severity::Warning,
+        place: place.and_then(|setting| setting.place),
+        message: "everybody on this host can read the password in this file".to_owned(),
+        help:
+            "use `password_file` with a file of mode 0400, or take the right to read from others: chmod o-r"
+                .to_owned(),
+    };
+    Some(Warning::new(config.source.clone(), finding))
+}

@@ -1,0 +1,68 @@
+//! What a person can do about a text that is not YAML.
+
+use super::finding::Finding;
+use super::place::Place;
+use super::source::ConfigSource;
+
+/// Words of the parsers' messages and the remedy for what most likely causes them; the first that is found counts.
+const REMEDIES: [(&str, &str); 9] = [
+    ("unexpected end of stream", "close the quote or bracket that is open"),
+    ("unexpected document indicator", "close the quote that is open"),
+    ("mapping values are not allowed", "put a text that contains `: ` in quotes, and check the indentation"),
+    ("unknown escape", "in double quotes a backslash begins an escape: write it twice, or use single quotes"),
+    ("unknown anchor", "a text that begins with `*`, such as a glob, needs quotes: \"*.log\""),
+    ("alphabetic or numeric character", "a text that begins with `*` or `&` needs quotes: \"*.log\""),
+    (
+        "cannot start any token",
+        "a text that begins with a special character, such as % @ ` or |, needs quotes",
+    ),
+    (
+        "expected ',' or",
+        "close the bracket, and put a text that contains brackets, commas or colons in quotes",
+    ),
+    ("control characters", "remove the control character"),
+];
+
+/// The error for a text that is not YAML; `reason` is the parser's message, with positions in it.
+pub(super) fn finding(source: &ConfigSource, place: Place, reason: &str) -> Finding {
+    if let Some(tab) = tab_in_indentation(source.text(), place) {
+        return Finding::error(
+            tab,
+            "a tab in the indentation",
+            "YAML is indented with spaces alone: replace the tab",
+        );
+    }
+    let help = REMEDIES.iter().find(|(words, _)| reason.contains(words)).map(|(_, help)| *help);
+    let fact = format!("not valid YAML: {}", without_own_position(reason));
+    Finding::error(
+        place,
+        &fact,
+        help.unwrap_or("compare the indentation with the lines above, and look for open quotes or brackets"),
+    )
+}
+
+/// The first tab that stands where indentation belongs, at or before the line of the error.
+fn tab_in_indentation(text: &str, error: Place) -> Option<Place> {
+    let line_end = text[error.start()..].find('\n').map_or(text.len(), |newline| error.start() + newline);
+    let mut line_start = 0;
+    for line in text[..line_end].split_inclusive('\n') {
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let blank = line[indentation..].trim().is_empty() || line[indentation..].starts_with('#');
+        if let (false, Some(tab)) = (blank, line[..indentation].find('\t')) {
+            return Some(Place::new(line_start + tab, line_start + tab + 1));
+        }
+        line_start += line.len();
+    }
+    None
+}
+
+/// The caret shows the error's own position; that of its context, behind a comma, stays.
+fn without_own_position(reason: &str) -> String {
+    let (problem, context) = match reason.split_once(", while ") {
+        Some((problem, context)) => (problem, format!(", while {context}")),
+        None => (reason, String::new()),
+    };
+    let problem = problem.split(" at line ").next().unwrap_or(problem);
+    let problem = problem.split(" at position ").next().unwrap_or(problem);
+    format!("{problem}{context}")
+}

@@ -1,0 +1,18 @@
+//! The promise, against real programs: Apache Kafka, nginx, logrotate, kill -9.
+//!
+//! Each test writes a log, does its worst to the agent or the broker, waits until everything is committed, stops the
+//! agent and asks the independent checker. Tests share a broker where they do it no harm; each has its own topic and
+//! agent id. Run with two test threads: `make kafka-tests`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bench;
+mod chaos;
+mod generations;
+mod input;
+mod nginx;
+mod outage;
+mod pause;
+mod rivals;
+mod stop;

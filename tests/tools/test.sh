@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# The checks, phase by phase: a header before each, its duration after it, and the counts at the very end.
+#
+#   test.sh all     setup, lint, unit, sim, kafka: what `make test` and the CI run
+#   test.sh lint | unit | sim | kafka
+#
+# SEEDS: how many seeds the simulator runs. The first phase that fails ends the run, and the last line says so.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+FLAGS=(--release --locked)
+# Failpoints and planted bugs exist in the tested binary alone.
+TESTED=("${FLAGS[@]}" --features testing)
+LOG=target/test-output.log
+PASSED=0
+FAILED=0
+STARTED=$SECONDS
+
+# phase NAME FUNCTION: runs the function, shows and keeps what it prints, adds its tests to the totals.
+phase() {
+    local name=$1 began=$SECONDS status=0
+    echo "==> $name"
+    : >"$LOG"
+    # A subshell of its own, because `set -e` is off wherever a status is looked at.
+    set +e
+    (set -e; "$2") 2>&1 | tee "$LOG"
+    status=${PIPESTATUS[0]}
+    set -e
+    count
+    echo "<== $name: $((SECONDS - began)) s"
+    [ "$status" = 0 ] || finish "$name failed"
+}
+
+# Adds the summaries of Rust's test harness and of Python's unittest.
+count() {
+    local passed failed
+    read -r passed failed <<<"$(awk '
+        /^test result:/ { passed += $4; failed += $6 }
+        /^Ran [0-9]+ tests? in/ { ran = $2 }
+        /^OK/ { passed += ran; ran = 0 }
+        /^FAILED \(/ { gsub(/[^0-9]+/, " "); bad = $1 + $2; failed += bad; passed += ran - bad; ran = 0 }
+        END { print passed + 0, failed + 0 }' "$LOG")"
+    PASSED=$((PASSED + passed))
+    FAILED=$((FAILED + failed))
+}
+
+finish() {
+    echo
+    [ -z "${1:-}" ] || echo "$1"
+    echo "$PASSED passed, $FAILED failed, in $((SECONDS - STARTED)) s"
+    [ -z "${1:-}" ] || exit 1
+    exit 0
+}
+
+setup() { tests/tools/setup.sh test; }
+
+lint() {
+    cargo fmt --all --check
+    cargo clippy "${FLAGS[@]}" -- -D warnings
+    cargo clippy "${TESTED[@]}" --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc "${FLAGS[@]}" --no-deps
+    cargo test "${TESTED[@]}" --test tidy
+    if cargo deny --version >/dev/null 2>&1; then
+        cargo deny --locked check bans licenses sources
+    else
+        echo "cargo-deny is not installed here: licences and sources of the dependencies are checked by the CI workflow"
+    fi
+}
+
+# Every test target but those with a phase of their own; a new one is picked up by itself.
+unit() {
+    local target targets=()
+    for target in $(other_test_targets); do targets+=(--test "$target"); done
+    cargo test "${TESTED[@]}" --lib --bins "${targets[@]}"
+    cargo test "${TESTED[@]}" --doc
+    python3 tests/tools/checker_test.py
+}
+
+other_test_targets() {
+    cargo metadata --format-version 1 --no-deps --locked | python3 -c '
+import json, sys
+targets = json.load(sys.stdin)["packages"][0]["targets"]
+own_phase = {"tidy", "sim", "kafka"}
+print(*[t["name"] for t in targets if "test" in t["kind"] and t["name"] not in own_phase])'
+}
+
+sim() { VIEWTAIL_SIM_SEEDS=${SEEDS:-20000} cargo test "${TESTED[@]}" --test sim -- --nocapture; }
+
+# Two at a time: most of them wait for something most of the time, and each may have a broker of its own.
+kafka() { cargo test "${TESTED[@]}" --test kafka -- --test-threads 2 --nocapture; }
+
+mkdir -p target
+case "${1:-}" in
+all)
+    phase "setup" setup
+    phase "lint" lint
+    phase "unit and property tests" unit
+    phase "simulator" sim
+    phase "real Kafka, nginx and logrotate" kafka
+    ;;
+lint) phase "lint" lint ;;
+unit) phase "unit and property tests" unit ;;
+sim) phase "simulator" sim ;;
+kafka) phase "real Kafka, nginx and logrotate" kafka ;;
+*)
+    echo "test.sh: say what: all | lint | unit | sim | kafka" >&2
+    exit 2
+    ;;
+esac
+finish
