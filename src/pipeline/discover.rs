@@ -318,8 +318,13 @@ impl Tail {
         }
     }
 
-    /// Opens a generation's file again, to be verified before it is read.
+    /// Opens a generation's file again, to be verified before it is read; once, or the second look would find it taken
+    /// and begin another generation.
     pub fn reopen(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let tuple = self.generation(stream).tuple;
+        if self.examining.values().any(|examination| examination.seen.stat.tuple == tuple) {
+            return;
+        }
         let id = self.next_file();
         let generation = self.generation(stream);
         let (Whereabouts::Here, Some(path)) = (generation.whereabouts, generation.path.clone()) else {
