@@ -289,6 +289,7 @@ impl Tail {
             let Some(generation) = self.generations.get_mut(&entry.stream) else { continue };
             generation.committed = entry.mark;
             generation.committed_begun = entry.begun;
+            generation.head.settle(entry.mark.position);
             if generation.registration != Registration::Done {
                 generation.registration = Registration::Done;
                 self.poll(entry.stream, now);
