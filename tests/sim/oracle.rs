@@ -198,6 +198,16 @@ impl Oracle {
         }
     }
 
+    /// The lines of an epoch that nobody knows are copied: who sees the original and the copy for the first time, at the
+    /// same time, has to take them for two files.
+    pub fn is_copied_unseen(&mut self, epoch: u32) {
+        let epoch = &mut self.epochs[epoch as usize];
+        epoch.loose = true;
+        for id in &epoch.lines {
+            self.lines[*id as usize].repeats += 1;
+        }
+    }
+
     /// Whether anything of the epoch is committed: only then can a restarted agent know it.
     pub fn is_known(&self, epoch: u32) -> bool {
         self.epochs[epoch as usize].lines.iter().any(|id| self.lines[*id as usize].committed > 0)

@@ -26,6 +26,8 @@ pub struct Inode {
     pub lines: Vec<LineId>,
     /// Which run of bytes this is; a truncation to nothing begins a new one.
     pub epoch: u32,
+    /// It began by a truncation.
+    pub truncated: bool,
     names: u64,
     readers: u32,
     writers: u32,
@@ -75,6 +77,7 @@ impl Vfs {
             data: Vec::new(),
             lines: Vec::new(),
             epoch,
+            truncated: false,
             names: 1,
             readers: 0,
             writers: 1,

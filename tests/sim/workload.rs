@@ -183,6 +183,7 @@ impl World {
                 self.tally.deletes += 1;
                 self.vfs.unlink(&base);
                 self.reconsider(life);
+                self.forsake_unseen_epoch(life);
             }
             (Step::Wide, _, _) => self.append_wide(number),
             (
@@ -327,6 +328,9 @@ impl World {
         let data = self.vfs.inodes[life].data.clone();
         self.vfs.append(self.now, copy, &data);
         self.vfs.writer_closes(copy);
+        if self.plan.glob_takes_rotated && !self.oracle.is_known(epoch) {
+            self.oracle.is_copied_unseen(epoch);
+        }
         // A copy that belongs to no log can be found only by who knows what it is a copy of.
         if self.plan.glob_takes_rotated || self.oracle.is_known(epoch) {
             let lines = self.vfs.inodes[life].lines.clone();
@@ -342,8 +346,18 @@ impl World {
         self.cut_lines(life, 0);
         self.vfs.truncate(self.now, life, 0);
         self.vfs.inodes[life].epoch = self.oracle.new_epoch();
+        self.vfs.inodes[life].truncated = true;
         if self.writers[number].partial.as_ref().is_some_and(|partial| partial.life == life) {
             self.writers[number].partial = None;
+        }
+    }
+
+    /// A file that was truncated and then lost its name before anybody looked: a descriptor from before the truncation still
+    /// reaches the new bytes, but nothing says that they are new but themselves, and no name leads back to them.
+    fn forsake_unseen_epoch(&mut self, life: Life) {
+        let inode = &self.vfs.inodes[life];
+        if inode.truncated && !inode.lost && !self.oracle.is_known(inode.epoch) {
+            self.forsake(life);
         }
     }
 

@@ -201,11 +201,16 @@ impl World {
             Some(path) => self.takes(path) || self.oracle.is_known(inode.epoch),
         };
         if !reachable {
-            self.say(|| format!("  out of reach: life {life}"));
-            self.vfs.inodes[life].lost = true;
-            for line in &self.vfs.inodes[life].lines {
-                self.oracle.vanishes(*line);
-            }
+            self.forsake(life);
+        }
+    }
+
+    /// The inode's lines no longer count as kept there.
+    pub fn forsake(&mut self, life: Life) {
+        self.say(|| format!("  out of reach: life {life}"));
+        self.vfs.inodes[life].lost = true;
+        for line in &self.vfs.inodes[life].lines {
+            self.oracle.vanishes(*line);
         }
     }
 
