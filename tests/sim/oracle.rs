@@ -198,9 +198,9 @@ impl Oracle {
         }
     }
 
-    /// The lines of an epoch that nobody knows are copied: who sees the original and the copy for the first time, at the
-    /// same time, has to take them for two files.
-    pub fn is_copied_unseen(&mut self, epoch: u32) {
+    /// A copy of the epoch cannot be told from a file of its own: nobody knew the epoch when it was copied, or lines that
+    /// are not in the copy were written and perhaps read before the original was truncated.
+    pub fn is_copied_unproven(&mut self, epoch: u32) {
         let epoch = &mut self.epochs[epoch as usize];
         epoch.loose = true;
         for id in &epoch.lines {

@@ -28,6 +28,8 @@ pub struct Inode {
     pub epoch: u32,
     /// It began by a truncation.
     pub truncated: bool,
+    /// Its bytes were copied from another inode.
+    pub is_copy: bool,
     names: u64,
     readers: u32,
     writers: u32,
@@ -78,6 +80,7 @@ impl Vfs {
             lines: Vec::new(),
             epoch,
             truncated: false,
+            is_copy: false,
             names: 1,
             readers: 0,
             writers: 1,

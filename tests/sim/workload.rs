@@ -328,8 +328,9 @@ impl World {
         let data = self.vfs.inodes[life].data.clone();
         self.vfs.append(self.now, copy, &data);
         self.vfs.writer_closes(copy);
+        self.vfs.inodes[copy].is_copy = true;
         if self.plan.glob_takes_rotated && !self.oracle.is_known(epoch) {
-            self.oracle.is_copied_unseen(epoch);
+            self.oracle.is_copied_unproven(epoch);
         }
         // A copy that belongs to no log can be found only by who knows what it is a copy of.
         if self.plan.glob_takes_rotated || self.oracle.is_known(epoch) {
@@ -343,6 +344,11 @@ impl World {
 
     fn truncate(&mut self, number: usize, life: Life) {
         self.tally.truncates += 1;
+        let inode = &self.vfs.inodes[life];
+        let copied = self.vfs.inodes.iter().filter(|copy| copy.is_copy && copy.epoch == inode.epoch);
+        if copied.map(|copy| copy.data.len()).max().is_some_and(|size| size < inode.data.len()) {
+            self.oracle.is_copied_unproven(inode.epoch);
+        }
         self.cut_lines(life, 0);
         self.vfs.truncate(self.now, life, 0);
         self.vfs.inodes[life].epoch = self.oracle.new_epoch();
