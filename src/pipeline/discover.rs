@@ -231,11 +231,10 @@ impl Tail {
         }
         let candidates = self.candidates(&file);
         let searched = candidates.iter().any(|(stream, mark)| {
-            let whereabouts = self.generations[stream].whereabouts;
-            whereabouts == Whereabouts::Unlocated
-                || matches!(whereabouts, Whereabouts::Missing(_))
-                    && file.stat.size >= mark.position
-                    && mark.position > 0
+            let generation = &self.generations[stream];
+            let is_wanted = matches!(generation.whereabouts, Whereabouts::Unlocated | Whereabouts::Missing(_));
+            claims(&HashSet::from([file.stat.tuple.inode]), generation)
+                || is_wanted && file.stat.size >= mark.position && mark.position > 0
         });
         if log.is_none() && !searched && self.chain_home(&file).is_none() {
             return;
@@ -269,7 +268,7 @@ impl Tail {
                 let same_inode = generation.tuple.inode == file.stat.tuple.inode;
                 let rank = match generation.whereabouts {
                     Whereabouts::Unlocated | Whereabouts::Missing(_) if same_inode => 0,
-                    Whereabouts::Missing(_) if near => 1,
+                    Whereabouts::Unlocated | Whereabouts::Missing(_) if near => 1,
                     Whereabouts::Here if near && generation.log.is_some() => 2,
                     Whereabouts::Unlocated
                     | Whereabouts::Missing(_)

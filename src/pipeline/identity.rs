@@ -104,21 +104,20 @@ impl Head {
         }
     }
 
-    /// Takes in bytes that were seen at `position`, if they continue the head.
+    /// Takes in bytes that were seen at `position`, if they continue the head or replace a part of it: what was read last
+    /// is what will be committed.
     pub fn extend(&mut self, position: u64, bytes: &[u8]) {
-        let Some(known) =
-            usize::try_from(position).ok().and_then(|position| self.length.checked_sub(position))
-        else {
+        let Some(kept) = usize::try_from(position).ok().filter(|position| *position <= self.bytes.len()) else {
             return;
         };
-        if self.length < HEAD_BYTES_MAX && self.has_bytes() && known < bytes.len() {
-            let room = HEAD_BYTES_MAX - self.length;
-            let more = &bytes[known..];
-            let mut start = std::mem::take(&mut self.bytes);
-            start.extend_from_slice(&more[..more.len().min(room)]);
-            *self = Self::default();
-            self.learn(&start);
+        if bytes.is_empty() || kept == HEAD_BYTES_MAX || !self.has_bytes() {
+            return;
         }
+        let mut start = std::mem::take(&mut self.bytes);
+        start.truncate(kept);
+        start.extend_from_slice(&bytes[..bytes.len().min(HEAD_BYTES_MAX - kept)]);
+        *self = Self::default();
+        self.learn(&start);
     }
 
     /// The hash over the first [`head_length`] of `position` bytes, if so many are known.
