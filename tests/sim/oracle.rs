@@ -269,6 +269,11 @@ impl Oracle {
         let loose = epoch.loose;
         let stream = self.streams.entry(event.stream).or_default();
         let other_epoch = stream.epoch.replace(number).filter(|epoch| *epoch != number);
+        if other_epoch.is_some() && self.mode != Mode::ExactlyOnce {
+            // Nothing of the epoch before was acknowledged when its file was truncated, so that its name went on.
+            *stream = Stream { epoch: Some(number), ..Stream::default() };
+            return;
+        }
         if let Some(other) = other_name.filter(|_| !loose) {
             self.violated(|| format!("epoch {number} was stream {other:016x}, now {event:?}"));
         }

@@ -329,7 +329,7 @@ impl World {
         self.vfs.append(self.now, copy, &data);
         self.vfs.writer_closes(copy);
         self.vfs.inodes[copy].is_copy = true;
-        if self.plan.glob_takes_rotated && !self.oracle.is_known(epoch) {
+        if !self.oracle.is_known(epoch) {
             self.oracle.is_copied_unproven(epoch);
         }
         // A copy that belongs to no log can be found only by who knows what it is a copy of.
