@@ -394,7 +394,8 @@ impl Tail {
             self.list_after(now.plus(HOLD_COPY_MS), &seen.path);
             actions.push(Action::Close(id));
         } else {
-            self.take_in(now, id, (&seen, opened), actions);
+            let home = self.home_of_rewritten(&verdicts, &seen.path);
+            self.take_in(now, id, (&seen, opened, home), actions);
         }
         self.close_idle(actions);
     }
@@ -473,6 +474,8 @@ impl Tail {
         generation.stat = opened.stat;
         generation.whereabouts = Whereabouts::Here;
         generation.grown_at = now;
+        // It may live on under another name, and whoever writes to it now has not been waited for.
+        generation.finished = false;
         generation.path = Some(path.clone());
         if generation.home.is_none() {
             generation.home =
@@ -570,17 +573,24 @@ impl Tail {
         }
     }
 
+    /// The path of a log whose file was rewritten and then rotated before anybody looked: what is in it now began there.
+    fn home_of_rewritten(&self, verdicts: &[(StreamId, Verdict)], path: &Path) -> Option<SharedPath> {
+        let home = self.home_by_name(path)?;
+        let mut rewritten = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Rewritten);
+        rewritten.any(|(stream, _)| self.generations[stream].home.as_ref() == Some(&home)).then_some(home)
+    }
+
     /// A file that is no known generation: a new one if a log wants it.
     fn take_in(
         &mut self,
         now: Millis,
         id: FileId,
-        (seen, opened): (&FileSeen, Opened),
+        (seen, opened, before): (&FileSeen, Opened, Option<SharedPath>),
         actions: &mut Vec<Action>,
     ) {
         let home = match self.log_of(&seen.path) {
             Some(_) => Some(seen.path.clone()),
-            None => self.chain_home(seen),
+            None => before.or_else(|| self.chain_home(seen)),
         };
         let compressed = MAGICS.iter().any(|magic| opened.head.starts_with(magic));
         let log = home.as_ref().and_then(|home| self.log_of(home));
