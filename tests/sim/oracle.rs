@@ -208,9 +208,11 @@ impl Oracle {
         }
     }
 
-    /// Whether anything of the epoch is committed: only then can a restarted agent know it.
+    /// Whether a position in the epoch is committed: only then can a restarted agent know it, and a running one its copy.
+    /// Without transactions nobody but the agent knows what was acknowledged, so nothing counts as known.
     pub fn is_known(&self, epoch: u32) -> bool {
-        self.epochs[epoch as usize].lines.iter().any(|id| self.lines[*id as usize].committed > 0)
+        let lines = &self.epochs[epoch as usize].lines;
+        self.mode == Mode::ExactlyOnce && lines.iter().any(|id| self.lines[*id as usize].committed > 0)
     }
 
     /// The local state now says what Kafka says.
