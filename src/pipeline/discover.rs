@@ -388,7 +388,11 @@ impl Tail {
             // The inode of what it is a copy of was not looked at yet: it may hold the original or something else.
             actions.push(Action::Close(id));
             self.list_after(now.plus(TROUBLE_POLL_MS), &seen.path);
-        } else if let Some(stream) = copied(self, |generation| !generation.is_missing()).filter(|_| !self.was_held(now, &seen.stat)) {
+        } else if let Some(stream) =
+            copied(self, |generation| !generation.is_missing()).filter(|stream| !self.was_held(now, &seen.stat, *stream))
+        {
+            // The next look needs to know whether the original is still what it was.
+            self.poll(stream, now.plus(HOLD_COPY_MS / 2));
             self.reject(&opened.stat, Some(now.plus(HOLD_COPY_MS)));
             self.tell_copy(stream, &seen.path);
             self.list_after(now.plus(HOLD_COPY_MS), &seen.path);
@@ -553,11 +557,12 @@ impl Tail {
         Some((generation.log?, generation.home.clone().unwrap_or_else(|| path.clone())))
     }
 
-    fn was_held(&self, now: Millis, stat: &Stat) -> bool {
-        self.rejected
-            .get(&stat.tuple)
-            .and_then(|rejected| rejected.held_until)
-            .is_some_and(|until| until <= now)
+    /// Whether the file was held for long enough, and what it looks like a copy of was seen to be alive in between.
+    fn was_held(&self, now: Millis, stat: &Stat, original: StreamId) -> bool {
+        let held_until = self.rejected.get(&stat.tuple).and_then(|rejected| rejected.held_until);
+        held_until.is_some_and(|until| {
+            until <= now && self.generations[&original].read_at.plus(HOLD_COPY_MS) > until
+        })
     }
 
     fn reject(&mut self, stat: &Stat, held_until: Option<Millis>) {
