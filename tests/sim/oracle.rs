@@ -215,6 +215,10 @@ impl Oracle {
         self.mode == Mode::ExactlyOnce && lines.iter().any(|id| self.lines[*id as usize].committed > 0)
     }
 
+    pub fn was_cut(&self, epoch: u32) -> bool {
+        self.epochs[epoch as usize].cut_below > 0
+    }
+
     /// The local state now says what Kafka says.
     pub fn persisted(&mut self) {
         self.since_persist.clear();

@@ -290,6 +290,7 @@ impl World {
     fn shift(&mut self, base: &str) {
         if let Some(life) = self.vfs.unlink(&format!("{base}.{ROTATED_MAX}")) {
             self.reconsider(life);
+            self.forsake_unseen_epoch(life);
         }
         for number in (1..ROTATED_MAX).rev() {
             let (from, to) = (format!("{base}.{number}"), format!("{base}.{}", number + 1));
@@ -358,11 +359,12 @@ impl World {
         }
     }
 
-    /// A file that was truncated and then lost its name before anybody looked: a descriptor from before the truncation still
+    /// A file that was truncated or cut and then lost its name before anybody looked: a descriptor from before the truncation still
     /// reaches the new bytes, but nothing says that they are new but themselves, and no name leads back to them.
     fn forsake_unseen_epoch(&mut self, life: Life) {
         let inode = &self.vfs.inodes[life];
-        if inode.truncated && !inode.lost && !self.oracle.is_known(inode.epoch) {
+        let unseen = inode.truncated && !self.oracle.is_known(inode.epoch);
+        if !inode.lost && (unseen || self.oracle.was_cut(inode.epoch)) {
             self.forsake(life);
         }
     }
