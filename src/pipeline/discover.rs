@@ -343,7 +343,7 @@ impl Tail {
         opened: Result<Opened, FileError>,
         actions: &mut Vec<Action>,
     ) {
-        let Some(Examination { seen, candidates, cut }) = self.examining.remove(&id) else { return };
+        let Some(Examination { mut seen, candidates, cut }) = self.examining.remove(&id) else { return };
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -353,9 +353,14 @@ impl Tail {
         };
         self.told.remove(&seen.path);
         if opened.stat.tuple != seen.stat.tuple {
-            actions.push(Action::Close(id));
             self.list_after(now, &seen.path);
-            return;
+            if cut.is_some() || self.is_inode_of_any(&opened.stat) {
+                actions.push(Action::Close(id));
+                return;
+            }
+            // Renamed since it was listed, and another file took its place. Nobody knows that one, and it may lose its
+            // name as quickly: the descriptor is not given back.
+            seen.stat = opened.stat;
         }
         if let Some((stream, position)) = cut {
             self.begin_behind_cut(now, (stream, position), id, (&seen.path, opened), actions);
@@ -402,6 +407,13 @@ impl Tail {
             self.take_in(now, id, (&seen, opened, home), actions);
         }
         self.close_idle(actions);
+    }
+
+    /// Whether the inode is, may be or is about to be known.
+    fn is_inode_of_any(&self, stat: &Stat) -> bool {
+        let inode = stat.tuple.inode;
+        self.generations.values().any(|generation| generation.tuple.inode == inode)
+            || self.examining.values().any(|examination| examination.seen.stat.tuple.inode == inode)
     }
 
     fn judge_all(&self, candidates: &[(StreamId, Mark)], opened: &Opened) -> Vec<(StreamId, Verdict)> {
