@@ -497,6 +497,7 @@ impl World {
         if matches!(command, Command::Connect { .. }) && self.rng.chance(rates.offsets_lost * 10) {
             self.say(|| "kafka forgets the groups".to_owned());
             self.tally.offsets_lost += 1;
+            self.broker.complete();
             self.broker.forget_offsets();
             self.oracle.offsets_lost();
         }

@@ -79,8 +79,6 @@ pub struct Oracle {
     mode: Mode,
     partition_by: PartitionBy,
     offsets_may_be_lost: bool,
-    /// Files are cut: what is left of one may be just the head that all have.
-    cuts: bool,
     pub lines: Vec<Line>,
     epochs: Vec<Epoch>,
     streams: BTreeMap<u64, Stream>,
@@ -99,7 +97,6 @@ impl Oracle {
             mode: plan.mode,
             partition_by: plan.partition_by,
             offsets_may_be_lost: plan.kafka.offsets_lost > 0,
-            cuts: plan.files.tail_cut > 0,
             lines: Vec::new(),
             epochs: Vec::new(),
             streams: BTreeMap::new(),
@@ -212,10 +209,11 @@ impl Oracle {
     }
 
     /// Whether a position in the epoch is committed: only then can a restarted agent know it, and a running one its copy.
-    /// Without transactions nobody but the agent knows what was acknowledged, so nothing counts as known.
+    /// Nothing counts as known where the truth is with the agent alone: without transactions, or if Kafka may forget it.
     pub fn is_known(&self, epoch: u32) -> bool {
         let lines = &self.epochs[epoch as usize].lines;
-        self.mode == Mode::ExactlyOnce && lines.iter().any(|id| self.lines[*id as usize].committed > 0)
+        let is_in_kafka = self.mode == Mode::ExactlyOnce && !self.offsets_may_be_lost;
+        is_in_kafka && lines.iter().any(|id| self.lines[*id as usize].committed > 0)
     }
 
     pub fn was_cut(&self, epoch: u32) -> bool {
@@ -273,12 +271,13 @@ impl Oracle {
 
     /// A generation has one stream and a stream one generation.
     fn name_epoch(&mut self, number: u32, event: Event) {
+        let is_forgetful = self.is_forgetful();
         let epoch = &mut self.epochs[number as usize];
         let other_name = epoch.stream.replace(event.stream).filter(|stream| *stream != event.stream);
         let loose = epoch.loose;
         let stream = self.streams.entry(event.stream).or_default();
         let other_epoch = stream.epoch.replace(number).filter(|epoch| *epoch != number);
-        if other_epoch.is_some() && (self.mode != Mode::ExactlyOnce || self.offsets_may_be_lost) {
+        if other_epoch.is_some() && is_forgetful {
             // Nothing of the epoch before was known to be committed when its file was truncated, so that its name went on.
             *stream = Stream { epoch: Some(number), ..Stream::default() };
             return;
@@ -291,9 +290,19 @@ impl Oracle {
         }
     }
 
+    /// Whether readers can know of lines that the agent cannot.
+    fn is_forgetful(&self) -> bool {
+        self.mode != Mode::ExactlyOnce || self.offsets_may_be_lost
+    }
+
     fn enter_stream(&mut self, partition: usize, event: Event) {
         let Event { position, size, skipped, .. } = event;
+        let is_forgetful = self.is_forgetful();
         let stream = self.streams.entry(event.stream).or_default();
+        if is_forgetful && event.token.is_none() && position == 0 {
+            // Perhaps the head of what took the place of lines that nobody knew to be committed.
+            *stream = Stream::default();
+        }
         let before = stream.events.range(..position).next_back().map(|(start, size)| start + size);
         let again = stream.events.insert(position, size);
         stream.partitions.insert(partition);
@@ -363,7 +372,8 @@ impl Oracle {
         }
     }
 
-    /// Lines without a text of their own are found by their positions.
+    /// Lines without a text of their own are found by their positions. The first of a file may count as the first of the one
+    /// before it, if that held nothing else.
     fn finish_epoch(&mut self, number: usize, stream: u64) {
         let mut events = self.streams[&stream].events.clone();
         for id in self.epochs[number].lines.clone() {
@@ -372,7 +382,7 @@ impl Oracle {
             if size.is_some_and(|size| size != line.size) {
                 self.violated(|| format!("line {id} is {line:?}, its event has size {size:?}"));
             }
-            if size.is_none() && line.complete && !line.excused && !line.unique && !self.cuts {
+            if size.is_none() && line.complete && !line.excused && !line.unique && line.position > 0 {
                 self.violated(|| format!("LOST: line {id} {line:?} of stream {stream:016x}"));
             }
         }
