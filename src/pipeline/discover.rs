@@ -232,7 +232,8 @@ impl Tail {
         let candidates = self.candidates(&file);
         let searched = candidates.iter().any(|(stream, mark)| {
             let generation = &self.generations[stream];
-            let is_wanted = matches!(generation.whereabouts, Whereabouts::Unlocated | Whereabouts::Missing(_));
+            let is_wanted =
+                matches!(generation.whereabouts, Whereabouts::Unlocated | Whereabouts::Missing(_));
             claims(&HashSet::from([file.stat.tuple.inode]), generation)
                 || is_wanted && file.stat.size >= mark.position && mark.position > 0
         });
@@ -382,7 +383,8 @@ impl Tail {
         };
         // An inode without a line of evidence yields to bytes that prove something else.
         let is_proven = |stream: &StreamId| self.generations[stream].lines.cursor().position > 0;
-        let has_proven_copy = verdicts.iter().any(|(stream, verdict)| *verdict == Verdict::Copy && is_proven(stream));
+        let has_proven_copy =
+            verdicts.iter().any(|(stream, verdict)| *verdict == Verdict::Copy && is_proven(stream));
         let same = of(Verdict::Same).filter(|stream| is_proven(stream) || !has_proven_copy);
         let chosen = same.or_else(|| copied(self, Generation::is_missing));
         if let Some(stream) = of(Verdict::Cut).filter(|_| chosen.is_none())
@@ -402,8 +404,8 @@ impl Tail {
             // The inode of what it is a copy of was not looked at yet: it may hold the original or something else.
             actions.push(Action::Close(id));
             self.list_after(now.plus(TROUBLE_POLL_MS), &seen.path);
-        } else if let Some(stream) =
-            copied(self, |generation| !generation.is_missing()).filter(|stream| !self.was_held(now, &seen.stat, *stream))
+        } else if let Some(stream) = copied(self, |generation| !generation.is_missing())
+            .filter(|stream| !self.was_held(now, &seen.stat, *stream))
         {
             self.hold_copy(now, stream, (&seen.path, opened.stat));
             actions.push(Action::Close(id));

@@ -107,7 +107,8 @@ impl Head {
     /// Takes in bytes that were seen at `position`, if they continue the head or replace a part of it: what was read last
     /// is what will be committed.
     pub fn extend(&mut self, position: u64, bytes: &[u8]) {
-        let Some(kept) = usize::try_from(position).ok().filter(|position| *position <= self.bytes.len()) else {
+        let Some(kept) = usize::try_from(position).ok().filter(|position| *position <= self.bytes.len())
+        else {
             return;
         };
         if bytes.is_empty() || kept == HEAD_BYTES_MAX || !self.has_bytes() {
