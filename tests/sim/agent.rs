@@ -14,7 +14,6 @@ use viewtail::pipeline::machine::Machine;
 use crate::edge::{Edge, Network, name};
 use crate::options;
 use crate::plan::ReadRates;
-use crate::rng::Rng;
 use crate::vfs::{self, Life, shared};
 use crate::world::{DIRECTORY, Event, TRANSACTION_TIMEOUT_MS, World};
 
@@ -288,7 +287,9 @@ impl World {
                 } else {
                     Ok(self.vfs.list(Path::new(DIRECTORY)))
                 };
-                agent.answers.push_back(Answer::Listed(vec![Listing { directory: shared(DIRECTORY), files }]));
+                agent
+                    .answers
+                    .push_back(Answer::Listed(vec![Listing { directory: shared(DIRECTORY), files }]));
             }
             Action::Open(file, path, ask) => self.open(agent, file, &path, &ask, &rates),
             Action::Read { file, position, length, before } => {
@@ -363,7 +364,14 @@ impl World {
                 Ok(self.look_at(life, ask))
             }
         };
-        self.say(|| format!("agent: open {} {} -> {:?}", file.0, path.display(), opened.as_ref().map(|opened| opened.stat)));
+        self.say(|| {
+            format!(
+                "agent: open {} {} -> {:?}",
+                file.0,
+                path.display(),
+                opened.as_ref().map(|opened| opened.stat)
+            )
+        });
         agent.answers.push_back(Answer::Opened(file, opened));
     }
 
@@ -372,7 +380,10 @@ impl World {
         let marker = |position: &u64| vfs::before(data, *position, MARKER_BYTES_MAX).map(<[u8]>::to_vec);
         let boundary = ask.boundary.then(|| {
             let end = memchr::memrchr(b'\n', data).map_or(0, |newline| newline + 1);
-            Boundary { position: end as u64, before: data[end.saturating_sub(MARKER_BYTES_MAX)..end].to_vec() }
+            Boundary {
+                position: end as u64,
+                before: data[end.saturating_sub(MARKER_BYTES_MAX)..end].to_vec(),
+            }
         });
         Opened {
             stat: self.vfs.stat(life),
@@ -407,7 +418,13 @@ impl World {
             let before = vfs::slice(now_there, from, length).to_vec();
             Ok(OwnedChunk { data, before, stat: self.vfs.stat(life) })
         };
-        self.say(|| format!("agent: read {} at {position} -> {:?}", file.0, answer.as_ref().map(|chunk| chunk.data.len())));
+        self.say(|| {
+            format!(
+                "agent: read {} at {position} -> {:?}",
+                file.0,
+                answer.as_ref().map(|chunk| chunk.data.len())
+            )
+        });
         agent.answers.push_back(Answer::Read(file, answer));
     }
 
@@ -472,10 +489,8 @@ impl World {
         for (at, later) in later {
             self.at(at.since(self.now), Event::Later(later));
         }
-        let shown = match &reply {
-            Reply::Produced(_) => "Produced".to_owned(),
-            other => format!("{other:?}"),
-        };
+        let shown =
+            if matches!(reply, Reply::Produced(_)) { "Produced".to_owned() } else { format!("{reply:?}") };
         self.say(|| format!("kafka {}: {what} -> {shown}", agent.process));
         reply
     }
@@ -528,7 +543,9 @@ impl Agent {
                     let chunk = Chunk { data: &data, before: &before, stat };
                     machine.step(now, Input::Read(file, Ok(chunk)), actions);
                 }
-                Some(Answer::Read(file, Err(error))) => machine.step(now, Input::Read(file, Err(error)), actions),
+                Some(Answer::Read(file, Err(error))) => {
+                    machine.step(now, Input::Read(file, Err(error)), actions);
+                }
                 None => {}
             }
         } else if queue == 1 {

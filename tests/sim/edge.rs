@@ -219,7 +219,11 @@ impl Edge {
         })
     }
 
-    fn fetch(anchor: &str, groups: std::ops::Range<u32>, network: &mut Network<'_>) -> Result<Reply, Failure> {
+    fn fetch(
+        anchor: &str,
+        groups: std::ops::Range<u32>,
+        network: &mut Network<'_>,
+    ) -> Result<Reply, Failure> {
         match network.fate() {
             Fate::Unreachable => return Err(failure(Class::Retriable, Cause::Unreachable)),
             Fate::Retriable | Fate::Abortable | Fate::Fatal => {

@@ -8,6 +8,9 @@ use crate::world::{Tally, World};
 /// No scenario has more effects before its faults end.
 const EFFECTS_MAX: u64 = 3000;
 
+/// Any will do; with this one the agent starts before the faults end in every scenario.
+const SEED: u64 = 40;
+
 type Scenario = (&'static str, fn(&mut Plan));
 
 const SCENARIOS: [Scenario; 6] = [
@@ -48,9 +51,10 @@ fn a_crash_at_any_effect_loses_and_doubles_nothing() {
 }
 
 fn scenario(number: u64, change: fn(&mut Plan), effect: u64) -> Outcome {
-    let mut rng = Rng::new(number);
+    let mut rng = Rng::new(SEED + number);
     let mut plan = Plan::calm(&mut rng);
     plan.lines = 25;
+    plan.gap_ms = 200;
     plan.births = true;
     change(&mut plan);
     plan.agent.crash_at = Some(effect);

@@ -116,7 +116,9 @@ impl Oracle {
     pub fn owed_lines(&self) -> Vec<String> {
         let owed = self.lines.iter().enumerate().filter(|(_, line)| line.is_owed());
         owed.take(8)
-            .map(|(id, line)| format!("line {id} at {}..{} of epoch {}", line.position, line.end(), line.epoch))
+            .map(|(id, line)| {
+                format!("line {id} at {}..{} of epoch {}", line.position, line.end(), line.epoch)
+            })
             .collect()
     }
 
@@ -240,7 +242,7 @@ impl Oracle {
         let Some(event) = scan(value) else {
             return self.violated(|| format!("unreadable event {:?}", String::from_utf8_lossy(value)));
         };
-        if self.events % 64 == 0 && serde_json::from_slice::<serde_json::Value>(value).is_err() {
+        if self.events.is_multiple_of(64) && serde_json::from_slice::<serde_json::Value>(value).is_err() {
             self.violated(|| format!("not JSON: {:?}", String::from_utf8_lossy(value)));
         }
         if let Some(id) = event.token {
@@ -286,7 +288,9 @@ impl Oracle {
             self.violated(|| format!("epoch {number} was stream {other:016x}, now {event:?}"));
         }
         if let Some(other) = other_epoch {
-            self.violated(|| format!("stream {:016x} was epoch {other}, now {number}: {event:?}", event.stream));
+            self.violated(|| {
+                format!("stream {:016x} was epoch {other}, now {number}: {event:?}", event.stream)
+            });
         }
     }
 
@@ -299,7 +303,8 @@ impl Oracle {
         let Event { position, size, skipped, .. } = event;
         let is_forgetful = self.is_forgetful();
         let stream = self.streams.entry(event.stream).or_default();
-        if is_forgetful && event.token.is_none() && position == 0 {
+        let is_late = stream.last.get(&partition).is_some_and(|last| *last >= position);
+        if is_forgetful && is_late && event.token.is_none() && position == 0 {
             // Perhaps the head of what took the place of lines that nobody knew to be committed.
             *stream = Stream::default();
         }
@@ -315,7 +320,9 @@ impl Oracle {
             self.violated(|| format!("DOUBLED id: {event:?}"));
         }
         if again.is_none() && last.is_some_and(|last| last >= position) {
-            self.violated(|| format!("order: {event:?} comes after position {last:?} in partition {partition}"));
+            self.violated(|| {
+                format!("order: {event:?} comes after position {last:?} in partition {partition}")
+            });
         }
         if before.is_some_and(|end| end > position) {
             self.violated(|| format!("{event:?} begins inside the event that ends at {before:?}"));
@@ -323,7 +330,9 @@ impl Oracle {
         if skipped > 0 && again.is_none() && self.mode == Mode::ExactlyOnce {
             let end = before.unwrap_or(0);
             if end + skipped != position {
-                self.violated(|| format!("{event:?} says what it skipped, but the event before ends at {end}"));
+                self.violated(|| {
+                    format!("{event:?} says what it skipped, but the event before ends at {end}")
+                });
             }
         }
         if scattered && self.partition_by == PartitionBy::File {
@@ -347,10 +356,13 @@ impl Oracle {
         }
         for entry in entries {
             let stream = self.streams.get(&entry.stream.0);
-            let end = stream.and_then(|stream| stream.events.last_key_value()).map(|(start, size)| start + size);
+            let end =
+                stream.and_then(|stream| stream.events.last_key_value()).map(|(start, size)| start + size);
             if end.is_some_and(|end| end != entry.mark.position) {
                 let at = entry.mark.position;
-                self.violated(|| format!("stream {} is committed at {at}, its events end at {end:?}", entry.stream));
+                self.violated(|| {
+                    format!("stream {} is committed at {at}, its events end at {end:?}", entry.stream)
+                });
             }
             if end.is_none() && entry.begun {
                 self.violated(|| format!("stream {} counts as begun without an event", entry.stream));

@@ -118,7 +118,8 @@ impl Plan {
     pub fn swarm(rng: &mut Rng, wild: bool) -> Self {
         let mut plan = Self::calm(rng);
         plan.mode = if rng.chance(120) { Mode::AtLeastOnce } else { Mode::ExactlyOnce };
-        plan.partition_by = rng.pick(&[PartitionBy::File, PartitionBy::File, PartitionBy::Site, PartitionBy::Sticky]);
+        plan.partition_by =
+            rng.pick(&[PartitionBy::File, PartitionBy::File, PartitionBy::Site, PartitionBy::Sticky]);
         plan.logs = if rng.chance(250) { 2 } else { 1 };
         plan.equal_heads = rng.chance(150);
         plan.files = FileRates::swarm(rng);

@@ -3,6 +3,7 @@
 use viewtail::planted::Bug;
 
 use crate::run::{self, life, with_bug};
+use crate::world::World;
 
 /// A bug that is not found within so many seeds counts as missed.
 const SEEDS_MAX: u64 = 5000;
@@ -38,13 +39,23 @@ fn is_caught(bug: Bug) -> bool {
         Some((seed, failure)) => format!("seed {seed}: {}", failure.chars().take(90).collect::<String>()),
         None => "not within the seeds tried".to_owned(),
     };
-    run::report(&format!("sim: planted {bug:?}\n     by effect {}\n     by rule   {}", say(&by_effect), say(&by_rule)));
+    run::report(&format!(
+        "sim: planted {bug:?}\n     by effect {}\n     by rule   {}",
+        say(&by_effect),
+        say(&by_rule)
+    ));
     by_effect.is_some() || by_rule.is_some()
 }
 
 fn first_failure(bug: Bug, holds_to_protocol: bool) -> Option<(u64, String)> {
+    let adjust = |world: &mut World| world.oracle.holds_to_protocol = holds_to_protocol;
     let run = |seed| {
-        with_bug(Some(bug), || life(seed, false, |world| world.oracle.holds_to_protocol = holds_to_protocol))
+        let mut outcome = with_bug(Some(bug), || life(seed, false, adjust));
+        // What fails without the bug too says nothing about it.
+        if outcome.failure.is_some() && life(seed, false, adjust).failure.is_some() {
+            outcome.failure = None;
+        }
+        outcome
     };
     let (_, failures) = run::seeds(0..SEEDS_MAX, 1, run);
     failures.into_iter().next().map(|outcome| (outcome.seed, outcome.failure.unwrap_or_default()))

@@ -38,7 +38,8 @@ fn is_wild() -> bool {
 fn needed(seed: u64) -> Vec<&'static str> {
     let mut plan = Plan::swarm(&mut Rng::new(seed), is_wild());
     let mut left_out: Vec<&'static str> = Vec::new();
-    let names: Vec<_> = plan.rates().into_iter().filter(|(_, rate)| **rate > 0).map(|(name, _)| name).collect();
+    let names: Vec<_> =
+        plan.rates().into_iter().filter(|(_, rate)| **rate > 0).map(|(name, _)| name).collect();
     for name in &names {
         left_out.push(name);
         let without = |world: &mut World| {
@@ -72,7 +73,11 @@ pub fn lived(seed: u64, mut world: World, trace: bool, adjust: impl FnOnce(&mut 
 }
 
 /// Runs seeds on all cores until they are done or `enough` failed; the failures in the order of seeds.
-pub fn seeds(range: std::ops::Range<u64>, enough: usize, run: impl Fn(u64) -> Outcome + Sync) -> (Tally, Vec<Outcome>) {
+pub fn seeds(
+    range: std::ops::Range<u64>,
+    enough: usize,
+    run: impl Fn(u64) -> Outcome + Sync,
+) -> (Tally, Vec<Outcome>) {
     let next = AtomicU64::new(range.start);
     let total = Mutex::new((Tally::default(), Vec::new()));
     std::thread::scope(|scope| {

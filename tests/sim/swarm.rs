@@ -23,7 +23,8 @@ fn every_line_is_delivered_exactly_once_whatever_fails() {
     run::verdict(&regressions());
     let first = number("VIEWTAIL_SIM_FIRST").unwrap_or(0);
     let count = number("VIEWTAIL_SIM_SEEDS").unwrap_or(SEEDS);
-    let (tally, failures) = timed(|| run::seeds(first..first + count, ENOUGH, |seed| life(seed, false, |_| {})));
+    let (tally, failures) =
+        timed(|| run::seeds(first..first + count, ENOUGH, |seed| life(seed, false, |_| {})));
     run::verdict(&failures);
     if count >= SEEDS {
         covers(&tally);
@@ -34,7 +35,11 @@ fn every_line_is_delivered_exactly_once_whatever_fails() {
 fn a_seed_always_gives_the_same_life() {
     let _alone = run::alone();
     for seed in 0..50 {
-        assert_eq!(life(seed, false, |_| {}).fingerprint, life(seed, false, |_| {}).fingerprint, "seed {seed}");
+        assert_eq!(
+            life(seed, false, |_| {}).fingerprint,
+            life(seed, false, |_| {}).fingerprint,
+            "seed {seed}"
+        );
     }
 }
 
@@ -85,8 +90,18 @@ fn timed(run: impl FnOnce() -> (Tally, Vec<Outcome>)) -> (Tally, Vec<Outcome>) {
     let (tally, failures) = run();
     let seconds = start.elapsed().as_secs_f64();
     let Tally { seeds, lines, events, effects, crashes, pauses, seconds: doubles, .. } = &tally;
-    let Tally { committed, aborted, timed_out, rotations, copytruncates, truncates, deletes, torn_reads, kafka, .. } =
-        &tally;
+    let Tally {
+        committed,
+        aborted,
+        timed_out,
+        rotations,
+        copytruncates,
+        truncates,
+        deletes,
+        torn_reads,
+        kafka,
+        ..
+    } = &tally;
     run::report(&format!(
         "sim: {seeds} seeds, {lines} lines, {events} events, {effects} effects, {crashes} crashes, {pauses} pauses, \
          {doubles} double starts, {committed} commits, {aborted} aborted transactions ({timed_out} by the coordinator), \
@@ -98,7 +113,10 @@ fn timed(run: impl FnOnce() -> (Tally, Vec<Outcome>)) -> (Tally, Vec<Outcome>) {
 }
 
 fn regressions() -> Vec<Outcome> {
-    let seeds = REGRESSIONS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().next());
+    let seeds = REGRESSIONS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_whitespace().next());
     let seeds = seeds.map(|seed| seed.parse::<u64>().expect("regressions.txt: a line begins with a seed"));
     seeds.flat_map(|seed| failed(life(seed, false, |_| {}))).collect()
 }

@@ -38,10 +38,6 @@ pub struct Inode {
 }
 
 impl Inode {
-    pub fn is_unlinked(&self) -> bool {
-        self.names == 0
-    }
-
     pub fn has_readers(&self) -> bool {
         self.readers > 0
     }
@@ -60,7 +56,14 @@ pub struct Vfs {
 
 impl Vfs {
     pub fn new(births: bool) -> Self {
-        Self { inodes: Vec::new(), names: BTreeMap::new(), free: BTreeSet::new(), numbers: 100, births, changes: 0 }
+        Self {
+            inodes: Vec::new(),
+            names: BTreeMap::new(),
+            free: BTreeSet::new(),
+            numbers: 100,
+            births,
+            changes: 0,
+        }
     }
 
     /// Creates a file and opens it for a writer. The path must be free.
@@ -157,7 +160,11 @@ impl Vfs {
     pub fn list(&self, directory: &Path) -> Vec<FileSeen> {
         let inside = self.names.iter().filter(|(path, _)| path.parent() == Some(directory));
         inside
-            .map(|(path, life)| FileSeen { path: Arc::clone(path), kind: FileKind::Regular, stat: self.stat(*life) })
+            .map(|(path, life)| FileSeen {
+                path: Arc::clone(path),
+                kind: FileKind::Regular,
+                stat: self.stat(*life),
+            })
             .collect()
     }
 

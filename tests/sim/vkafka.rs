@@ -134,7 +134,8 @@ impl Broker {
     /// Produce, in a transaction.
     pub fn append(&mut self, epoch: Epoch, partition: usize, value: Vec<u8>) -> Result<(), Refusal> {
         self.check(epoch)?;
-        let taken = matches!(&self.transaction, Transaction::Ongoing(open) if open.partitions.contains(&partition));
+        let taken =
+            matches!(&self.transaction, Transaction::Ongoing(open) if open.partitions.contains(&partition));
         if self.verification && !taken {
             return Err(Refusal::State);
         }
@@ -165,7 +166,11 @@ impl Broker {
         match &self.transaction {
             Transaction::Empty => Err(Refusal::State),
             Transaction::Preparing { commit: decided } | Transaction::Complete { commit: decided } => {
-                if *decided == commit { Ok(()) } else { Err(Refusal::State) }
+                if *decided == commit {
+                    Ok(())
+                } else {
+                    Err(Refusal::State)
+                }
             }
             Transaction::Ongoing(_) => {
                 self.decide(commit);
@@ -257,7 +262,9 @@ impl Broker {
 
     fn decide(&mut self, commit: bool) {
         let before = std::mem::replace(&mut self.transaction, Transaction::Preparing { commit });
-        let Transaction::Ongoing(ongoing) = before else { unreachable!("only an open transaction is decided") };
+        let Transaction::Ongoing(ongoing) = before else {
+            unreachable!("only an open transaction is decided")
+        };
         if commit {
             self.counts.committed += 1;
         } else {

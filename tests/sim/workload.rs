@@ -187,7 +187,13 @@ impl World {
             }
             (Step::Wide, _, _) => self.append_wide(number),
             (
-                Step::Append | Step::Partial | Step::Rotate | Step::Copy | Step::Truncate | Step::CutTail | Step::Unlink,
+                Step::Append
+                | Step::Partial
+                | Step::Rotate
+                | Step::Copy
+                | Step::Truncate
+                | Step::CutTail
+                | Step::Unlink,
                 _,
                 _,
             ) => {}

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use viewtail::pipeline::action::{Millis, SharedPath};
 use viewtail::pipeline::checkpoint::Snapshot;
-use viewtail::pipeline::options::Mode;
 
 use crate::agent::Agent;
 use crate::edge::{Later, Seen};
@@ -283,7 +282,7 @@ impl World {
         self.plan.files = FileRates::default();
         self.plan.reads = ReadRates::default();
         self.plan.kafka = KafkaRates::default();
-        self.plan.agent = AgentRates { state_lost: 0, state_stale: 0, ..AgentRates::default() };
+        self.plan.agent = AgentRates { crash_at: self.plan.agent.crash_at, ..AgentRates::default() };
         self.broker.unreachable_until = Millis(0);
         self.broker.missing_until = Millis(0);
         if self.agents.iter().all(Option::is_none) {
@@ -301,10 +300,6 @@ impl World {
         self.tally.lines = self.oracle.lines.len() as u64;
         self.tally.events = self.oracle.events;
         self.fingerprint ^= self.oracle.events << 32 ^ counts.committed << 16 ^ self.steps;
-    }
-
-    pub fn exactly_once(&self) -> bool {
-        self.plan.mode == Mode::ExactlyOnce
     }
 }
 
