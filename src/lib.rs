@@ -1,6 +1,22 @@
-//! viewtail: access logs into Kafka, every line exactly once.
+//! viewtail: access logs into Kafka, every line exactly once. The modules stand in reading order.
+
+pub mod cli;
 
 pub mod config;
-pub mod event;
-pub mod format;
+
+pub mod agent;
+
+pub mod io;
+
 pub mod pipeline;
+
+pub mod format;
+
+pub mod event;
+
+pub mod verify;
+
+pub mod demo;
+
+pub mod failpoint;
+pub mod planted;

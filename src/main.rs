@@ -1,1 +1,7 @@
-fn main() {}
+//! The `viewtail` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    viewtail::cli::main(std::env::args_os())
+}

@@ -1,7 +1,53 @@
 //! From a line to the JSON of its event, appended to an arena.
+//!
+//! Written by hand, because it runs for every line. Invariants: one JSON object on one line, valid UTF-8, keys in the
+//! fixed order and each at most once, at most [`EVENT_BYTES_MAX`] bytes, whatever the line holds.
 
-use super::place::Place;
-use crate::format::Format;
+use super::place::{Place, StreamId};
+use super::request::Asked;
+use super::text::{capped, copy_without_users, is_plain, push_lossy, push_number, push_path, push_shown};
+use super::when::TimeWriter;
+use crate::format::request::{METHOD_BYTES_MAX, host};
+use crate::format::{Field, Fields, Format, Spans, Value};
+
+/// The most bytes of an event, far below the 1 MB that brokers accept by default. Names, referrer, user agent, path
+/// and raw line are capped, and escaping makes at most six bytes of one.
+pub const EVENT_BYTES_MAX: usize = 128 * 1024;
+
+/// Browsers send at most 2 KiB of referrer as a habit; longer ones are noise.
+const REFERRER_BYTES_MAX: usize = 2048;
+/// Real user agents stay below 500 bytes.
+const USER_AGENT_BYTES_MAX: usize = 1024;
+/// A request line has at most 8 KiB with nginx's default `large_client_header_buffers`.
+const PATH_BYTES_MAX: usize = 8192;
+/// Enough to see what a line is.
+const RAW_BYTES_MAX: usize = 8192;
+/// Names from the configuration: above any host name and any sensible name of a log.
+const NAME_BYTES_MAX: usize = 1024;
+/// The longest host a request can name.
+const HOST_BYTES_MAX: usize = 255;
+/// Digits that fit any consumer's 64-bit integer.
+const INTEGER_DIGITS_MAX: usize = 18;
+/// A control byte becomes `\u00HH`.
+const ESCAPED_BYTES_MAX: usize = 6;
+/// A byte of a path becomes `%HH`.
+const PATH_ESCAPED_BYTES_MAX: usize = 3;
+/// All keys, numbers and fixed words together have about 700 bytes.
+const FIXED_BYTES_MAX: usize = 1024;
+
+const _: () = assert!(
+    FIXED_BYTES_MAX
+        + METHOD_BYTES_MAX
+        + PATH_BYTES_MAX * PATH_ESCAPED_BYTES_MAX
+        + (3 * NAME_BYTES_MAX + HOST_BYTES_MAX + REFERRER_BYTES_MAX + USER_AGENT_BYTES_MAX + RAW_BYTES_MAX)
+            * ESCAPED_BYTES_MAX
+        <= EVENT_BYTES_MAX
+);
+
+/// What ends the part of a URL in which a user may stand.
+const URL_STOPS: &[u8] = b"/?# \t\r\n";
+/// The same in a line, where a quote ends the field.
+const URL_STOPS_OF_LINE: &[u8] = b"/?# \t\r\n\"";
 
 /// What is the same for all lines of one log.
 #[derive(Clone, Debug)]
@@ -21,8 +67,11 @@ pub struct EncoderOptions {
 pub enum Site {
     /// From the configuration.
     Fixed(String),
-    /// `$host` of the line, lower-case and without port; the text where the line has none.
-    Line { otherwise: String },
+    /// `$host` of the line, lower-case and without port.
+    Line {
+        /// The site of lines without a host.
+        otherwise: String,
+    },
 }
 
 /// What was written.
@@ -30,28 +79,534 @@ pub enum Site {
 pub struct Encoded {
     /// Whether the line matched its format.
     pub parsed: bool,
+    /// Whether the event is excluded as malformed: the line did not match, or its request is none.
+    pub malformed: bool,
     /// The event's time in milliseconds since the epoch, where the line has one.
     pub time_ms: Option<i64>,
-    /// Where `site`'s text stands in the output, without quotes; empty where the event has none.
+    /// Where `site`'s text (as escaped for JSON) stands in the output, without quotes; empty where the event has none.
     pub site: (usize, usize),
 }
 
 /// Turns lines of one log into events; keeps its buffers, so that a line costs no allocation.
 #[derive(Debug)]
 pub struct Encoder {
-    options: EncoderOptions,
+    format: Format,
+    constants: Constants,
+    spans: Spans,
+    buffers: Buffers,
+}
+
+/// Text that does not change from line to line, already escaped.
+#[derive(Debug)]
+struct Constants {
+    site_is_host: bool,
+    site: Vec<u8>,
+    /// `host` and `log` with their keys.
+    origin: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    time: TimeWriter,
+    /// The event's beginning up to the position, for the stream of the last line.
+    head: Vec<u8>,
+    head_of: Option<StreamId>,
+    request: Vec<u8>,
+    value: Vec<u8>,
+    clean: Vec<u8>,
+    /// The request's host, lower-case, as JSON text.
+    host: Vec<u8>,
 }
 
 impl Encoder {
     /// Prepares everything that does not change from line to line.
     #[must_use]
     pub fn new(options: EncoderOptions) -> Self {
-        Self { options }
+        let EncoderOptions { format, site, host, log } = options;
+        let (site_is_host, site) = match site {
+            Site::Fixed(site) => (false, site),
+            Site::Line { otherwise } => (true, otherwise),
+        };
+        let mut origin = br#","host":""#.to_vec();
+        push_name(&mut origin, &host);
+        origin.extend_from_slice(br#"","log":""#);
+        push_name(&mut origin, &log);
+        origin.push(b'"');
+        let mut constants = Constants { site_is_host, site: Vec::new(), origin };
+        push_name(&mut constants.site, &site);
+        Self { format, constants, spans: Spans::default(), buffers: Buffers::default() }
     }
 
     /// Appends the event of `line` (without its terminator) to `out`: one JSON object, no newline.
     pub fn encode(&mut self, line: &[u8], place: &Place, out: &mut Vec<u8>) -> Encoded {
-        let _ = (&self.options, line, place, out);
-        Encoded { parsed: false, time_ms: None, site: (0, 0) }
+        self.buffers.push_identity(place, out);
+        let encoded = match self.format.split(line, &mut self.spans) {
+            Some(fields) => self.buffers.push_fields(&fields, &self.constants, out),
+            None => push_unparsed(&self.constants, out),
+        };
+        out.extend_from_slice(&self.constants.origin);
+        if encoded.malformed {
+            self.buffers.push_raw(line, out);
+        }
+        push_marks(place, out);
+        out.push(b'}');
+        encoded
+    }
+}
+
+impl Buffers {
+    fn push_identity(&mut self, place: &Place, out: &mut Vec<u8>) {
+        if self.head_of != Some(place.stream) {
+            self.head = format!(r#"{{"v":1,"id":"{}:"#, place.stream).into_bytes();
+            self.head_of = Some(place.stream);
+        }
+        out.extend_from_slice(&self.head);
+        push_number(out, place.position);
+        out.extend_from_slice(br#"","line_size":"#);
+        push_number(out, place.line_size);
+    }
+
+    /// Everything that the variables of a line say.
+    fn push_fields(&mut self, fields: &Fields<'_>, constants: &Constants, out: &mut Vec<u8>) -> Encoded {
+        let time_ms = self.time.push(fields, out);
+        let asked = Asked::of(fields, &mut self.request);
+        self.host.clear();
+        if let Some(name) = fields.get(Field::Host) {
+            push_host(&mut self.host, name.decode(&mut self.value));
+        }
+        let has_own_host = constants.site_is_host && !self.host.is_empty();
+        let site = push_site(if has_own_host { &self.host } else { &constants.site }, out);
+        match &asked {
+            None => out.extend_from_slice(MALFORMED),
+            Some(asked) => {
+                push_request(asked, &mut self.clean, out);
+                if let (true, Some(name)) = (self.host.is_empty(), asked.authority()) {
+                    push_host(&mut self.host, name);
+                }
+            }
+        }
+        push_response(fields, out);
+        let referrer = Text { key: br#","http_request_referrer":""#, limit: REFERRER_BYTES_MAX };
+        let user_agent = Text { key: br#","user_agent_original":""#, limit: USER_AGENT_BYTES_MAX };
+        for (text, field) in [(referrer, Field::HttpReferer), (user_agent, Field::HttpUserAgent)] {
+            if let Some(value) = fields.get(field) {
+                text.push(value, (&mut self.value, &mut self.clean), out);
+            }
+        }
+        if let Some(version) = asked.as_ref().and_then(Asked::version) {
+            push_string(out, br#","network_protocol_version":""#, version);
+        }
+        if let Some(scheme) = fields.get(Field::Scheme).map(Value::text).filter(|scheme| is_scheme(scheme)) {
+            push_string(out, br#","url_scheme":""#, scheme);
+        }
+        if !self.host.is_empty() {
+            push_string(out, br#","server_address":""#, &self.host);
+        }
+        if let Some(id) = fields.get(Field::RequestId) {
+            push_string(out, br#","request_id":""#, id.text());
+        }
+        Encoded { parsed: true, malformed: asked.is_none(), time_ms, site }
+    }
+
+    fn push_raw(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(br#","raw":""#);
+        let line = if memchr::memchr(b'@', line).is_some() {
+            copy_without_users(&mut self.clean, line, URL_STOPS_OF_LINE, RAW_BYTES_MAX + CHARACTER_BYTES_MAX);
+            &self.clean
+        } else {
+            line
+        };
+        push_shown(out, capped(line, RAW_BYTES_MAX));
+        out.push(b'"');
+    }
+}
+
+/// What is kept beyond a limit, so that the cut behind it can see whether it is inside a character.
+const CHARACTER_BYTES_MAX: usize = 4;
+
+const MALFORMED: &[u8] = br#","exclude_reason":"malformed""#;
+
+/// A text field of the event.
+struct Text {
+    /// With the separator before and the quote behind it.
+    key: &'static [u8],
+    limit: usize,
+}
+
+impl Text {
+    fn push(&self, value: Value<'_>, (decoded, clean): (&mut Vec<u8>, &mut Vec<u8>), out: &mut Vec<u8>) {
+        out.extend_from_slice(self.key);
+        let text = value.text();
+        if is_plain(text) {
+            out.extend_from_slice(&text[..text.len().min(self.limit)]);
+        } else {
+            copy_without_users(clean, value.decode(decoded), URL_STOPS, self.limit + CHARACTER_BYTES_MAX);
+            push_lossy(out, capped(clean, self.limit));
+        }
+        out.push(b'"');
+    }
+}
+
+fn push_unparsed(constants: &Constants, out: &mut Vec<u8>) -> Encoded {
+    let site = push_site(&constants.site, out);
+    out.extend_from_slice(MALFORMED);
+    Encoded { parsed: false, malformed: true, time_ms: None, site }
+}
+
+fn push_site(site: &[u8], out: &mut Vec<u8>) -> (usize, usize) {
+    if site.is_empty() {
+        return (out.len(), out.len());
+    }
+    out.extend_from_slice(br#","site":""#);
+    let start = out.len();
+    out.extend_from_slice(site);
+    out.push(b'"');
+    (start, out.len() - 1)
+}
+
+fn push_request(asked: &Asked<'_>, clean: &mut Vec<u8>, out: &mut Vec<u8>) {
+    if let Some(method) = asked.method {
+        push_string(out, br#","http_request_method":""#, method);
+    }
+    let Some(path) = asked.path() else { return };
+    out.extend_from_slice(br#","url_path":""#);
+    if is_plain(path) && asked.reserved.is_empty() {
+        out.extend_from_slice(&path[..path.len().min(PATH_BYTES_MAX)]);
+    } else {
+        copy_without_users(clean, path, URL_STOPS, PATH_BYTES_MAX);
+        push_path(out, clean, asked.reserved);
+    }
+    out.push(b'"');
+}
+
+fn push_response(fields: &Fields<'_>, out: &mut Vec<u8>) {
+    if let Some(status) = fields.get(Field::Status) {
+        push_integer(out, br#","http_response_status_code":"#, status.text());
+    }
+    if let Some(size) = fields.get(Field::BodyBytesSent) {
+        push_integer(out, br#","http_response_body_size":"#, size.text());
+    }
+    if let Some(duration_ms) = fields.get(Field::RequestTime).and_then(|value| milliseconds(value.text())) {
+        out.extend_from_slice(br#","http_request_duration_ms":"#);
+        push_number(out, duration_ms);
+    }
+}
+
+fn push_marks(place: &Place, out: &mut Vec<u8>) {
+    if place.partial {
+        out.extend_from_slice(br#","partial":true"#);
+    }
+    if place.truncated {
+        out.extend_from_slice(br#","truncated":true"#);
+    }
+    if let Some((size, reason)) = place.skipped {
+        out.extend_from_slice(br#","skipped_size":"#);
+        push_number(out, size);
+        push_string(out, br#","skipped_reason":""#, reason.as_str().as_bytes());
+    }
+}
+
+/// Appends text that needs no escape; `key` has the separator before and the quote behind it.
+fn push_string(out: &mut Vec<u8>, key: &[u8], text: &[u8]) {
+    out.extend_from_slice(key);
+    out.extend_from_slice(text);
+    out.push(b'"');
+}
+
+/// Copies digits as a JSON integer, which has no leading zeros; leaves out what no consumer could hold.
+fn push_integer(out: &mut Vec<u8>, key: &[u8], digits: &[u8]) {
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    let digits = &digits[zeros.min(digits.len().saturating_sub(1))..];
+    if (1..=INTEGER_DIGITS_MAX).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
+        out.extend_from_slice(key);
+        out.extend_from_slice(digits);
+    }
+}
+
+/// Appends a host as JSON text: lower-case and without port; nothing if it cannot be a host.
+fn push_host(out: &mut Vec<u8>, authority: &[u8]) {
+    if let Some(name) = host(authority) {
+        push_lossy(out, name);
+        out.make_ascii_lowercase();
+    }
+}
+
+fn push_name(out: &mut Vec<u8>, name: &str) {
+    push_lossy(out, capped(name.as_bytes(), NAME_BYTES_MAX));
+}
+
+/// Whole milliseconds of `$request_time`, which has three digits behind its point.
+fn milliseconds(seconds: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(seconds).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let thousandths = fraction.bytes().chain(*b"000").take(3).try_fold(0, |sum, digit| {
+        let digit = char::from(digit).to_digit(10)?;
+        Some(sum * 10 + u64::from(digit))
+    })?;
+    whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(thousandths)
+}
+
+fn is_scheme(scheme: &[u8]) -> bool {
+    // The longest scheme a web server logs is `https`.
+    (1..=16).contains(&scheme.len()) && scheme.iter().all(u8::is_ascii_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EVENT_BYTES_MAX, Encoded, Encoder, EncoderOptions, Site};
+    use crate::event::{Place, SkipReason, StreamId};
+    use crate::format::{Escape, Format};
+
+    const PLACE: Place = Place {
+        stream: StreamId(0xAB),
+        position: 120,
+        line_size: 9,
+        skipped: None,
+        partial: false,
+        truncated: false,
+    };
+
+    fn encoder(format: Format, site: Site) -> Encoder {
+        Encoder::new(EncoderOptions { format, site, host: "web1".to_owned(), log: "blog".to_owned() })
+    }
+
+    fn encode(encoder: &mut Encoder, line: &[u8], place: &Place) -> (Encoded, String) {
+        let mut out = b"before".to_vec();
+        let encoded = encoder.encode(line, place, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        (encoded, text.strip_prefix("before").unwrap().to_owned())
+    }
+
+    /// Compares all of an event but its identity and its origin, with `"` written as `'`.
+    fn check(format: &str, line: &str, expect: &str) {
+        let format = Format::nginx(format, Escape::Default).unwrap();
+        let mut encoder = encoder(format, Site::Line { otherwise: String::new() });
+        let (_, text) = encode(&mut encoder, line.as_bytes(), &PLACE);
+        let inner = text.strip_prefix(r#"{"v":1,"id":"00000000000000ab:120","line_size":9"#).unwrap();
+        let (inner, end) = inner.split_once(r#","host":"web1","log":"blog""#).unwrap();
+        assert_eq!(format!("{inner}{}", end.strip_suffix('}').unwrap()).replace('"', "'"), expect, "{line}");
+    }
+
+    #[test]
+    fn a_whole_event() {
+        let mut encoder = encoder(Format::combined(), Site::Fixed("blog.example.com".to_owned()));
+        let line = concat!(
+            r#"192.0.2.7 - al ice [x] [22/Nov/2026:18:13:39 +0800] "GET /a/b.html?q=1 HTTP/1.1" 200 5120 "#,
+            r#""https://example.org/?s=\x22" "Mozilla/5.0 (X11)""#
+        );
+        let place = Place { position: 0, line_size: 180, ..PLACE };
+        let (encoded, text) = encode(&mut encoder, line.as_bytes(), &place);
+        let expect = concat!(
+            r#"{"v":1,"id":"00000000000000ab:0","line_size":180,"time":"2026-11-22T10:13:39Z","day":"2026-11-22","#,
+            r#""site":"blog.example.com","http_request_method":"GET","url_path":"/a/b.html","#,
+            r#""http_response_status_code":200,"http_response_body_size":5120,"#,
+            r#""http_request_referrer":"https://example.org/?s=\"","user_agent_original":"Mozilla/5.0 (X11)","#,
+            r#""network_protocol_version":"1.1","host":"web1","log":"blog"}"#
+        );
+        assert_eq!(text, expect);
+        let (start, end) = encoded.site;
+        assert_eq!(&format!("before{text}")[start..end], "blog.example.com");
+        let time_ms = Some(1_795_342_419_000);
+        assert_eq!(encoded, Encoded { parsed: true, malformed: false, time_ms, site: (start, end) });
+    }
+
+    #[test]
+    fn everything_a_format_can_say() {
+        let format = concat!(
+            "$msec $host $scheme $request_method $request_uri $server_protocol $status $request_time ",
+            "$request_id \"$http_referer\""
+        );
+        let line = concat!(
+            r"1795342419.677 BLOG.example.com https GET /\xE4\xB8\xAD?x HTTP/2.0 200 1.042 ",
+            "0123456789abcdef0123456789abcdef \"-\""
+        );
+        let expect = concat!(
+            ",'time':'2026-11-22T10:13:39.677Z','day':'2026-11-22','site':'blog.example.com',",
+            "'http_request_method':'GET','url_path':'/%E4%B8%AD','http_response_status_code':200,",
+            "'http_request_duration_ms':1042,'network_protocol_version':'2.0','url_scheme':'https',",
+            "'server_address':'blog.example.com','request_id':'0123456789abcdef0123456789abcdef'"
+        );
+        check(format, line, expect);
+    }
+
+    #[test]
+    fn oddities_of_status_size_and_duration() {
+        let check = |line: &str, (status, size, duration): (&str, &str, &str)| {
+            let expect =
+                format!(",'http_response_status_code':{status}{size},'http_request_duration_ms':{duration}");
+            check("$status $body_bytes_sent $request_time", line, &expect);
+        };
+        check("009 0 0.000", ("9", ",'http_response_body_size':0", "0"));
+        check("000 007 12", ("0", ",'http_response_body_size':7", "12000"));
+        check("499 18446744073709551615 0.5", ("499", "", "500"));
+        check("200 1 0.0029", ("200", ",'http_response_body_size':1", "2"));
+    }
+
+    #[test]
+    fn absent_and_empty_are_two_things() {
+        let check = |line: &str, expect: &str| {
+            let expect = format!(",'http_request_method':'GET','url_path':'/'{expect}");
+            check(r#""$request" "$http_referer" "$http_user_agent""#, line, &expect);
+        };
+        check(r#""GET /" "-" "-""#, "");
+        check(r#""GET /" "" """#, ",'http_request_referrer':'','user_agent_original':''");
+    }
+
+    #[test]
+    fn a_request_that_is_none_is_malformed_but_keeps_the_rest() {
+        let check = |request: &str, raw: &str| {
+            let start = ",'time':'2026-11-22T10:13:39.677Z','day':'2026-11-22','exclude_reason':'malformed'";
+            let expect = format!("{start},'http_response_status_code':400,'raw':'1795342419.677 400 {raw}'");
+            check("$msec $status $request", &format!("1795342419.677 400 {request}"), &expect);
+        };
+        check("", "");
+        check("-", "-");
+        check(r"\x16\x03\x01", r"\\x16\\x03\\x01");
+        check("GET", "GET");
+    }
+
+    #[test]
+    fn parts_of_a_request_in_variables_of_their_own() {
+        let check = |line: &str, expect: &str| {
+            check("$request_method $request_uri $server_protocol $status", line, expect)
+        };
+        check(
+            "GET /a b?c HTTP/1.0 200",
+            ",'http_request_method':'GET','url_path':'/a b','http_response_status_code':200,'network_protocol_version':'1.0'",
+        );
+        let malformed = ",'exclude_reason':'malformed','http_response_status_code':400,'raw':";
+        check("- - - 400", &format!("{malformed}'- - - 400'"));
+        check("GET - - 400", &format!("{malformed}'GET - - 400'"));
+        check("(x) / HTTP/1.1 400", &format!("{malformed}'(x) / HTTP/1.1 400'"));
+    }
+
+    #[test]
+    fn a_line_of_another_format_is_malformed() {
+        let check = |line: &str, raw: &str| {
+            let expect = format!(",'exclude_reason':'malformed','raw':'{raw}'");
+            check("$status $request", line, &expect);
+        };
+        check("garbage", "garbage");
+        check("", "");
+        check("http://u:p@h/ me@x", "http://h/ me@x");
+        check("\u{1b}[2J", r"\u001B[2J");
+        let mut encoder = encoder(Format::combined(), Site::Line { otherwise: "none".to_owned() });
+        let (encoded, text) = encode(&mut encoder, b"\xFF\x00\xE4\xB8\xAD", &PLACE);
+        assert!(!encoded.parsed && encoded.malformed);
+        assert!(text.contains(r#""site":"none","exclude_reason":"malformed""#), "{text}");
+        assert!(text.ends_with(r#""raw":"\\xFF\u0000中"}"#), "{text}");
+    }
+
+    #[test]
+    fn targets() {
+        let check = |target: &str, path: &str, rest: &str| {
+            let version = "'network_protocol_version':'1.1'";
+            let expect = format!(",'http_request_method':'GET','url_path':'{path}',{version}{rest}");
+            check("$request", &format!("GET {target} HTTP/1.1"), &expect);
+        };
+        check("/a?b#c", "/a", "");
+        check("/a#b?c", "/a", "");
+        check("/a b", "/a b", "");
+        check("/@user", "/@user", "");
+        check(r"/\x22\x5C\xFF%ff", r"/\'\\%FF%ff", "");
+        check("http://u:p@EVIL.com:80/x?y", "/x", ",'server_address':'evil.com'");
+        check("/http://u:p@h/x", "/http://h/x", "");
+        check("*", "*", "");
+    }
+
+    #[test]
+    fn users_of_urls_never_appear() {
+        check(
+            r#""$http_referer" "$http_user_agent""#,
+            r#""https://u:p@example.org/x?y=a@b" "bot (+http://me:secret@h)""#,
+            ",'http_request_referrer':'https://example.org/x?y=a@b','user_agent_original':'bot (+http://h)'",
+        );
+    }
+
+    #[test]
+    fn the_logged_host_wins_over_the_targets_and_only_it_names_the_site() {
+        let check = |host: &str, site: &str, address: &str| {
+            let parts = "'http_request_method':'GET','url_path':'/','network_protocol_version':'1.1'";
+            let expect = format!(",{site}{parts},'server_address':'{address}'");
+            check("$host $request", &format!("{host} GET http://evil.com/ HTTP/1.1"), &expect);
+        };
+        check("Good.com:80", "'site':'good.com',", "good.com");
+        check("-", "", "evil.com");
+        check("a/b", "", "evil.com");
+    }
+
+    #[test]
+    fn a_decoded_uri_is_encoded_again() {
+        check("$status $uri", "200 /50%", ",'url_path':'/50%25','http_response_status_code':200");
+        check("$status $uri", "200 /a?b c", ",'url_path':'/a%3Fb%20c','http_response_status_code':200");
+    }
+
+    #[test]
+    fn marks_of_the_place() {
+        let mut encoder = encoder(Format::combined(), Site::Fixed("a".to_owned()));
+        let skipped = Some((512, SkipReason::Hole));
+        let place = Place { skipped, partial: true, truncated: true, ..PLACE };
+        let (_, text) = encode(&mut encoder, b"x", &place);
+        let expect = concat!(
+            r#""raw":"x","partial":true,"truncated":true,"#,
+            r#""skipped_size":512,"skipped_reason":"hole"}"#
+        );
+        assert!(text.ends_with(expect), "{text}");
+        let (_, text) = encode(&mut encoder, b"x", &Place { stream: StreamId(u64::MAX), ..PLACE });
+        assert!(text.starts_with(r#"{"v":1,"id":"ffffffffffffffff:120","#), "{text}");
+    }
+
+    #[test]
+    fn names_from_the_configuration_are_data_too() {
+        let options = EncoderOptions {
+            format: Format::combined(),
+            site: Site::Fixed("a\"b".to_owned()),
+            host: "h\n".to_owned(),
+            log: "l\\".to_owned(),
+        };
+        let (encoded, text) = encode(&mut Encoder::new(options), b"", &PLACE);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!([&value["site"], &value["host"], &value["log"]], ["a\"b", "h\n", "l\\"]);
+        assert_eq!(&format!("before{text}")[encoded.site.0..encoded.site.1], r#"a\"b"#);
+    }
+
+    #[test]
+    fn every_event_is_bounded() {
+        let template = r#"$msec $host "$request" "$http_referer" "$http_user_agent""#;
+        let name = "\x01".repeat(100_000);
+        let mut encoder = Encoder::new(EncoderOptions {
+            format: Format::nginx(template, Escape::Default).unwrap(),
+            site: Site::Line { otherwise: name.clone() },
+            host: name.clone(),
+            log: name,
+        });
+        let mut largest = 0;
+        for unit in ["\x01", "\"", r"\x01", r"\xFF", r"\x22", "a", "é", "@", "://@"] {
+            let value = unit.repeat(100_000);
+            for request in [format!("GET /{value} HTTP/1.1"), value.clone()] {
+                let line = format!(r#"1795342419.677 host "{request}" "{value}" "{value}""#);
+                let (_, text) = encode(&mut encoder, line.as_bytes(), &PLACE);
+                assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap().is_object());
+                largest = largest.max(text.len());
+            }
+        }
+        assert!(largest <= EVENT_BYTES_MAX, "{largest}");
+        assert!(largest > EVENT_BYTES_MAX / 2, "the bound is wider than its reason: {largest}");
+    }
+
+    #[test]
+    fn caps_of_the_single_fields() {
+        let mut encoder = encoder(Format::combined(), Site::Fixed("a".to_owned()));
+        let (path, long) = ("p".repeat(9000), "é".repeat(3000));
+        let line =
+            format!(r#"- - - [22/Nov/2026:10:13:39 +0000] "GET /{path} HTTP/1.1" 200 1 "{long}" "{long}""#);
+        let (_, text) = encode(&mut encoder, line.as_bytes(), &PLACE);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["url_path"].as_str().unwrap().len(), 8192);
+        assert_eq!(value["http_request_referrer"], "é".repeat(1024));
+        assert_eq!(value["user_agent_original"], "é".repeat(512));
+        let (_, text) = encode(&mut encoder, long.repeat(2).as_bytes(), &PLACE);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["raw"], "é".repeat(4096));
     }
 }

@@ -2,6 +2,11 @@
 
 mod encoder;
 mod place;
+#[cfg(test)]
+mod properties;
+mod request;
+mod text;
+mod when;
 
-pub use encoder::{Encoded, Encoder, EncoderOptions, Site};
+pub use encoder::{EVENT_BYTES_MAX, Encoded, Encoder, EncoderOptions, Site};
 pub use place::{Place, SkipReason, StreamId};

@@ -66,7 +66,7 @@ pub struct Stat {
     /// Size in bytes.
     pub size: u64,
     /// Modification time, nanoseconds since the epoch: compared for change, never for order.
-    pub modified_ns: i128,
+    pub modified_ns: i64,
     /// Number of names; 0 means that the file is unlinked and lives by our descriptor alone.
     pub links: u64,
 }
@@ -114,8 +114,17 @@ pub struct Opened {
     /// For each position asked for: the bytes that stand before it, shorter at the start of the file;
     /// `None` where the file is shorter than the position.
     pub markers: Vec<Option<Vec<u8>>>,
-    /// The position after the last newline, 0 if there is none; only if asked for.
-    pub boundary: Option<u64>,
+    /// The last line boundary, position 0 if there is none; only if asked for.
+    pub boundary: Option<Boundary>,
+}
+
+/// The last line boundary of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boundary {
+    /// Behind the last newline.
+    pub position: u64,
+    /// The bytes before it, at most [`super::identity::MARKER_BYTES_MAX`].
+    pub before: Vec<u8>,
 }
 
 /// What a read brought.
@@ -134,7 +143,8 @@ pub struct Chunk<'a> {
 pub enum Input<'a> {
     /// Time passed: the machine asked for it, or the shell had nothing else.
     Tick,
-    /// Something happened at this path; a hint that may be late, doubled, coalesced or missing.
+    /// Something happened at this path: a file was written to, or the entries of a directory changed.
+    /// A hint that may be late, doubled, coalesced or missing.
     Hint(SharedPath),
     /// Hints were lost: look at everything.
     HintsLost,
@@ -187,9 +197,17 @@ pub enum Action {
 pub enum Command {
     /// Drop the producer if there is one, look the topic up (without creating it), make a producer,
     /// `init_transactions` in exactly_once. Answered by [`Reply::Connected`].
-    Connect,
-    /// Read the committed offsets and metadata of these groups, all partitions of the anchor, read_committed.
-    Fetch(std::ops::Range<u32>),
+    Connect {
+        /// The most bytes that the broker is known to take at once: no batch may be larger.
+        batch_bytes_max: usize,
+    },
+    /// Read the committed offsets and metadata of these of our groups, read_committed.
+    Fetch {
+        /// The topic whose partitions carry them. One that does not exist carries none.
+        anchor: String,
+        /// Which groups.
+        groups: std::ops::Range<u32>,
+    },
     /// Begin a transaction.
     Begin,
     /// Queue a block's records. The block comes back for reuse.

@@ -1,4 +1,13 @@
-//! Blocks and the batch they make: the unit of everything that crosses to Kafka.
+//! Blocks of records and the batch they make: the unit of everything that crosses to Kafka.
+
+use std::collections::BTreeMap;
+
+use super::shard::Entry;
+use crate::event::StreamId;
+
+/// A block is handed over when it holds so much: a few milliseconds of work for the producer, and three of them
+/// (one being filled, one waiting, one being produced) stay small against the memory limit.
+pub const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// Records on their way to Kafka: their bytes in one arena. Reused, so that a record costs no allocation.
 #[derive(Debug, Default)]
@@ -31,6 +40,27 @@ pub struct Slice {
     pub end: u32,
 }
 
+impl Slice {
+    /// The range from `start` to `end`; an arena never grows to 4 GiB.
+    #[must_use]
+    pub fn new(start: usize, end: usize) -> Self {
+        let narrow = |at: usize| u32::try_from(at).expect("an arena is bounded far below 4 GiB");
+        Self { start: narrow(start), end: narrow(end) }
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
 impl Block {
     /// The bytes of a slice.
     #[must_use]
@@ -42,5 +72,63 @@ impl Block {
     pub fn clear(&mut self) {
         self.arena.clear();
         self.records.clear();
+    }
+}
+
+/// How far one generation gets by a block or batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Where it starts.
+    pub from: u64,
+    /// What is committed of it if the batch is.
+    pub to: Entry,
+}
+
+/// A block with the positions it reaches; without records, a mere registration of generations.
+#[derive(Debug, Default)]
+pub struct Filled {
+    /// The records.
+    pub block: Block,
+    /// The generations it moves.
+    pub reaches: Reaches,
+}
+
+impl Filled {
+    /// Whether there is nothing to deliver.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reaches.0.is_empty()
+    }
+}
+
+/// The positions that something reaches, one per generation.
+#[derive(Debug, Default)]
+pub struct Reaches(BTreeMap<StreamId, Reach>);
+
+impl Reaches {
+    /// Adds what comes next of a generation: exactly where the last one ended.
+    pub fn add(&mut self, next: Reach) {
+        let reach = self.0.entry(next.to.stream).or_insert(next);
+        if reach.to != next.to {
+            assert_eq!(reach.to.mark.position, next.from, "a gap or an overlap between two blocks");
+            reach.to = next.to;
+        }
+    }
+
+    /// Adds all of another block.
+    pub fn append(&mut self, later: &Self) {
+        for reach in later.0.values() {
+            self.add(*reach);
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// One reach per generation.
+    pub fn iter(&self) -> impl Iterator<Item = &Reach> {
+        self.0.values()
     }
 }

@@ -1,5 +1,292 @@
-//! The committed positions of all generations at one instant.
+//! The committed positions of all generations at one instant, and their layout in shards.
+//!
+//! The checkpoint moves in [`Checkpoint::advance`] and nowhere else, and `advance` has one caller: the delivery machine,
+//! when a commit is known to have succeeded. What a commit will make of it is prepared as a [`Proposal`].
 
-/// What the local state keeps.
-#[derive(Clone, Debug, Default)]
-pub struct Snapshot;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::action::SharedPath;
+use super::shard::{self, ENTRIES_PER_SHARD, Entry, Header, ShardWrite};
+use crate::event::StreamId;
+
+/// What the local state keeps: a cache of what Kafka knows, and paths, which Kafka has no room for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Number of the last commit.
+    pub sequence: u64,
+    /// The topic that carries the shards.
+    pub anchor: String,
+    /// The cluster, where it is known.
+    pub cluster_id: Option<String>,
+    /// Keys of the logs whose existing files have been seen; `start:` no longer applies to them.
+    pub logs: Vec<u64>,
+    /// Every generation of the checkpoint.
+    pub files: Vec<FileSnapshot>,
+}
+
+/// One generation in the local state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSnapshot {
+    /// What Kafka keeps of it as well.
+    pub entry: Entry,
+    /// The path at first sight.
+    pub home: SharedPath,
+    /// The path where it was last seen.
+    pub path: SharedPath,
+}
+
+/// The committed positions.
+#[derive(Debug)]
+pub struct Checkpoint {
+    sequence: u64,
+    entries: BTreeMap<StreamId, Entry>,
+    layout: Layout,
+}
+
+/// Which shard carries which generation; a generation stays in its shard for life, so that few shards change.
+#[derive(Debug)]
+struct Layout {
+    partitions: u32,
+    shards: Vec<BTreeSet<StreamId>>,
+    homes: HashMap<StreamId, usize>,
+    dirty: BTreeSet<usize>,
+}
+
+/// What the checkpoint becomes if the transaction that carries it is committed.
+#[derive(Debug)]
+pub struct Proposal {
+    sequence: u64,
+    changed: Vec<Entry>,
+    gone: Vec<StreamId>,
+    rewritten: Vec<usize>,
+}
+
+impl Proposal {
+    /// The transaction's number.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The generations whose position moves.
+    #[must_use]
+    pub fn changed(&self) -> &[Entry] {
+        &self.changed
+    }
+}
+
+impl Checkpoint {
+    /// A checkpoint that was read back. All its shards count as changed, as nobody knows how they were laid out.
+    #[must_use]
+    pub fn restored(sequence: u64, entries: impl IntoIterator<Item = Entry>, partitions: u32) -> Self {
+        let entries: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry.stream, entry)).collect();
+        let mut layout = Layout::new(partitions);
+        for stream in entries.keys() {
+            layout.assign(*stream);
+        }
+        Self { sequence, entries, layout }
+    }
+
+    /// Number of the last commit, 0 before the first.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Partitions of the anchor that the shards are laid out for.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.layout.partitions
+    }
+
+    /// The committed entry of a generation.
+    #[must_use]
+    pub fn get(&self, stream: StreamId) -> Option<&Entry> {
+        self.entries.get(&stream)
+    }
+
+    /// All committed entries.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// Marks every shard to be written again: before the broker lets offsets expire, or after it lost them.
+    pub fn refresh(&mut self) {
+        self.layout.dirty.extend(0..self.layout.shards.len());
+    }
+
+    /// What the next transaction will make of the checkpoint. `changed` are entries with new positions or
+    /// identities, `gone` generations that left the disk and are committed.
+    pub fn propose(&mut self, changed: Vec<Entry>, gone: Vec<StreamId>) -> Proposal {
+        for entry in &changed {
+            if crate::planted::is(crate::planted::Bug::ShardForgotten)
+                && self.layout.homes.contains_key(&entry.stream)
+            {
+                continue;
+            }
+            self.layout.assign(entry.stream);
+        }
+        for stream in &gone {
+            self.layout.touch(*stream);
+        }
+        let rewritten = self.layout.dirty.iter().copied().collect();
+        Proposal { sequence: self.sequence + 1, changed, gone, rewritten }
+    }
+
+    /// The shards that the proposal's transaction has to write: those that change, shard 0 last, because its number
+    /// makes the others count.
+    #[must_use]
+    pub fn writes(&self, proposal: &Proposal, nonce: u64) -> Vec<ShardWrite> {
+        let changed: HashMap<StreamId, &Entry> =
+            proposal.changed.iter().map(|entry| (entry.stream, entry)).collect();
+        let gone: BTreeSet<StreamId> = proposal.gone.iter().copied().collect();
+        let partitions = self.layout.partitions;
+        let write = |shard: usize| {
+            let members = self.layout.shards[shard].iter().filter(|stream| !gone.contains(stream));
+            let entries = members
+                .filter_map(|stream| changed.get(stream).copied().or_else(|| self.entries.get(stream)));
+            let metadata = if shard == 0 {
+                let header = Header { nonce, shards: self.layout.count(), partitions };
+                shard::encode_first(header, entries)
+            } else {
+                shard::encode_other(entries)
+            };
+            let index = u32::try_from(shard).expect("fewer than 2^32 shards, or memory had run out before");
+            ShardWrite {
+                group: index / partitions,
+                partition: index % partitions,
+                sequence: proposal.sequence,
+                metadata,
+            }
+        };
+        proposal
+            .rewritten
+            .iter()
+            .rev()
+            .filter(|shard| **shard != 0)
+            .chain([&0])
+            .map(|shard| write(*shard))
+            .collect()
+    }
+
+    /// Moves the checkpoint: the transaction of this proposal IS committed. Called by the delivery machine alone.
+    pub(super) fn advance(&mut self, proposal: Proposal) {
+        assert_eq!(proposal.sequence, self.sequence + 1, "a commit without its predecessor");
+        for entry in proposal.changed {
+            if let Some(before) = self.entries.insert(entry.stream, entry) {
+                assert!(before.mark.position <= entry.mark.position, "a committed position moved back");
+            }
+        }
+        for stream in proposal.gone {
+            self.entries.remove(&stream);
+            self.layout.remove(stream);
+        }
+        for shard in proposal.rewritten {
+            self.layout.dirty.remove(&shard);
+        }
+        self.sequence = proposal.sequence;
+    }
+}
+
+impl Layout {
+    fn new(partitions: u32) -> Self {
+        assert!(partitions > 0, "a topic has at least one partition");
+        let mut layout =
+            Self { partitions, shards: Vec::new(), homes: HashMap::new(), dirty: BTreeSet::new() };
+        layout.add_shard();
+        layout
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.shards.len()).expect("fewer than 2^32 shards, or memory had run out before")
+    }
+
+    fn add_shard(&mut self) -> usize {
+        self.shards.push(BTreeSet::new());
+        self.dirty.insert(self.shards.len() - 1);
+        self.shards.len() - 1
+    }
+
+    /// Gives the generation a shard if it has none, and marks the shard as changed.
+    fn assign(&mut self, stream: StreamId) {
+        let shard = self.homes.get(&stream).copied().unwrap_or_else(|| {
+            let free = self.shards.iter().position(|members| members.len() < ENTRIES_PER_SHARD);
+            free.unwrap_or_else(|| self.add_shard())
+        });
+        self.homes.insert(stream, shard);
+        self.shards[shard].insert(stream);
+        self.dirty.insert(shard);
+    }
+
+    fn touch(&mut self, stream: StreamId) {
+        if let Some(shard) = self.homes.get(&stream) {
+            self.dirty.insert(*shard);
+        }
+    }
+
+    fn remove(&mut self, stream: StreamId) {
+        if let Some(shard) = self.homes.remove(&stream) {
+            self.shards[shard].remove(&stream);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::identity::{Mark, Tuple};
+
+    fn entry(stream: u64, position: u64) -> Entry {
+        let mark = Mark { position, hash: stream };
+        let tuple = Tuple { device: 1, inode: stream, birth_ns: None };
+        Entry { stream: StreamId(stream), home_hash: 1, tuple, head_hash: 2, mark, begun: true }
+    }
+
+    fn stored(checkpoint: &Checkpoint, proposal: &Proposal, store: &mut BTreeMap<(u32, u32), String>) {
+        for write in checkpoint.writes(proposal, 7) {
+            store.insert((write.group, write.partition), write.metadata);
+        }
+    }
+
+    fn read_back(store: &BTreeMap<(u32, u32), String>) -> Vec<Entry> {
+        let (header, mut entries) = shard::decode_first(&store[&(0, 0)]).unwrap();
+        for index in 1..header.shards {
+            let metadata = &store[&(index / header.partitions, index % header.partitions)];
+            entries.extend(shard::decode_other(metadata).unwrap());
+        }
+        entries.sort_by_key(|entry| entry.stream);
+        entries
+    }
+
+    #[test]
+    fn many_generations_fill_several_groups_and_only_changed_shards_are_written() {
+        let mut checkpoint = Checkpoint::restored(0, [], 3);
+        let mut store = BTreeMap::new();
+        let proposal = checkpoint.propose((0..1000).map(|n| entry(n, 10)).collect(), Vec::new());
+        stored(&checkpoint, &proposal, &mut store);
+        checkpoint.advance(proposal);
+        assert!(store.keys().map(|(group, _)| group).max() > Some(&3));
+
+        let proposal = checkpoint.propose(vec![entry(999, 20)], vec![StreamId(5)]);
+        let writes = checkpoint.writes(&proposal, 7);
+        assert_eq!(writes.len(), 2);
+        assert_eq!((writes[1].group, writes[1].partition), (0, 0), "shard 0 comes last");
+        stored(&checkpoint, &proposal, &mut store);
+        checkpoint.advance(proposal);
+
+        let expected: Vec<Entry> = checkpoint.entries().copied().collect();
+        assert_eq!(expected.len(), 999);
+        assert_eq!(read_back(&store), expected);
+        assert_eq!(checkpoint.sequence(), 2);
+    }
+
+    #[test]
+    fn a_proposal_that_is_not_committed_leaves_no_trace_in_positions() {
+        let mut checkpoint = Checkpoint::restored(4, [entry(1, 10)], 1);
+        let _lost = checkpoint.propose(vec![entry(1, 50), entry(2, 5)], Vec::new());
+        let mut store = BTreeMap::new();
+        let proposal = checkpoint.propose(vec![entry(1, 30)], Vec::new());
+        stored(&checkpoint, &proposal, &mut store);
+        assert_eq!(read_back(&store), [entry(1, 30)]);
+    }
+}

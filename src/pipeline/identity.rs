@@ -1,18 +1,314 @@
 //! Which bytes belong to which generation: decided by evidence, never by one key.
+//!
+//! [`judge`] is the only place where identity is decided. A name is never evidence, a clock never decides.
 
-/// The most bytes of a file's head that identify it.
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The most bytes of a file's head that identify it: enough for a dozen lines, one page to read.
 pub const HEAD_BYTES_MAX: usize = 4096;
 
-/// The most bytes before a position that prove it.
+/// The most bytes before a position that prove it: longer than a typical line, so that no two places look alike.
 pub const MARKER_BYTES_MAX: usize = 256;
 
 /// What the file system says an inode is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tuple {
     /// Device number; may change over a reboot.
     pub device: u64,
     /// Inode number; may be used again at once after a deletion.
     pub inode: u64,
     /// Birth time in nanoseconds since the epoch, where the file system has one.
-    pub birth_ns: Option<i128>,
+    pub birth_ns: Option<i64>,
+}
+
+/// A position with the hash of the at most [`MARKER_BYTES_MAX`] bytes before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Plain bytes from the start of the generation.
+    pub position: u64,
+    /// Hash of the bytes before it.
+    pub hash: u64,
+}
+
+impl Mark {
+    /// The start of a generation: nothing stands before it.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { position: 0, hash: xxh3_64(&[]) }
+    }
+
+    /// The mark at `position`, `before` being all or at least the last [`MARKER_BYTES_MAX`] bytes before it.
+    #[must_use]
+    pub fn at(position: u64, before: &[u8]) -> Self {
+        let length = before.len().min(marker_length(position));
+        Self { position, hash: xxh3_64(&before[before.len() - length..]) }
+    }
+
+    /// Whether `before`, the bytes that stand before the position now, are those that stood there then.
+    #[must_use]
+    pub fn fits(&self, before: &[u8]) -> bool {
+        before.len() >= marker_length(self.position) && Self::at(self.position, before).hash == self.hash
+    }
+}
+
+/// How many bytes a marker covers at this position.
+#[must_use]
+pub fn marker_length(position: u64) -> usize {
+    usize::try_from(position).map_or(MARKER_BYTES_MAX, |position| position.min(MARKER_BYTES_MAX))
+}
+
+/// How many bytes the head covers in a generation of which `position` bytes are known.
+#[must_use]
+pub fn head_length(position: u64) -> usize {
+    usize::try_from(position).map_or(HEAD_BYTES_MAX, |position| position.min(HEAD_BYTES_MAX))
+}
+
+/// The first bytes of a generation. They grow with it up to [`HEAD_BYTES_MAX`]; a full head is kept as its hash alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    bytes: Vec<u8>,
+    hash: u64,
+    length: usize,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::remembered(0, xxh3_64(&[]))
+    }
+}
+
+impl Head {
+    /// The head of a generation known by its checkpoint only: a hash over [`head_length`] of `position` bytes.
+    #[must_use]
+    pub fn remembered(position: u64, hash: u64) -> Self {
+        Self { bytes: Vec::new(), hash, length: head_length(position) }
+    }
+
+    /// Takes in bytes that were seen at the very start of the generation, if they say more than what is known.
+    pub fn learn(&mut self, start: &[u8]) {
+        let says_more = start.len() > self.length || (start.len() == self.length && !self.has_bytes());
+        if self.length == HEAD_BYTES_MAX || !says_more {
+            return;
+        }
+        self.length = start.len().min(HEAD_BYTES_MAX);
+        self.hash = xxh3_64(&start[..self.length]);
+        self.bytes.clear();
+        if self.length < HEAD_BYTES_MAX {
+            self.bytes.extend_from_slice(start);
+        } else {
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    /// Takes in bytes that were seen at `position`, if they continue the head.
+    pub fn extend(&mut self, position: u64, bytes: &[u8]) {
+        let Some(known) =
+            usize::try_from(position).ok().and_then(|position| self.length.checked_sub(position))
+        else {
+            return;
+        };
+        if self.length < HEAD_BYTES_MAX && self.has_bytes() && known < bytes.len() {
+            let room = HEAD_BYTES_MAX - self.length;
+            let more = &bytes[known..];
+            let mut start = std::mem::take(&mut self.bytes);
+            start.extend_from_slice(&more[..more.len().min(room)]);
+            *self = Self::default();
+            self.learn(&start);
+        }
+    }
+
+    /// The hash over the first [`head_length`] of `position` bytes, if so many are known.
+    #[must_use]
+    pub fn hash_at(&self, position: u64) -> Option<u64> {
+        let length = head_length(position);
+        if length == self.length { Some(self.hash) } else { self.bytes.get(..length).map(xxh3_64) }
+    }
+
+    /// Compares with the start of a file, of which `start` holds the first bytes, at most [`HEAD_BYTES_MAX`].
+    #[must_use]
+    pub fn compare(&self, start: &[u8]) -> HeadEvidence {
+        if self.length == 0 {
+            HeadEvidence::Unknown
+        } else if start.len() >= self.length {
+            if xxh3_64(&start[..self.length]) == self.hash {
+                HeadEvidence::Equal
+            } else {
+                HeadEvidence::Differs
+            }
+        } else if self.has_bytes() && self.bytes.starts_with(start) {
+            HeadEvidence::Equal
+        } else {
+            HeadEvidence::Differs
+        }
+    }
+
+    fn has_bytes(&self) -> bool {
+        self.bytes.len() == self.length
+    }
+}
+
+/// What the heads say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadEvidence {
+    /// The file starts as the generation did, as far as both reach.
+    Equal,
+    /// It does not.
+    Differs,
+    /// Nothing is known of the generation's head: not one byte was read of it.
+    Unknown,
+}
+
+/// What the bytes before a position say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkerEvidence {
+    /// They are those that were read there.
+    Equal,
+    /// They are others.
+    Differs,
+    /// The file is shorter than the position.
+    TooShort,
+}
+
+/// What the inode says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TupleEvidence {
+    /// Device, inode and birth are the same, or the birth is known of neither.
+    Same,
+    /// The inode number was used again for another file.
+    Reborn,
+    /// Only the device number differs: a reboot or a new mount.
+    OtherDevice,
+    /// Another inode.
+    Other,
+}
+
+impl Tuple {
+    /// Compares a remembered tuple with one that was found.
+    #[must_use]
+    pub fn compare(&self, found: &Self) -> TupleEvidence {
+        let births_agree = match (self.birth_ns, found.birth_ns) {
+            (Some(known), Some(found)) => known == found,
+            (Some(_), None) | (None, Some(_)) | (None, None) => true,
+        };
+        match (self.inode == found.inode, self.device == found.device, births_agree) {
+            (true, true, true) => TupleEvidence::Same,
+            (true, true, false) => TupleEvidence::Reborn,
+            (true, false, true) => TupleEvidence::OtherDevice,
+            (true, false, false) | (false, _, _) => TupleEvidence::Other,
+        }
+    }
+}
+
+/// All that is known when a file is held against a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What the inode says.
+    pub tuple: TupleEvidence,
+    /// What the head says.
+    pub head: HeadEvidence,
+    /// What the bytes before the generation's position say.
+    pub marker: MarkerEvidence,
+    /// The file's size.
+    pub size: u64,
+}
+
+/// What a file is to a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the generation: continue.
+    Same,
+    /// It is the generation, cut to a part that was delivered: a new stream continues at the new end.
+    Cut,
+    /// The inode was truncated or written anew: the generation may live on in a copy, a new one begins at 0.
+    Rewritten,
+    /// Its bytes are the generation's and more: a copy, an archive or a restored file.
+    Copy,
+    /// Nothing in common.
+    Foreign,
+}
+
+/// The evidence table, row by row.
+#[must_use]
+pub fn judge(evidence: Evidence) -> Verdict {
+    use HeadEvidence as Head;
+    use MarkerEvidence as Marker;
+    use TupleEvidence as Inode;
+    if crate::planted::is(crate::planted::Bug::InodeOnly) {
+        return match evidence.tuple {
+            Inode::Same | Inode::Reborn => Verdict::Same,
+            Inode::OtherDevice | Inode::Other => Verdict::Foreign,
+        };
+    }
+    match (evidence.tuple, evidence.head, evidence.marker) {
+        (Inode::Same, Head::Unknown, _) => Verdict::Same,
+        (Inode::Same, Head::Equal, Marker::Equal) => Verdict::Same,
+        (Inode::Same, Head::Equal, Marker::TooShort) if evidence.size > 0 => Verdict::Cut,
+        (Inode::Same, Head::Equal, Marker::TooShort | Marker::Differs) => Verdict::Rewritten,
+        (Inode::Same, Head::Differs, _) => Verdict::Rewritten,
+        (Inode::Reborn, _, _) => Verdict::Foreign,
+        (Inode::OtherDevice, Head::Equal, Marker::Equal) => Verdict::Same,
+        (Inode::Other, Head::Equal, Marker::Equal) => Verdict::Copy,
+        (Inode::OtherDevice | Inode::Other, Head::Equal, Marker::Differs | Marker::TooShort) => {
+            Verdict::Foreign
+        }
+        (Inode::OtherDevice | Inode::Other, Head::Differs | Head::Unknown, _) => Verdict::Foreign,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(tuple: TupleEvidence, head: HeadEvidence, marker: MarkerEvidence, size: u64) -> Evidence {
+        Evidence { tuple, head, marker, size }
+    }
+
+    #[test]
+    fn an_empty_file_is_known_by_its_inode_alone() {
+        let same = evidence(TupleEvidence::Same, HeadEvidence::Unknown, MarkerEvidence::Equal, 0);
+        assert_eq!(judge(same), Verdict::Same);
+        assert_eq!(judge(Evidence { tuple: TupleEvidence::Other, ..same }), Verdict::Foreign);
+    }
+
+    #[test]
+    fn a_shorter_file_with_the_same_head_is_cut_and_an_empty_one_is_rewritten() {
+        let cut = evidence(TupleEvidence::Same, HeadEvidence::Equal, MarkerEvidence::TooShort, 10);
+        assert_eq!(judge(cut), Verdict::Cut);
+        assert_eq!(judge(Evidence { size: 0, ..cut }), Verdict::Rewritten);
+    }
+
+    #[test]
+    fn a_head_compares_with_shorter_and_longer_starts() {
+        let mut head = Head::default();
+        assert_eq!(head.compare(b"abc"), HeadEvidence::Unknown);
+        head.learn(b"abc");
+        assert_eq!(head.compare(b"abcdef"), HeadEvidence::Equal);
+        assert_eq!(head.compare(b"ab"), HeadEvidence::Equal);
+        assert_eq!(head.compare(b"ax"), HeadEvidence::Differs);
+        assert_eq!(head.compare(b"abx"), HeadEvidence::Differs);
+        head.extend(1, b"bcdef");
+        assert_eq!(head.compare(b"abcdefg"), HeadEvidence::Equal);
+        assert_eq!(head.hash_at(3), Some(xxh3_64(b"abc")));
+        assert_eq!(head.hash_at(9), None);
+    }
+
+    #[test]
+    fn a_full_head_is_kept_as_a_hash() {
+        let bytes = vec![7; HEAD_BYTES_MAX + 100];
+        let mut head = Head::default();
+        head.learn(&bytes[..100]);
+        head.extend(100, &bytes[100..]);
+        assert_eq!(head.hash_at(1 << 40), Some(xxh3_64(&bytes[..HEAD_BYTES_MAX])));
+        assert!(head.bytes.is_empty());
+        assert_eq!(head.compare(&bytes[..HEAD_BYTES_MAX]), HeadEvidence::Equal);
+    }
+
+    #[test]
+    fn a_marker_covers_at_most_its_bytes() {
+        let bytes: Vec<u8> = (0..1000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let mark = Mark::at(1000, &bytes);
+        assert!(mark.fits(&bytes[1000 - MARKER_BYTES_MAX..]));
+        assert!(!mark.fits(&bytes[1000 - MARKER_BYTES_MAX + 1..]));
+        assert!(Mark::start().fits(b""));
+    }
 }

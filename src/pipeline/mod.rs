@@ -3,6 +3,16 @@
 pub mod action;
 pub mod batch;
 pub mod checkpoint;
+pub mod delivery;
+mod discover;
+mod generation;
 pub mod identity;
+pub mod line;
+pub mod machine;
 pub mod notice;
+pub mod options;
+pub mod partition;
+mod reading;
+pub mod resolve;
 pub mod shard;
+mod tail;

@@ -1,5 +1,266 @@
-//! What the machine tells the operator.
+//! What the machine tells the operator: facts as data, one line each when shown.
 
-/// One line per change of state.
+use std::fmt;
+
+use super::action::{FileError, SharedPath};
+
+/// How much a notice matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// A change of state.
+    Info,
+    /// Unexpected, nothing lost.
+    Warning,
+    /// Bytes are lost, or a person is needed.
+    Error,
+}
+
+/// One change of state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {}
+pub enum Notice {
+    /// Where reading goes on.
+    Resumed {
+        /// Generations with a committed position.
+        files: usize,
+        /// Number of the last commit.
+        sequence: u64,
+    },
+    /// Kafka failed; attempts go on.
+    KafkaDown {
+        /// What it said.
+        message: String,
+    },
+    /// Kafka is back.
+    KafkaUp {
+        /// How long it was away.
+        down_ms: u64,
+    },
+    /// The topic does not exist.
+    TopicMissing {
+        /// Its name.
+        topic: String,
+    },
+    /// Kafka lost the positions that the local state remembers.
+    RemoteLost,
+    /// The brokers belong to another cluster than last time.
+    OtherCluster,
+    /// The broker refused a record or batch for its size.
+    TooLarge {
+        /// The limit from now on.
+        record_bytes_max: usize,
+    },
+    /// best_effort: records were not delivered.
+    RecordsGivenUp {
+        /// How many.
+        records: u64,
+    },
+    /// A file began to be read.
+    Following {
+        /// Its path.
+        path: SharedPath,
+        /// From where.
+        position: u64,
+    },
+    /// A file was renamed and is read on.
+    Rotated {
+        /// Its new path.
+        path: SharedPath,
+    },
+    /// A file was truncated or written anew.
+    Truncated {
+        /// Its path.
+        path: SharedPath,
+        /// Bytes known to have been in it that were not read; they may be found in a copy.
+        unread_bytes: u64,
+    },
+    /// Bytes are gone for good.
+    Lost {
+        /// The last path of the file that had them.
+        path: SharedPath,
+        /// How many are known of.
+        bytes: u64,
+    },
+    /// A file could not be opened or read; attempts go on.
+    FileFailed {
+        /// Its path.
+        path: SharedPath,
+        /// Why.
+        error: FileError,
+    },
+    /// A directory could not be listed; attempts go on.
+    DirectoryFailed {
+        /// Its path.
+        path: SharedPath,
+        /// Why.
+        error: FileError,
+    },
+    /// A matched path is compressed and is not read.
+    Compressed {
+        /// Its path.
+        path: SharedPath,
+    },
+    /// A file has the contents of another that is being read; it is not read a second time.
+    CopyIgnored {
+        /// The copy.
+        path: SharedPath,
+        /// The file it copies.
+        original: SharedPath,
+    },
+    /// A line was longer than `max_line_size`.
+    LineTruncated {
+        /// The file.
+        path: SharedPath,
+        /// Where the line starts.
+        position: u64,
+        /// Its size.
+        bytes: u64,
+    },
+    /// An event was larger than the broker takes; its line is skipped.
+    EventTooLarge {
+        /// The file.
+        path: SharedPath,
+        /// Where the line starts.
+        position: u64,
+    },
+    /// The stop took too long; what was not committed is read again at the next start.
+    StopDeadline,
+}
+
+impl Notice {
+    /// How much it matters.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Resumed { .. } | Self::KafkaUp { .. } | Self::Following { .. } | Self::Rotated { .. } => {
+                Level::Info
+            }
+            Self::KafkaDown { .. }
+            | Self::TopicMissing { .. }
+            | Self::OtherCluster
+            | Self::TooLarge { .. }
+            | Self::Truncated { .. }
+            | Self::FileFailed { .. }
+            | Self::DirectoryFailed { .. }
+            | Self::Compressed { .. }
+            | Self::CopyIgnored { .. }
+            | Self::LineTruncated { .. }
+            | Self::StopDeadline => Level::Warning,
+            Self::RemoteLost
+            | Self::RecordsGivenUp { .. }
+            | Self::Lost { .. }
+            | Self::EventTooLarge { .. } => Level::Error,
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |ms: &u64| std::time::Duration::from_millis(*ms).as_secs_f64();
+        match self {
+            Self::Resumed { files: 0, .. } => write!(f, "first run: no position is known yet"),
+            Self::Resumed { files, sequence } => {
+                write!(f, "going on with {files} files from commit {sequence}")
+            }
+            Self::KafkaDown { message } => {
+                write!(f, "Kafka: {message}; trying again (the log files are the buffer, nothing is lost)")
+            }
+            Self::KafkaUp { down_ms } => write!(f, "Kafka is back after {:.1} s", seconds(down_ms)),
+            Self::TopicMissing { topic } => write!(
+                f,
+                "topic {topic:?} does not exist; waiting for it (create it, or let viewtail do so with kafka.create_topic)"
+            ),
+            Self::RemoteLost => write!(
+                f,
+                "Kafka no longer has the positions that this agent committed (topic or consumer group deleted or expired?); \
+                 going on from the state directory, the last transaction may repeat"
+            ),
+            Self::OtherCluster => write!(f, "the brokers belong to another Kafka cluster than before"),
+            Self::TooLarge { record_bytes_max } => write!(
+                f,
+                "the topic takes less at once than was sent; from now on at most {record_bytes_max} bytes \
+                 (raise the topic's max.message.bytes, or lower kafka.flush.bytes)"
+            ),
+            Self::RecordsGivenUp { records } => {
+                write!(f, "{records} events were given up (delivery: best_effort)")
+            }
+            Self::Following { path, position: 0 } => write!(f, "reading {}", Shown(path)),
+            Self::Following { path, position } => write!(f, "reading {} from byte {position}", Shown(path)),
+            Self::Rotated { path } => write!(f, "rotated, reading on as {}", Shown(path)),
+            Self::Truncated { path, unread_bytes: 0 } => {
+                write!(f, "{} was truncated; all of it had been read", Shown(path))
+            }
+            Self::Truncated { path, unread_bytes } => {
+                write!(
+                    f,
+                    "{} was truncated with {unread_bytes} bytes unread; looking for a copy of them",
+                    Shown(path)
+                )
+            }
+            Self::Lost { path, bytes } => write!(f, "{bytes} bytes of {} are gone unread", Shown(path)),
+            Self::FileFailed { path, error } => {
+                write!(f, "cannot read {}: {error}; trying again", Shown(path))
+            }
+            Self::DirectoryFailed { path, error } => {
+                write!(f, "cannot list {}: {error}; trying again", Shown(path))
+            }
+            Self::Compressed { path } => {
+                write!(f, "{} is compressed and is not read; exclude it to silence this", Shown(path))
+            }
+            Self::CopyIgnored { path, original } => {
+                write!(
+                    f,
+                    "{} is a copy of {}, which is being read; the copy is left alone",
+                    Shown(path),
+                    Shown(original)
+                )
+            }
+            Self::LineTruncated { path, position, bytes } => {
+                write!(
+                    f,
+                    "{}: the line at byte {position} has {bytes} bytes; only its beginning is kept",
+                    Shown(path)
+                )
+            }
+            Self::EventTooLarge { path, position } => {
+                write!(
+                    f,
+                    "{}: the line at byte {position} makes an event larger than the topic takes; skipped",
+                    Shown(path)
+                )
+            }
+            Self::StopDeadline => {
+                write!(f, "the stop took too long; what was not committed is read again at the next start")
+            }
+        }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "it does not exist",
+            Self::Permission => "permission denied (may viewtail's user read it, and enter its directory?)",
+            Self::TooManyFiles => "too many open files (raise LimitNOFILE)",
+            Self::NotRegular => "not a regular file",
+            Self::Unknown => "input/output error",
+        })
+    }
+}
+
+/// A path on a terminal: control characters are escaped, so that a file name cannot write to it.
+struct Shown<'a>(&'a std::path::Path);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.to_string_lossy().chars() {
+            if character.is_control()
+                || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            {
+                write!(f, "{}", character.escape_unicode())?;
+            } else {
+                write!(f, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+}

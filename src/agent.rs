@@ -1,0 +1,283 @@
+//! The agent: the only event loop. It gathers inputs, steps the machine and carries out its actions; it decides nothing.
+//!
+//! The loop owns the files and the local state; the Kafka edge, the hints and the signals live on threads of their own
+//! and wake it through one channel. The data plane is plain blocking code: a read of the page cache is no I/O to wait for.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem::Discriminant;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::failpoint;
+use crate::io::clock::{self, Clock};
+use crate::io::files::{self, Directories, Files};
+use crate::io::interrupt;
+use crate::io::kafka::{Edge, EdgeHandle, KafkaOptions};
+use crate::io::state::{Saved, StateDir};
+use crate::io::watch::Watch;
+use crate::pipeline::action::{Action, Command, Exit, Input, Millis, Reply, SharedPath};
+use crate::pipeline::checkpoint::Snapshot;
+use crate::pipeline::machine::Machine;
+use crate::pipeline::notice::{Level, Notice};
+use crate::pipeline::options::Options;
+
+/// Where hints cannot be had, everything is looked at so often instead.
+const SWEEP_WITHOUT_HINTS: Duration = Duration::from_secs(2);
+
+/// Of one kind of notice so many are told within [`NOTICE_WINDOW_MS`]; the rest are counted.
+const NOTICES_MAX: u32 = 20;
+const NOTICE_WINDOW_MS: u64 = 10_000;
+
+/// Everything the agent is made of.
+#[derive(Debug)]
+pub struct AgentOptions {
+    /// For the machine.
+    pub machine: Options,
+    /// For the Kafka edge.
+    pub kafka: KafkaOptions,
+    /// The globs of all logs, absolute.
+    pub globs: Vec<String>,
+    /// The locked state directory.
+    pub state: StateDir,
+    /// This agent's identity.
+    pub agent_id: String,
+    /// This machine's fingerprint.
+    pub machine_id: String,
+}
+
+/// What wakes the loop.
+enum Wake {
+    Kafka(Reply),
+    Hints,
+    Stop,
+}
+
+/// Runs until SIGTERM, SIGINT or a refusal.
+///
+/// # Errors
+/// A thread or a signal handler cannot be had.
+pub fn run(options: AgentOptions) -> anyhow::Result<Exit> {
+    let (wake, woken) = mpsc::channel();
+    let agent = Agent::start(options, &wake)?;
+    Ok(agent.follow(&woken))
+}
+
+struct Agent {
+    machine: Machine,
+    clock: Clock,
+    files: Files,
+    directories: Directories,
+    watch: Watch,
+    edge: EdgeHandle,
+    state: StateDir,
+    agent_id: String,
+    machine_id: String,
+    state_in_trouble: bool,
+    stop_deadline: Duration,
+    told: HashMap<Discriminant<Notice>, Told>,
+    pending: VecDeque<Action>,
+}
+
+/// How often one kind of notice was told lately.
+struct Told {
+    since: Millis,
+    count: u32,
+}
+
+impl Agent {
+    fn start(options: AgentOptions, wake: &Sender<Wake>) -> anyhow::Result<Self> {
+        let AgentOptions { machine, kafka, globs, state, agent_id, machine_id } = options;
+        let directories = Directories::new(&globs).context("read the paths of the logs")?;
+        let to_loop = wake.clone();
+        let send = move |message| {
+            // The loop ends before its senders only when the process does.
+            let _ = to_loop.send(message);
+        };
+        let stop = send.clone();
+        interrupt::on_signal(move || stop(Wake::Stop)).context("listen to signals")?;
+        let hints = send.clone();
+        let watch = Watch::new(move || hints(Wake::Hints));
+        let edge =
+            Edge::spawn(kafka, move |reply| send(Wake::Kafka(reply))).context("start the Kafka thread")?;
+        Ok(Self {
+            stop_deadline: Duration::from_millis(machine.delivery.stop_deadline_ms),
+            machine: Machine::new(machine),
+            clock: Clock::start(),
+            files: Files::default(),
+            directories,
+            watch,
+            edge,
+            state,
+            agent_id,
+            machine_id,
+            state_in_trouble: false,
+            told: HashMap::new(),
+            pending: VecDeque::new(),
+        })
+    }
+
+    fn follow(mut self, woken: &Receiver<Wake>) -> Exit {
+        self.step(Input::Tick);
+        loop {
+            while let Some(action) = self.pending.pop_front() {
+                if let Some(exit) = self.carry_out(action) {
+                    return exit;
+                }
+                // Reads follow each other as long as there is something to read; nobody waits behind them.
+                while let Ok(wake) = woken.try_recv() {
+                    self.wake(wake);
+                }
+            }
+            match woken.recv_timeout(self.patience()) {
+                Ok(wake) => self.wake(wake),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.look_around(),
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        let mut actions = Vec::new();
+        self.machine.step(self.clock.now(), input, &mut actions);
+        self.pending.extend(actions);
+    }
+
+    fn patience(&self) -> Duration {
+        let wait = Duration::from_millis(self.machine.wake_at().since(self.clock.now()));
+        if self.watch.is_complete() { wait } else { wait.min(SWEEP_WITHOUT_HINTS) }
+    }
+
+    /// Nothing came in for as long as the machine was patient, or for as long as one may trust without hints.
+    fn look_around(&mut self) {
+        if self.machine.wake_at() > self.clock.now() && !self.watch.is_complete() {
+            self.step(Input::HintsLost);
+        } else {
+            self.step(Input::Tick);
+        }
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        match wake {
+            Wake::Kafka(reply) => {
+                failpoint::pass(point_after(&reply));
+                self.step(Input::Kafka(reply));
+            }
+            Wake::Hints => {
+                let pending = self.watch.take();
+                if pending.lost {
+                    self.step(Input::HintsLost);
+                }
+                for path in pending.paths {
+                    self.step(Input::Hint(SharedPath::from(path)));
+                }
+            }
+            Wake::Stop => {
+                tracing::info!("stopping: committing what was read");
+                self.edge.stop_by(clock::now() + self.stop_deadline);
+                self.step(Input::Stop);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) -> Option<Exit> {
+        match action {
+            Action::Sweep => {
+                let listings = self.directories.find().iter().map(|directory| self.list(directory)).collect();
+                self.step(Input::Listed(listings));
+            }
+            Action::List(directory) => {
+                let listing = self.list(&directory);
+                self.step(Input::Listed(vec![listing]));
+            }
+            Action::Open(file, path, ask) => {
+                let opened = self.files.open(file, &path, &ask);
+                self.step(Input::Opened(file, opened));
+            }
+            Action::Read { file, position, length, before } => {
+                let mut actions = Vec::new();
+                let read = self.files.read(file, position, length, before);
+                self.machine.step(self.clock.now(), Input::Read(file, read), &mut actions);
+                self.pending.extend(actions);
+            }
+            Action::Close(file) => self.files.close(file),
+            Action::Persist(snapshot) => self.persist(snapshot),
+            Action::Kafka(command) => {
+                if matches!(command, Command::Commit) {
+                    failpoint::pass("before_commit");
+                }
+                self.edge.send(command);
+            }
+            Action::Say(notice) => self.tell(&notice),
+            Action::Exit(exit) => return Some(exit),
+        }
+        None
+    }
+
+    fn list(&mut self, directory: &SharedPath) -> crate::pipeline::action::Listing {
+        // Watched before it is listed: what appears in between is hinted at.
+        self.watch.ensure(directory);
+        files::list(directory)
+    }
+
+    fn persist(&mut self, snapshot: Snapshot) {
+        failpoint::pass("before_persist");
+        let (agent_id, machine) = (self.agent_id.clone(), self.machine_id.clone());
+        let saved = Saved { agent_id, machine, written_at_ms: clock::unix_milliseconds(), snapshot };
+        match self.state.save(&saved) {
+            Ok(()) if self.state_in_trouble => {
+                self.state_in_trouble = false;
+                tracing::info!("the local state can be written again");
+            }
+            Ok(()) => {}
+            Err(error) if !self.state_in_trouble => {
+                self.state_in_trouble = true;
+                tracing::error!(
+                    "cannot write the local state ({error}); free the disk. Kafka holds the positions as well in exactly_once"
+                );
+            }
+            Err(_) => {}
+        }
+        failpoint::pass("after_persist");
+    }
+
+    /// Tells the operator; of a flood of one kind only the beginning, and how many there were.
+    fn tell(&mut self, notice: &Notice) {
+        if matches!(notice, Notice::Rotated { .. }) {
+            failpoint::pass("after_rename_seen");
+        }
+        let now = self.clock.now();
+        let told = self.told.entry(std::mem::discriminant(notice)).or_insert(Told { since: now, count: 0 });
+        if now.since(told.since) >= NOTICE_WINDOW_MS {
+            if told.count > NOTICES_MAX {
+                tracing::warn!("{} more messages like the next one were held back", told.count - NOTICES_MAX);
+            }
+            *told = Told { since: now, count: 0 };
+        }
+        told.count += 1;
+        if told.count > NOTICES_MAX {
+            return;
+        }
+        match notice.level() {
+            Level::Info => tracing::info!("{notice}"),
+            Level::Warning => tracing::warn!("{notice}"),
+            Level::Error => tracing::error!("{notice}"),
+        }
+    }
+}
+
+/// The failpoint that lies behind a reply.
+fn point_after(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Connected { .. } => "after_init",
+        Reply::Fetched(_) => "after_fetch",
+        Reply::Began => "after_begin",
+        Reply::Produced(_) => "after_produce",
+        Reply::Flushed { .. } => "after_flush",
+        Reply::OffsetsSent => "after_send_offsets",
+        Reply::Committed { .. } => "after_commit",
+        Reply::Aborted => "after_abort",
+        Reply::Disconnected => "after_disconnect",
+        Reply::Failed(_) => "after_failure",
+    }
+}

@@ -1,0 +1,178 @@
+//! What may be typed. The help texts here are the reference that a person sees first.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Where the packages put the configuration.
+pub const CONFIG_DEFAULT: &str = "/etc/viewtail/agent.yaml";
+
+const EXAMPLES: &str = "\
+Examples:
+  viewtail demo                      see the whole job in half a minute, nothing needed
+  viewtail check                     is the configuration right, do logs, broker and topic fit it?
+  viewtail run                       follow the logs and deliver
+  viewtail verify                    prove from the topic that no line is missing or doubled
+
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 75 try again later (Kafka does not answer),
+77 permission denied, 78 wrong configuration.";
+
+/// viewtail and what was typed behind it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "viewtail",
+    version,
+    about = "Tails web access logs and delivers every line to Kafka exactly once",
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub struct Global {
+    /// Configuration file [default: /etc/viewtail/agent.yaml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to colour: NO_COLOR is honoured in `auto`
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Follow the logs and deliver every line, until SIGTERM or Ctrl-C
+    Run,
+    /// Test configuration, logs, broker and topic, and say how to fix what is wrong
+    ///
+    /// Like `nginx -t`: reads the configuration, tries the log formats on the last lines of the real logs, and asks the
+    /// broker whether the topic is there and transactions are allowed. Changes nothing.
+    Check,
+    /// Show the events of a log as they would be produced; touches nothing
+    Preview(PreviewArguments),
+    /// Show files, how far they are delivered, and whether Kafka answers
+    Status,
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Prove from the topic that no line is missing or doubled
+    Verify(VerifyArguments),
+    /// Show the whole job on this machine, ending by itself with the totals checked
+    Demo(DemoArguments),
+}
+
+/// `viewtail config ...`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the configuration with every default filled in and secrets masked
+    Show,
+}
+
+/// `viewtail preview ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Prints one event per line as JSON, exactly the bytes of the record. Without FILE: the last 10 lines
+of each configured log. The id of an event carries the stream 0000000000000000, because a stream
+gets its name from `viewtail run`.
+
+Examples:
+  viewtail preview                                        the configured logs
+  viewtail preview access.log --format combined           without any configuration
+  tail -f access.log | viewtail preview - --format main --site blog.example.com")]
+pub struct PreviewArguments {
+    /// Log file, `-` for stdin
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Log format: combined, main, or an nginx log_format string [default: that of the configured log]
+    #[arg(long, value_name = "FORMAT", requires = "file")]
+    pub format: Option<String>,
+    /// Site of the events [default: that of the configured log, or the host of the line]
+    #[arg(long, value_name = "NAME", requires = "file")]
+    pub site: Option<String>,
+}
+
+/// `viewtail verify ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Reads the topic from its beginning to its present end as a read_committed consumer does, without
+joining a group or storing offsets. Every event says where its line stands in its log, so that a
+missing line is a gap and a repeated one is seen. Exit 0: nothing missing, nothing doubled, all in
+order. Exit 1: something is. A gap that the agent or the topic's retention explains is listed and
+does not count as missing.
+
+Examples:
+  viewtail verify
+  viewtail verify --brokers localhost:9092 --topic page-views
+  viewtail verify --against /var/log/nginx/access.log*     also compare with the logs on disk")]
+pub struct VerifyArguments {
+    /// Brokers to ask [default: kafka.brokers of the configuration]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub brokers: Vec<String>,
+    /// Topic to read, may be repeated [default: kafka.topic of the configuration]
+    #[arg(long, value_name = "NAME")]
+    pub topic: Vec<String>,
+    /// Logs still on disk that must be in the topic as far as they are committed
+    #[arg(long, value_name = "FILES", num_args = 1..)]
+    pub against: Vec<PathBuf>,
+}
+
+/// `viewtail demo ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The real agent runs as a child process, follows a log that is written and rotated live, and is
+restarted on the way; the topic is read back and counted. Everything happens in a temporary
+directory and is gone afterwards. The embedded broker shows the job but cannot prove exactly-once;
+with --brokers and --kill a real one does: it gets a new topic viewtail-demo-... that stays behind.
+
+Examples:
+  viewtail demo
+  viewtail demo --brokers localhost:9092 --kill")]
+pub struct DemoArguments {
+    /// Use this broker instead of the embedded one
+    #[arg(long, value_name = "HOST:PORT", requires = "kill")]
+    pub brokers: Option<String>,
+    /// Kill the agent with SIGKILL every few seconds
+    #[arg(long, requires = "brokers")]
+    pub kill: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_tree_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_the_default_configuration() {
+        let help = Arguments::command().render_help().to_string();
+        assert!(help.contains(CONFIG_DEFAULT), "{help}");
+    }
+}

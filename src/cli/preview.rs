@@ -1,0 +1,268 @@
+//! `viewtail preview`: the events of a log, exactly as they would be produced.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::arguments::PreviewArguments;
+use super::settings::{self, LogSource};
+use super::{Context, Exit, Failure, Settings};
+use crate::event::{Encoder, Place, StreamId};
+use crate::io::{table, terminal};
+
+/// Lines of each configured log that are shown without FILE.
+const TAIL_LINES: usize = 10;
+
+/// Bytes of a line that are kept: the default of `max_line_size`.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Block in which the end of a log is searched for lines.
+const TAIL_BLOCK_BYTES: u64 = 64 * 1024;
+
+/// Prints the events.
+pub fn run(context: &Context, arguments: &PreviewArguments) -> anyhow::Result<Exit> {
+    let mut preview =
+        Preview { output: BufWriter::new(std::io::stdout().lock()), summary: Summary::default() };
+    match arguments.file.as_deref() {
+        None => preview_configured(context, &mut preview)?,
+        Some(path) => preview_file(context, arguments, path, &mut preview)?,
+    }
+    preview.output.flush().context("write the events")?;
+    context.say(&preview.summary.text());
+    Ok(Exit::Ok)
+}
+
+/// The last lines of each configured log.
+fn preview_configured(context: &Context, preview: &mut Preview<impl Write>) -> anyhow::Result<()> {
+    let settings = Settings::load(context.config())?;
+    for log in &settings.logs {
+        for path in &log.files {
+            let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+            let start =
+                tail_start(&mut file, TAIL_LINES).with_context(|| format!("read {}", path.display()))?;
+            file.seek(SeekFrom::Start(start)).with_context(|| format!("read {}", path.display()))?;
+            context.say(&format!("viewtail: {}", terminal::escape(&path.to_string_lossy())));
+            preview.lines(BufReader::new(file), start, &mut Encoder::new(log.encoder.clone()))?;
+        }
+    }
+    if settings.logs.iter().all(|log| log.files.is_empty()) {
+        let config = context.config().display();
+        let text = format!("{config}: no file matches `paths`; name a FILE, or correct the paths");
+        return Err(Failure::new(Exit::Runtime, text).into());
+    }
+    Ok(())
+}
+
+/// All lines of one file, or of stdin.
+fn preview_file(
+    context: &Context,
+    arguments: &PreviewArguments,
+    path: &Path,
+    preview: &mut Preview<impl Write>,
+) -> anyhow::Result<()> {
+    let mut encoder = Encoder::new(source(context, arguments, path)?.encoder);
+    if path == Path::new("-") {
+        return preview.lines(BufReader::new(std::io::stdin().lock()), 0, &mut encoder);
+    }
+    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+    preview.lines(BufReader::new(file), 0, &mut encoder)
+}
+
+/// How the lines of FILE become events: as the options say, else as the configured log that has it, else as the first one.
+fn source(context: &Context, arguments: &PreviewArguments, path: &Path) -> anyhow::Result<LogSource> {
+    let Some(format) = &arguments.format else {
+        let mut logs = Settings::load(context.config())?.logs;
+        let index = logs.iter().position(|log| log.files.iter().any(|file| file == path)).unwrap_or(0);
+        if index >= logs.len() {
+            let config = context.config().display();
+            return Err(
+                Failure::new(Exit::Configuration, format!("{config}: it has no `logs:`; add one")).into()
+            );
+        }
+        let mut log = logs.swap_remove(index);
+        if let Some(site) = &arguments.site {
+            log.encoder.site = crate::event::Site::Fixed(site.clone());
+        }
+        return Ok(log);
+    };
+    Ok(LogSource {
+        files: Vec::new(),
+        encoder: settings::encoder_options(format, arguments.site.as_deref())?,
+    })
+}
+
+/// Where events go, and what was seen.
+struct Preview<W> {
+    output: W,
+    summary: Summary,
+}
+
+impl<W: Write> Preview<W> {
+    /// Prints the event of every line; the first one stands at `position`.
+    fn lines<R: Read>(
+        &mut self,
+        mut input: BufReader<R>,
+        position: u64,
+        encoder: &mut Encoder,
+    ) -> anyhow::Result<()> {
+        let (mut line, mut event, mut position) = (Vec::new(), Vec::new(), position);
+        loop {
+            line.clear();
+            let span = read_line(&mut input, &mut line).context("read the log")?;
+            if span.size == 0 {
+                return Ok(());
+            }
+            let place = Place {
+                stream: StreamId(0),
+                position,
+                line_size: span.size,
+                skipped: None,
+                partial: !span.is_terminated,
+                truncated: span.is_truncated,
+            };
+            event.clear();
+            let encoded = encoder.encode(&line, &place, &mut event);
+            event.push(b'\n');
+            self.output.write_all(&event).context("write the events")?;
+            self.summary.lines += 1;
+            self.summary.parsed += u64::from(encoded.parsed);
+            position += span.size;
+            // Behind a pipe that still runs, an event is shown as soon as its line is there.
+            if input.buffer().is_empty() {
+                self.output.flush().context("write the events")?;
+            }
+        }
+    }
+}
+
+/// What the summary says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Summary {
+    lines: u64,
+    parsed: u64,
+}
+
+impl Summary {
+    fn text(self) -> String {
+        let (lines, parsed) = (table::count(self.lines, "line"), table::number(self.parsed));
+        format!("viewtail: {lines}: {parsed} parsed, {} malformed", table::number(self.lines - self.parsed))
+    }
+}
+
+/// What was read of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct LineSpan {
+    /// With the terminator; 0 at the end of the input.
+    size: u64,
+    is_terminated: bool,
+    is_truncated: bool,
+}
+
+/// Reads one line without its terminator into `line`, keeping at most [`LINE_BYTES_MAX`].
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<LineSpan> {
+    let mut span = LineSpan::default();
+    while !span.is_terminated {
+        let block = input.fill_buf()?;
+        if block.is_empty() {
+            break;
+        }
+        let newline = memchr::memchr(b'\n', block);
+        let (content, used) = newline.map_or((block, block.len()), |at| (&block[..at], at + 1));
+        let room = LINE_BYTES_MAX - line.len();
+        line.extend_from_slice(&content[..content.len().min(room)]);
+        span.is_truncated |= content.len() > room;
+        span.is_terminated = newline.is_some();
+        span.size += used as u64;
+        input.consume(used);
+    }
+    if span.is_terminated && !span.is_truncated && line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(span)
+}
+
+/// Where the last `lines` lines of a file start.
+fn tail_start(file: &mut File, lines: usize) -> std::io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut wanted = lines;
+    let mut is_at_end = true;
+    let mut block = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(TAIL_BLOCK_BYTES);
+        file.seek(SeekFrom::Start(start))?;
+        block.clear();
+        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
+        for at in memchr::memrchr_iter(b'\n', &block) {
+            // The terminator of the very last line starts no line.
+            let is_last = is_at_end && at + 1 == block.len();
+            is_at_end = false;
+            if is_last {
+                continue;
+            }
+            wanted -= 1;
+            if wanted == 0 {
+                return Ok(start + at as u64 + 1);
+            }
+        }
+        is_at_end = false;
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(bytes: &[u8]) -> Vec<(Vec<u8>, LineSpan)> {
+        let mut input = BufReader::with_capacity(3, bytes);
+        let mut found = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            let span = read_line(&mut input, &mut line).unwrap();
+            if span.size == 0 {
+                return found;
+            }
+            found.push((line, span));
+        }
+    }
+
+    #[test]
+    fn a_terminator_belongs_to_the_size_alone() {
+        let span = |size, is_terminated| LineSpan { size, is_terminated, is_truncated: false };
+        let expected = vec![
+            (b"one".to_vec(), span(4, true)),
+            (b"two".to_vec(), span(5, true)),
+            (b"".to_vec(), span(1, true)),
+            (b"end\r".to_vec(), span(4, false)),
+        ];
+        assert_eq!(lines(b"one\ntwo\r\n\nend\r"), expected);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_and_counted() {
+        let mut bytes = vec![b'x'; LINE_BYTES_MAX + 10];
+        bytes.extend_from_slice(b"\nnext\n");
+        let found = lines(&bytes);
+        assert_eq!(found[0].0.len(), LINE_BYTES_MAX);
+        assert_eq!((found[0].1.size, found[0].1.is_truncated), (LINE_BYTES_MAX as u64 + 11, true));
+        assert_eq!(found[1].0, b"next");
+    }
+
+    #[test]
+    fn the_tail_starts_at_a_line() {
+        let mut file = tempfile::tempfile().unwrap();
+        assert_eq!(tail_start(&mut file, 2).unwrap(), 0);
+        file.write_all(b"one\ntwo\nthree\n").unwrap();
+        assert_eq!(tail_start(&mut file, 2).unwrap(), 4);
+        assert_eq!(tail_start(&mut file, 3).unwrap(), 0);
+        assert_eq!(tail_start(&mut file, 9).unwrap(), 0);
+        file.write_all(b"unfinished").unwrap();
+        assert_eq!(tail_start(&mut file, 1).unwrap(), 14);
+        let long = vec![b'x'; 200_000];
+        file.write_all(&long).unwrap();
+        assert_eq!(tail_start(&mut file, 2).unwrap(), 8);
+    }
+}

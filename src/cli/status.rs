@@ -1,0 +1,330 @@
+//! `viewtail status`: how far each file is delivered, from the local state and the files themselves.
+
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::context::Output;
+use super::{Context, Exit, FileView, Settings, StateView};
+use crate::event::{Encoder, Place};
+use crate::io::kafka::topic;
+use crate::io::table::{self, Align, GREEN, RED, RESET, YELLOW};
+use crate::io::{clock, terminal};
+
+/// How long Kafka may take to answer: a person waits for the table.
+const PROBE_WAIT: Duration = Duration::from_secs(3);
+
+/// Bytes that are read to find the time of the first line that waits; the longest line that nginx writes with its
+/// default buffers fits.
+const FIRST_LINE_BYTES: usize = 32 * 1024;
+
+/// The documented JSON of `status --json`.
+#[derive(Clone, Debug, Serialize)]
+struct Status {
+    agent: AgentStatus,
+    kafka: KafkaStatus,
+    files: Vec<FileStatus>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct AgentStatus {
+    id: String,
+    state_dir: String,
+    pid: Option<i32>,
+    sequence: Option<u64>,
+    last_commit_seconds: Option<i64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct KafkaStatus {
+    brokers: String,
+    topics: Vec<String>,
+    reachable: bool,
+    error: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct FileStatus {
+    path: String,
+    stream: Option<String>,
+    size: Option<u64>,
+    position: u64,
+    committed: u64,
+    lag_bytes: Option<u64>,
+    lag_seconds: Option<u64>,
+    state: State,
+}
+
+/// What a file is to the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// Everything in it is in Kafka.
+    Current,
+    /// Something waits.
+    Behind,
+    /// It is configured, and the agent has not begun with it.
+    New,
+    /// Its path is gone, or is another file now.
+    Moved,
+}
+
+/// Prints the status.
+pub fn run(context: &Context) -> anyhow::Result<Exit> {
+    let settings = Settings::load(context.config())?;
+    let state = StateView::read(&settings.state_dir)?;
+    let status = Status {
+        agent: agent_status(&settings, state.as_ref()),
+        kafka: kafka_status(&settings),
+        files: file_statuses(&settings, state.as_ref()),
+    };
+    let mut stdout = anstream::stdout().lock();
+    match context.output {
+        Output::Json => {
+            writeln!(stdout, "{}", serde_json::to_string(&status).context("write the status as JSON")?)?;
+        }
+        Output::Text => write!(stdout, "{}", text(&status))?,
+    }
+    stdout.flush()?;
+    Ok(Exit::Ok)
+}
+
+fn agent_status(settings: &Settings, state: Option<&StateView>) -> AgentStatus {
+    let committed_at_ms = state.and_then(|state| state.committed_at_ms);
+    AgentStatus {
+        id: settings.agent_id.clone(),
+        state_dir: settings.state_dir.to_string_lossy().into_owned(),
+        pid: state.and_then(|state| state.running_pid),
+        sequence: state.map(|state| state.sequence),
+        last_commit_seconds: committed_at_ms.map(|at| (wall_ms() - at).max(0) / 1000),
+    }
+}
+
+fn kafka_status(settings: &Settings) -> KafkaStatus {
+    let probe = |topic: &String| topic::probe(&settings.properties, topic, PROBE_WAIT);
+    // The first failure says it all: the others would only add their waits.
+    let error = settings.topics.iter().find_map(|topic| probe(topic).err());
+    KafkaStatus {
+        brokers: settings.brokers().to_owned(),
+        topics: settings.topics.clone(),
+        reachable: !matches!(&error, Some(topic::ReadError::Unreachable { .. })),
+        error: error.map(|error| error.to_string()),
+    }
+}
+
+fn file_statuses(settings: &Settings, state: Option<&StateView>) -> Vec<FileStatus> {
+    let known = state.map(|state| state.files.as_slice()).unwrap_or_default();
+    let mut statuses: Vec<FileStatus> = known.iter().map(|file| known_file(settings, file)).collect();
+    for log in &settings.logs {
+        for path in &log.files {
+            let metadata = std::fs::metadata(path).ok();
+            let is_known = |metadata| state.is_some_and(|state| state.file_of(metadata).is_some());
+            if !metadata.as_ref().is_some_and(is_known) {
+                statuses.push(new_file(path, metadata.map(|metadata| metadata.len())));
+            }
+        }
+    }
+    statuses.sort_by(|left, right| left.path.cmp(&right.path));
+    statuses
+}
+
+fn known_file(settings: &Settings, file: &FileView) -> FileStatus {
+    let metadata = std::fs::metadata(&file.path).ok().filter(|metadata| metadata.ino() == file.tuple.inode);
+    let size = metadata.map(|metadata| metadata.len());
+    let lag_bytes = size.map(|size| size.saturating_sub(file.position));
+    FileStatus {
+        path: file.path.to_string_lossy().into_owned(),
+        stream: Some(file.stream.to_string()),
+        size,
+        position: file.position,
+        committed: file.position,
+        lag_bytes,
+        lag_seconds: match lag_bytes {
+            None => None,
+            Some(0) => Some(0),
+            Some(_) => first_line_age_seconds(settings, file),
+        },
+        state: match lag_bytes {
+            None => State::Moved,
+            Some(0) => State::Current,
+            Some(_) => State::Behind,
+        },
+    }
+}
+
+fn new_file(path: &Path, size: Option<u64>) -> FileStatus {
+    FileStatus {
+        path: path.to_string_lossy().into_owned(),
+        stream: None,
+        size,
+        position: 0,
+        committed: 0,
+        lag_bytes: size,
+        lag_seconds: None,
+        state: State::New,
+    }
+}
+
+/// The age of the first line that waits, by its own time; `None` where it has none or is not complete.
+fn first_line_age_seconds(settings: &Settings, file: &FileView) -> Option<u64> {
+    let log = settings.logs.iter().find(|log| log.files.contains(&file.path))?;
+    let mut block = vec![0; FIRST_LINE_BYTES];
+    let size = std::fs::File::open(&file.path).ok()?.read_at(&mut block, file.position).ok()?;
+    let end = memchr::memchr(b'\n', &block[..size])?;
+    let line = block[..end].strip_suffix(b"\r").unwrap_or(&block[..end]);
+    let place = Place {
+        stream: file.stream,
+        position: file.position,
+        line_size: end as u64 + 1,
+        skipped: None,
+        partial: false,
+        truncated: false,
+    };
+    let time_ms = Encoder::new(log.encoder.clone()).encode(line, &place, &mut Vec::new()).time_ms?;
+    u64::try_from((wall_ms() - time_ms).max(0) / 1000).ok()
+}
+
+/// Milliseconds since the epoch, comparable with the times of events.
+fn wall_ms() -> i64 {
+    i64::try_from(clock::unix_milliseconds()).unwrap_or(i64::MAX)
+}
+
+fn text(status: &Status) -> String {
+    let agent = &status.agent;
+    let mut text = match agent.pid {
+        Some(pid) => format!("agent  {} {GREEN}runs{RESET} (pid {pid})", terminal::escape(&agent.id)),
+        None => format!("agent  {} {YELLOW}does not run{RESET}", terminal::escape(&agent.id)),
+    };
+    match (agent.sequence, agent.last_commit_seconds) {
+        (None, _) => text.push_str(", has delivered nothing yet"),
+        (Some(sequence), None) => {
+            text.push_str(&format!(", {} committed", table::count(sequence, "transaction")));
+        }
+        (Some(sequence), Some(seconds)) => {
+            let transactions = table::count(sequence, "transaction");
+            text.push_str(&format!(
+                ", {transactions} committed, the last one {} ago",
+                duration(seconds.unsigned_abs())
+            ));
+        }
+    }
+    text.push_str(&format!("\nstate  {}\n", terminal::escape(&agent.state_dir)));
+    text.push_str(&kafka_text(&status.kafka));
+    text.push('\n');
+    text.push_str(&files_text(&status.files));
+    text
+}
+
+fn kafka_text(kafka: &KafkaStatus) -> String {
+    let (brokers, topics) = (terminal::escape(&kafka.brokers), kafka.topics.join(", "));
+    match &kafka.error {
+        None => format!("kafka  {brokers}, topic {} {GREEN}answers{RESET}\n", terminal::escape(&topics)),
+        Some(error) => format!("kafka  {RED}{}{RESET}\n", terminal::escape(error)),
+    }
+}
+
+fn files_text(files: &[FileStatus]) -> String {
+    if files.is_empty() {
+        return format!("{YELLOW}No file matches the configured paths.{RESET}\n");
+    }
+    let dash = || "-".to_owned();
+    let row = |file: &FileStatus| {
+        let state = match file.state {
+            State::Current => "current",
+            State::Behind => "behind",
+            State::New => "new",
+            State::Moved => "moved or gone",
+        };
+        vec![
+            terminal::escape(&file.path).into_owned(),
+            state.to_owned(),
+            file.size.map_or_else(dash, table::size),
+            table::size(file.committed),
+            file.lag_bytes.map_or_else(dash, table::size),
+            file.lag_seconds.map_or_else(dash, duration),
+        ]
+    };
+    let rows: Vec<Vec<String>> = files.iter().map(row).collect();
+    let heading = [
+        ("file", Align::Left),
+        ("state", Align::Left),
+        ("size", Align::Right),
+        ("committed", Align::Right),
+        ("waiting", Align::Right),
+        ("since", Align::Right),
+    ];
+    table::table(&heading, &rows)
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        let file = FileStatus {
+            path: "/var/log/\u{1b}.log".into(),
+            stream: Some("00000000000000aa".into()),
+            size: Some(2048),
+            position: 1024,
+            committed: 1024,
+            lag_bytes: Some(1024),
+            lag_seconds: Some(7),
+            state: State::Behind,
+        };
+        Status {
+            agent: AgentStatus {
+                id: "web-1".into(),
+                state_dir: "/var/lib/viewtail".into(),
+                pid: None,
+                sequence: Some(2),
+                last_commit_seconds: Some(180),
+            },
+            kafka: KafkaStatus {
+                brokers: "b:9092".into(),
+                topics: vec!["t".into()],
+                reachable: true,
+                error: None,
+            },
+            files: vec![file],
+        }
+    }
+
+    #[test]
+    fn the_json_is_the_documented_one() {
+        let expected = concat!(
+            r#"{"agent":{"id":"web-1","state_dir":"/var/lib/viewtail","pid":null,"sequence":2,"last_commit_seconds":180},"#,
+            r#""kafka":{"brokers":"b:9092","topics":["t"],"reachable":true,"error":null},"#,
+            r#""files":[{"path":"/var/log/\u001b.log","stream":"00000000000000aa","size":2048,"position":1024,"#,
+            r#""committed":1024,"lag_bytes":1024,"lag_seconds":7,"state":"behind"}]}"#
+        );
+        assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_person_sees_the_same() {
+        let text = anstream::adapter::strip_str(&text(&status())).to_string();
+        let expected = "\
+agent  web-1 does not run, 2 transactions committed, the last one 3 min ago
+state  /var/lib/viewtail
+kafka  b:9092, topic t answers
+
+file               state      size  committed  waiting  since
+/var/log/\\x1B.log  behind  2.0 KiB    1.0 KiB  1.0 KiB    7 s
+";
+        assert_eq!(text, expected);
+    }
+}

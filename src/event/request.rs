@@ -1,0 +1,72 @@
+//! What a line says was asked for, from whichever variables its format has.
+
+use crate::format::request::{Request, Target, is_method};
+use crate::format::{Field, Fields};
+
+/// Digits and points of a version; nginx writes at most `HTTP/` and eight bytes that make sense.
+const VERSION_BYTES_MAX: usize = 8;
+
+/// What `$uri` holds decoded, and a path must hold encoded.
+const RESERVED_OF_URI: &[u8] = b"%?# ";
+
+/// A request as far as the log shows it: each part may be missing in the format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked<'a> {
+    pub(super) method: Option<&'a [u8]>,
+    target: Option<Target<'a>>,
+    protocol_version: Option<&'a [u8]>,
+    /// Bytes that the path's percent form must not hold as they are.
+    pub(super) reserved: &'static [u8],
+}
+
+impl<'a> Asked<'a> {
+    /// The request of a line, `None` if what the line shows is none. Without any variable that holds a request, every
+    /// part is missing and nothing is malformed.
+    pub(super) fn of(fields: &Fields<'a>, scratch: &'a mut Vec<u8>) -> Option<Self> {
+        if fields.has(Field::Request) {
+            let request = Request::split(fields.get(Field::Request)?.decode(scratch))?;
+            let Request { method, target, version } = request;
+            let protocol_version = version.or_else(|| logged_version(fields));
+            return Some(Self {
+                method: Some(method),
+                target: Some(target),
+                protocol_version,
+                reserved: b"",
+            });
+        }
+        let mut asked = Self { protocol_version: logged_version(fields), ..Self::default() };
+        if fields.has(Field::RequestMethod) {
+            asked.method = Some(fields.get(Field::RequestMethod)?.text()).filter(|method| is_method(method));
+            asked.method?;
+        }
+        if fields.has(Field::RequestUri) {
+            asked.target = Some(Target::split(fields.get(Field::RequestUri)?.decode(scratch))?);
+        } else if fields.has(Field::Uri) {
+            let path = fields.get(Field::Uri)?.decode(scratch);
+            asked.target = Some(Target { authority: None, path });
+            asked.reserved = RESERVED_OF_URI;
+        }
+        Some(asked)
+    }
+
+    pub(super) fn path(&self) -> Option<&'a [u8]> {
+        self.target.map(|target| target.path)
+    }
+
+    /// The host that an absolute target names.
+    pub(super) fn authority(&self) -> Option<&'a [u8]> {
+        self.target.and_then(|target| target.authority)
+    }
+
+    /// The protocol's version, if it looks like one.
+    pub(super) fn version(&self) -> Option<&'a [u8]> {
+        self.protocol_version.filter(|version| {
+            (1..=VERSION_BYTES_MAX).contains(&version.len())
+                && version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        })
+    }
+}
+
+fn logged_version<'a>(fields: &Fields<'a>) -> Option<&'a [u8]> {
+    fields.get(Field::ServerProtocol)?.text().strip_prefix(b"HTTP/")
+}

@@ -1,0 +1,403 @@
+//! Directories and files as the machine wants them looked at: by descriptor, without blocking, without symbolic links.
+//!
+//! A path is used once, to open; everything else is asked of the descriptor. Nothing is ever written.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::io::Errno;
+
+use crate::pipeline::action::{
+    Ask, Boundary, Chunk, FileError, FileId, FileKind, FileSeen, Listing, Opened, SharedPath, Stat,
+};
+use crate::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX, Tuple, marker_length};
+
+/// `**` goes down so many directories at most, so that a loop of mounts ends.
+const DEPTH_MAX: usize = 16;
+
+/// Pieces in which a file is searched backwards for its last newline.
+const BACKWARD_BYTES: usize = 64 * 1024;
+
+/// The descriptors that the machine holds, and one buffer for all that is read from them.
+#[derive(Debug, Default)]
+pub struct Files {
+    open: HashMap<FileId, OwnedFd>,
+    data: Vec<u8>,
+    before: Vec<u8>,
+}
+
+impl Files {
+    /// Opens a regular file and looks at it.
+    ///
+    /// # Errors
+    /// It cannot be opened or read, or is not a regular file; nothing stays open then.
+    pub fn open(&mut self, id: FileId, path: &Path, ask: &Ask) -> Result<Opened, FileError> {
+        let file = open_regular(path).map_err(error_of)?;
+        let (kind, stat) = stat_of(file.as_fd()).map_err(error_of)?;
+        if kind != FileKind::Regular {
+            return Err(FileError::NotRegular);
+        }
+        let head = read_up_to(file.as_fd(), 0, HEAD_BYTES_MAX)?;
+        let markers = ask.markers.iter().map(|position| marker(file.as_fd(), *position, stat.size));
+        let markers = markers.collect::<Result<_, _>>()?;
+        let boundary = if ask.boundary { Some(last_boundary(file.as_fd(), stat.size)?) } else { None };
+        self.open.insert(id, file);
+        Ok(Opened { stat, head, markers, boundary })
+    }
+
+    /// Reads from a position; the bytes before it and the status are taken afterwards, as proof of what was read.
+    ///
+    /// # Errors
+    /// The descriptor cannot be read.
+    pub fn read(
+        &mut self,
+        id: FileId,
+        position: u64,
+        length: usize,
+        before: usize,
+    ) -> Result<Chunk<'_>, FileError> {
+        let file = self.open.get(&id).ok_or(FileError::Unknown)?.as_fd();
+        fill(file, position, length, &mut self.data)?;
+        fill(file, position - before as u64, before, &mut self.before)?;
+        let (_, stat) = stat_of(file).map_err(error_of)?;
+        Ok(Chunk { data: &self.data, before: &self.before, stat })
+    }
+
+    /// Closes a descriptor.
+    pub fn close(&mut self, id: FileId) {
+        self.open.remove(&id);
+    }
+}
+
+/// Lists one directory with the status of everything in it that is not a directory.
+#[must_use]
+pub fn list(directory: &SharedPath) -> Listing {
+    let files = match files_of(directory) {
+        Ok(files) => Ok(files),
+        Err(Errno::NOENT) => Ok(Vec::new()),
+        Err(error) => Err(error_of(error)),
+    };
+    Listing { directory: directory.clone(), files }
+}
+
+fn files_of(directory: &Path) -> Result<Vec<FileSeen>, Errno> {
+    let handle = open_directory(directory)?;
+    let mut files = Vec::new();
+    for entry in Dir::read_from(&handle)? {
+        let entry = entry?;
+        if matches!(entry.file_type(), FileType::Directory)
+            || matches!(entry.file_name().to_bytes(), b"." | b"..")
+        {
+            continue;
+        }
+        let status = rustix::fs::statx(&handle, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW, statx_flags());
+        match status {
+            Ok(status) => {
+                let path = SharedPath::from(directory.join(OsStr::from_bytes(entry.file_name().to_bytes())));
+                files.push(FileSeen { path, kind: kind_of(&status), stat: convert(&status) });
+            }
+            // It went away between the two calls: the next listing will not have it either.
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
+
+fn open_directory(directory: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, directory, flags, Mode::empty())
+}
+
+/// Opens the last component relative to its directory, so that nobody who may write there can send us elsewhere by a
+/// symbolic link; a FIFO does not block.
+fn open_regular(path: &Path) -> Result<OwnedFd, Errno> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ISDIR) };
+    let directory = open_directory(parent)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    match rustix::fs::openat2(&directory, name, flags, Mode::empty(), resolve) {
+        // Kernels before 5.6, and sandboxes that do not know the call.
+        Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(&directory, name, flags, Mode::empty()),
+        result => result,
+    }
+}
+
+fn statx_flags() -> StatxFlags {
+    StatxFlags::BASIC_STATS | StatxFlags::BTIME
+}
+
+fn stat_of(file: BorrowedFd<'_>) -> Result<(FileKind, Stat), Errno> {
+    let status = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, statx_flags())?;
+    Ok((kind_of(&status), convert(&status)))
+}
+
+fn kind_of(status: &Statx) -> FileKind {
+    match FileType::from_raw_mode(status.stx_mode.into()) {
+        FileType::RegularFile => FileKind::Regular,
+        FileType::Directory
+        | FileType::Symlink
+        | FileType::Fifo
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => FileKind::Other,
+    }
+}
+
+fn convert(status: &Statx) -> Stat {
+    let nanoseconds = |seconds: i64, nanoseconds: u32| {
+        seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds))
+    };
+    let has_birth = status.stx_mask & StatxFlags::BTIME.bits() != 0;
+    let birth_ns = has_birth.then(|| nanoseconds(status.stx_btime.tv_sec, status.stx_btime.tv_nsec));
+    let device = rustix::fs::makedev(status.stx_dev_major, status.stx_dev_minor);
+    Stat {
+        tuple: Tuple { device, inode: status.stx_ino, birth_ns },
+        size: status.stx_size,
+        modified_ns: nanoseconds(status.stx_mtime.tv_sec, status.stx_mtime.tv_nsec),
+        links: status.stx_nlink.into(),
+    }
+}
+
+/// The bytes before a position, `None` if the file is shorter.
+fn marker(file: BorrowedFd<'_>, position: u64, size: u64) -> Result<Option<Vec<u8>>, FileError> {
+    if position > size {
+        return Ok(None);
+    }
+    let length = marker_length(position);
+    let bytes = read_up_to(file, position - length as u64, length)?;
+    Ok((bytes.len() == length).then_some(bytes))
+}
+
+/// The position behind the last newline of the first `size` bytes.
+fn last_boundary(file: BorrowedFd<'_>, size: u64) -> Result<Boundary, FileError> {
+    let mut end = size;
+    while end > 0 {
+        let start = end.saturating_sub(BACKWARD_BYTES as u64);
+        let length = usize::try_from(end - start).unwrap_or(BACKWARD_BYTES);
+        let bytes = read_up_to(file, start, length)?;
+        if let Some(newline) = memchr::memrchr(b'\n', &bytes) {
+            let position = start + newline as u64 + 1;
+            let length = marker_length(position);
+            let before = read_up_to(file, position - length as u64, length)?;
+            return Ok(Boundary { position, before });
+        }
+        end = start;
+    }
+    Ok(Boundary { position: 0, before: Vec::new() })
+}
+
+fn read_up_to(file: BorrowedFd<'_>, position: u64, length: usize) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    fill(file, position, length, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads until the length or the end of the file is reached. The buffer keeps its memory from call to call, but not
+/// that of an unusually long line.
+fn fill(file: BorrowedFd<'_>, position: u64, length: usize, bytes: &mut Vec<u8>) -> Result<(), FileError> {
+    let usual = crate::pipeline::line::READ_BYTES + MARKER_BYTES_MAX;
+    if bytes.capacity() > usual && length <= usual {
+        *bytes = Vec::new();
+    }
+    bytes.resize(length, 0);
+    let mut filled = 0;
+    while filled < length {
+        match rustix::io::pread(file, &mut bytes[filled..], position + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error_of(error)),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(())
+}
+
+fn error_of(error: Errno) -> FileError {
+    match error {
+        Errno::NOENT | Errno::NOTDIR => FileError::NotFound,
+        Errno::ACCESS | Errno::PERM => FileError::Permission,
+        Errno::MFILE | Errno::NFILE => FileError::TooManyFiles,
+        Errno::LOOP | Errno::XDEV | Errno::ISDIR | Errno::NXIO | Errno::NODEV => FileError::NotRegular,
+        _ => FileError::Unknown,
+    }
+}
+
+/// The directories in which a list of globs can match.
+#[derive(Debug)]
+pub struct Directories {
+    globs: Vec<Vec<Component>>,
+}
+
+#[derive(Debug)]
+enum Component {
+    Name(PathBuf),
+    Glob(GlobMatcher),
+    AnyDepth,
+}
+
+impl Directories {
+    /// Takes absolute globs apart.
+    ///
+    /// # Errors
+    /// The first glob that is not one.
+    pub fn new(globs: &[String]) -> Result<Self, globset::Error> {
+        Ok(Self { globs: globs.iter().map(|glob| components(glob)).collect::<Result<_, _>>()? })
+    }
+
+    /// Finds them on the disk as it is now. A directory that is named without a glob is among them even if it is missing.
+    #[must_use]
+    pub fn find(&self) -> Vec<SharedPath> {
+        let mut found = BTreeSet::new();
+        for glob in &self.globs {
+            descend(Path::new("/"), glob, &mut found, 0);
+        }
+        found.into_iter().map(SharedPath::from).collect()
+    }
+}
+
+fn components(glob: &str) -> Result<Vec<Component>, globset::Error> {
+    let directory = glob.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let parts = directory.split('/').filter(|part| !part.is_empty());
+    let component = |part: &str| match part {
+        "**" => Ok(Component::AnyDepth),
+        _ if part.contains(['*', '?', '[', '{', '\\']) => GlobBuilder::new(part)
+            .literal_separator(true)
+            .build()
+            .map(|glob| Component::Glob(glob.compile_matcher())),
+        _ => Ok(Component::Name(part.into())),
+    };
+    parts.map(component).collect()
+}
+
+fn descend(base: &Path, components: &[Component], found: &mut BTreeSet<PathBuf>, depth: usize) {
+    match components.split_first() {
+        None => {
+            found.insert(base.to_owned());
+        }
+        Some((Component::Name(name), rest)) => descend(&base.join(name), rest, found, depth),
+        Some((Component::Glob(glob), rest)) => {
+            for name in directories_of(base).into_iter().filter(|name| glob.is_match(name)) {
+                descend(&base.join(name), rest, found, depth);
+            }
+        }
+        Some((Component::AnyDepth, rest)) => {
+            descend(base, rest, found, depth);
+            if depth < DEPTH_MAX {
+                for name in directories_of(base) {
+                    descend(&base.join(name), components, found, depth + 1);
+                }
+            }
+        }
+    }
+}
+
+/// Names of the directories in a directory; none if it cannot be read, which listing it will tell.
+fn directories_of(base: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(base) else { return Vec::new() };
+    let directories =
+        entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories.map(|entry| entry.file_name().into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn scratch() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn listed(directory: &Path) -> Vec<(String, FileKind)> {
+        let files = list(&directory.into()).files.unwrap();
+        files
+            .iter()
+            .map(|file| (file.path.file_name().unwrap().to_str().unwrap().to_owned(), file.kind))
+            .collect()
+    }
+
+    #[test]
+    fn a_listing_tells_regular_files_from_others_and_leaves_directories_out() {
+        let scratch = scratch();
+        fs::write(scratch.path().join("access.log"), "x").unwrap();
+        fs::create_dir(scratch.path().join("old")).unwrap();
+        std::os::unix::fs::symlink("access.log", scratch.path().join("link")).unwrap();
+        let expected = [("access.log".to_owned(), FileKind::Regular), ("link".to_owned(), FileKind::Other)];
+        assert_eq!(listed(scratch.path()), expected);
+    }
+
+    #[test]
+    fn a_missing_directory_is_empty_and_an_unreadable_one_is_an_error() {
+        let scratch = scratch();
+        assert_eq!(list(&scratch.path().join("none").into()).files, Ok(Vec::new()));
+        fs::write(scratch.path().join("file"), "").unwrap();
+        let through_file = list(&scratch.path().join("file").into());
+        assert_eq!(through_file.files, Err(FileError::NotFound));
+    }
+
+    #[test]
+    fn symbolic_links_and_fifos_are_never_opened() {
+        let scratch = scratch();
+        let (file, link, fifo) =
+            (scratch.path().join("f"), scratch.path().join("l"), scratch.path().join("p"));
+        fs::write(&file, "secret").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        let mut files = Files::default();
+        assert_eq!(files.open(FileId(1), &link, &Ask::default()), Err(FileError::NotRegular));
+        assert_eq!(files.open(FileId(2), &fifo, &Ask::default()), Err(FileError::NotRegular));
+        assert!(files.open(FileId(3), &file, &Ask::default()).is_ok());
+    }
+
+    #[test]
+    fn opening_answers_what_was_asked() {
+        let scratch = scratch();
+        let path = scratch.path().join("access.log");
+        fs::write(&path, "one\ntwo\nthr").unwrap();
+        let ask = Ask { markers: vec![0, 4, 99], boundary: true };
+        let opened = Files::default().open(FileId(1), &path, &ask).unwrap();
+        assert_eq!(opened.head, b"one\ntwo\nthr");
+        assert_eq!(opened.markers, [Some(Vec::new()), Some(b"one\n".to_vec()), None]);
+        assert_eq!(opened.boundary, Some(Boundary { position: 8, before: b"one\ntwo\n".to_vec() }));
+    }
+
+    #[test]
+    fn a_read_brings_the_bytes_before_it() {
+        let scratch = scratch();
+        let path = scratch.path().join("access.log");
+        fs::write(&path, "0123456789").unwrap();
+        let mut files = Files::default();
+        files.open(FileId(1), &path, &Ask::default()).unwrap();
+        let chunk = files.read(FileId(1), 4, 3, 4).unwrap();
+        assert_eq!((chunk.data, chunk.before, chunk.stat.size), (&b"456"[..], &b"0123"[..], 10));
+    }
+
+    #[test]
+    fn globs_find_their_directories() {
+        let scratch = scratch();
+        for directory in ["sites/a/logs", "sites/b/logs", "deep/x/y"] {
+            fs::create_dir_all(scratch.path().join(directory)).unwrap();
+        }
+        let root = scratch.path().to_str().unwrap();
+        let find = |glob: &str| {
+            let found = Directories::new(&[format!("{root}/{glob}")]).unwrap().find();
+            found
+                .iter()
+                .map(|path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(find("*.log"), [""]);
+        assert_eq!(find("sites/*/logs/access.log"), ["sites/a/logs", "sites/b/logs"]);
+        assert_eq!(find("deep/**/access.log"), ["deep", "deep/x", "deep/x/y"]);
+        assert_eq!(find("missing/access.log"), ["missing"]);
+    }
+}

@@ -1,0 +1,580 @@
+//! The thin layer over librdkafka's C interface: one client handle, its event queue and the calls we need.
+//!
+//! Why not the safe interface alone: its `send` costs 300 ns more per record, its `flush` and
+//! `commit_transaction` poll in slices of 100 ms, its `abort_transaction` does not poll, and group metadata can
+//! only be had from one consumer per group. Knows nothing of modes, retries or classes.
+//!
+//! Invariants: a [`Native`] never leaves the thread that opened it (it is neither `Send` nor `Sync`); the topic
+//! handle and the queue are released before the client; every event that is taken from the queue is destroyed.
+
+#![allow(unsafe_code, reason = "librdkafka is a C library; this is its only home")]
+
+use std::ffi::{CStr, CString, NulError, c_char, c_void};
+use std::ptr;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+use rdkafka::client::{Client, DefaultClientContext};
+use rdkafka::config::{ClientConfig, NativeClientConfig};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaType;
+
+use crate::pipeline::action::Committed;
+
+/// A client of librdkafka and its main event queue.
+pub struct Native {
+    client: Client<DefaultClientContext>,
+    queue: *mut rd::rd_kafka_queue_t,
+    topic: *mut rd::rd_kafka_topic_t,
+}
+
+/// What librdkafka tells on its main queue.
+#[derive(Debug)]
+pub enum Event {
+    /// A line of its log.
+    Log {
+        /// syslog's severity, 0 to 7.
+        severity: i32,
+        /// The code word that names the kind of line.
+        facility: String,
+        /// The line.
+        text: String,
+    },
+    /// A client-wide error.
+    Error {
+        /// What it is.
+        code: RDKafkaErrorCode,
+        /// librdkafka's sentence about it.
+        reason: String,
+    },
+    /// Records that were not delivered; successes are not reported (`delivery.report.only.error`).
+    Undelivered(Vec<RDKafkaErrorCode>),
+    /// Something that nobody asked for.
+    Other,
+}
+
+/// The answer of a transactional call that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionError {
+    /// What it is.
+    pub code: RDKafkaErrorCode,
+    /// The three flags; librdkafka sets at most one.
+    pub flag: Flag,
+    /// librdkafka's sentence about it.
+    pub text: String,
+}
+
+/// librdkafka's own opinion on what may be done about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// The same call may be made again.
+    Retriable,
+    /// The transaction must be aborted.
+    RequiresAbort,
+    /// The client is lost.
+    Fatal,
+    /// No opinion, which its documentation tells to treat as fatal.
+    None,
+}
+
+/// Why the offsets of a group could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchError {
+    /// What it is.
+    pub code: RDKafkaErrorCode,
+    /// One line on it.
+    pub text: String,
+}
+
+impl Native {
+    /// Opens a producer or consumer handle whose events all arrive on its main queue.
+    ///
+    /// # Errors
+    /// A property that librdkafka does not know or take.
+    pub fn open(kind: RDKafkaType, config: &ClientConfig) -> Result<Self, KafkaError> {
+        let native = config.create_native_config()?;
+        enable_events(&native);
+        let client = Client::new(config, native, kind, DefaultClientContext)?;
+        // SAFETY: the client is alive; the call returns a new reference that `drop` releases.
+        let queue = unsafe { rd::rd_kafka_queue_get_main(client.native_ptr()) };
+        Ok(Self { client, queue, topic: ptr::null_mut() })
+    }
+
+    /// The safe handle, for metadata.
+    pub fn client(&self) -> &Client<DefaultClientContext> {
+        &self.client
+    }
+
+    /// Opens the topic that [`Native::produce`] produces to.
+    ///
+    /// # Errors
+    /// A name that holds a NUL byte or that librdkafka does not take.
+    pub fn open_topic(&mut self, name: &str) -> Result<(), KafkaError> {
+        let name = CString::new(name)?;
+        self.close_topic();
+        // SAFETY: client and name are alive; a null configuration means the client's default one.
+        self.topic = unsafe { rd::rd_kafka_topic_new(self.ptr(), name.as_ptr(), ptr::null_mut()) };
+        if self.topic.is_null() { Err(KafkaError::Global(last_error())) } else { Ok(()) }
+    }
+
+    /// Queues a copy of one record. `timestamp_ms` 0 lets librdkafka stamp it; an empty key is no key.
+    ///
+    /// # Errors
+    /// [`RDKafkaErrorCode::QueueFull`], or why the record can never be queued.
+    pub fn produce(
+        &self,
+        partition: i32,
+        key: &[u8],
+        value: &[u8],
+        timestamp_ms: i64,
+    ) -> Result<(), RDKafkaErrorCode> {
+        assert!(!self.topic.is_null(), "a topic is opened before records are produced");
+        let key_start = if key.is_empty() { ptr::null() } else { key.as_ptr().cast::<c_void>() };
+        let value_start = value.as_ptr().cast_mut().cast::<c_void>();
+        if timestamp_ms != 0 {
+            return self.produce_stamped(
+                partition,
+                (key_start, key.len()),
+                (value_start, value.len()),
+                timestamp_ms,
+            );
+        }
+        // SAFETY: the topic handle is alive (asserted); key and value are valid for their lengths during the
+        // call, and F_COPY makes librdkafka copy them before it returns and never write to them.
+        let result = unsafe {
+            rd::rd_kafka_produce(
+                self.topic,
+                partition,
+                rd::RD_KAFKA_MSG_F_COPY,
+                value_start,
+                value.len(),
+                key_start,
+                key.len(),
+                ptr::null_mut(),
+            )
+        };
+        if result == 0 { Ok(()) } else { Err(last_error()) }
+    }
+
+    fn produce_stamped(
+        &self,
+        partition: i32,
+        key: (*const c_void, usize),
+        value: (*mut c_void, usize),
+        timestamp_ms: i64,
+    ) -> Result<(), RDKafkaErrorCode> {
+        use rd::rd_kafka_vtype_t as Type;
+        let fields = [
+            field(Type::RD_KAFKA_VTYPE_RKT, rd::rd_kafka_vu_s__bindgen_ty_1 { rkt: self.topic }),
+            field(Type::RD_KAFKA_VTYPE_PARTITION, rd::rd_kafka_vu_s__bindgen_ty_1 { i32_: partition }),
+            field(
+                Type::RD_KAFKA_VTYPE_MSGFLAGS,
+                rd::rd_kafka_vu_s__bindgen_ty_1 { i: rd::RD_KAFKA_MSG_F_COPY },
+            ),
+            field(Type::RD_KAFKA_VTYPE_TIMESTAMP, rd::rd_kafka_vu_s__bindgen_ty_1 { i64_: timestamp_ms }),
+            field(Type::RD_KAFKA_VTYPE_KEY, memory(key.0.cast_mut(), key.1)),
+            field(Type::RD_KAFKA_VTYPE_VALUE, memory(value.0, value.1)),
+        ];
+        // SAFETY: as in `produce`; the fields live until the call returns and their tags match their unions.
+        let error = unsafe { rd::rd_kafka_produceva(self.ptr(), fields.as_ptr(), fields.len()) };
+        transaction_result(error).map_err(|error| error.code)
+    }
+
+    /// The next event, waiting for it at most this long.
+    pub fn next_event(&self, wait: Duration) -> Option<Event> {
+        // SAFETY: the queue is alive until `drop`.
+        let event = unsafe { rd::rd_kafka_queue_poll(self.queue, milliseconds(wait)) };
+        if event.is_null() {
+            return None;
+        }
+        let event = OwnedEvent(event);
+        Some(event.read())
+    }
+
+    /// Asks for the queue to be sent now instead of after `linger.ms`, and waits at most this long until no
+    /// record is queued or under way. Failed records count until their report is taken from the queue.
+    pub fn flush(&self, wait: Duration) -> bool {
+        // SAFETY: the client is alive.
+        let result = unsafe { rd::rd_kafka_flush(self.ptr(), milliseconds(wait)) };
+        result == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+    }
+
+    /// Gives up all records, also those under way; their reports follow.
+    pub fn purge(&self) {
+        // SAFETY: the client is alive. The result can only tell that the flags are wrong or that it is a consumer.
+        unsafe { rd::rd_kafka_purge(self.ptr(), rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT) };
+    }
+
+    /// `rd_kafka_init_transactions`: can be called again while retriable.
+    ///
+    /// # Errors
+    /// As librdkafka says.
+    pub fn init_transactions(&self, wait: Duration) -> Result<(), TransactionError> {
+        // SAFETY: the client is alive; the error is taken over by `transaction_result`.
+        transaction_result(unsafe { rd::rd_kafka_init_transactions(self.ptr(), milliseconds(wait)) })
+    }
+
+    /// `rd_kafka_begin_transaction`: local only.
+    ///
+    /// # Errors
+    /// As librdkafka says.
+    pub fn begin_transaction(&self) -> Result<(), TransactionError> {
+        // SAFETY: as above.
+        transaction_result(unsafe { rd::rd_kafka_begin_transaction(self.ptr()) })
+    }
+
+    /// `rd_kafka_commit_transaction`: can be called again while retriable.
+    ///
+    /// # Errors
+    /// As librdkafka says.
+    pub fn commit_transaction(&self, wait: Duration) -> Result<(), TransactionError> {
+        // SAFETY: as above.
+        transaction_result(unsafe { rd::rd_kafka_commit_transaction(self.ptr(), milliseconds(wait)) })
+    }
+
+    /// `rd_kafka_abort_transaction`: can be called again while retriable; the reports of the records it gives up
+    /// must be taken from the queue in between.
+    ///
+    /// # Errors
+    /// As librdkafka says.
+    pub fn abort_transaction(&self, wait: Duration) -> Result<(), TransactionError> {
+        // SAFETY: as above.
+        transaction_result(unsafe { rd::rd_kafka_abort_transaction(self.ptr(), milliseconds(wait)) })
+    }
+
+    /// `rd_kafka_send_offsets_to_transaction` for a group that has no members. Can block for longer than `wait`.
+    ///
+    /// # Errors
+    /// As librdkafka says.
+    pub fn send_offsets(
+        &self,
+        group: &str,
+        offsets: &TopicPartitionList,
+        wait: Duration,
+    ) -> Result<(), TransactionError> {
+        let group = CString::new(group).map_err(|error| bad_name(&error))?;
+        // SAFETY: the group's name is alive; the metadata is released below, after its only use.
+        let metadata = unsafe { rd::rd_kafka_consumer_group_metadata_new(group.as_ptr()) };
+        // SAFETY: client, list and metadata are alive; librdkafka copies the latter two.
+        let error = unsafe {
+            rd::rd_kafka_send_offsets_to_transaction(self.ptr(), offsets.ptr(), metadata, milliseconds(wait))
+        };
+        // SAFETY: made above, not used any more.
+        unsafe { rd::rd_kafka_consumer_group_metadata_destroy(metadata) };
+        transaction_result(error)
+    }
+
+    /// The committed offsets of a group, only stable ones (no open transaction holds another value), in the order
+    /// of the partitions asked for.
+    ///
+    /// Only for a consumer handle WITH a group id: on others librdkafka 2.12 dereferences a null pointer when the
+    /// coordinator answers NOT_COORDINATOR (`rd_kafka_handle_OffsetFetch`).
+    ///
+    /// # Errors
+    /// Any error of the group or of one of its partitions.
+    pub fn committed(
+        &self,
+        group: &str,
+        (topic, partitions): (&str, u32),
+        wait: Duration,
+    ) -> Result<Vec<Committed>, FetchError> {
+        let wanted = list_of(topic, partitions);
+        let group_name = CString::new(group)
+            .map_err(|error| FetchError::new(RDKafkaErrorCode::InvalidArgument, &error))?;
+        let request = OffsetsRequest::new(self, &group_name, &wanted, wait)?;
+        let event = request.send(self, wait);
+        if event.0.is_null() {
+            return Err(FetchError::new(RDKafkaErrorCode::OperationTimedOut, &"no answer in time"));
+        }
+        event.check()?;
+        let found = event.group_partitions()?;
+        (0..partitions).map(|partition| committed_of(found, topic, partition)).collect()
+    }
+
+    fn ptr(&self) -> *mut rd::rd_kafka_t {
+        self.client.native_ptr()
+    }
+
+    fn close_topic(&mut self) {
+        if !self.topic.is_null() {
+            // SAFETY: made by `open_topic` and not released yet; the client is still alive.
+            unsafe { rd::rd_kafka_topic_destroy(self.topic) };
+            self.topic = ptr::null_mut();
+        }
+    }
+}
+
+/// The code that librdkafka's log calls by this name.
+pub fn code_named(name: &str) -> Option<RDKafkaErrorCode> {
+    let (mut descriptions, mut count) = (ptr::null(), 0);
+    // SAFETY: lends a constant table of librdkafka and its length.
+    unsafe { rd::rd_kafka_get_err_descs(&raw mut descriptions, &raw mut count) };
+    // SAFETY: the table lives as long as the process and holds `count` elements.
+    let table = unsafe { std::slice::from_raw_parts(descriptions, count) };
+    let found = table.iter().find(|entry| !entry.name.is_null() && owned(entry.name) == name)?;
+    Some(found.code.into())
+}
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        self.close_topic();
+        // SAFETY: taken in `open`, released once; the client is dropped after this.
+        unsafe { rd::rd_kafka_queue_destroy(self.queue) };
+    }
+}
+
+impl FetchError {
+    fn new(code: RDKafkaErrorCode, text: &dyn std::fmt::Display) -> Self {
+        Self { code, text: text.to_string() }
+    }
+}
+
+/// An event that is destroyed when it was read.
+struct OwnedEvent(*mut rd::rd_kafka_event_t);
+
+impl OwnedEvent {
+    fn read(&self) -> Event {
+        // SAFETY: the event is alive until `drop`, here and below.
+        match unsafe { rd::rd_kafka_event_type(self.0) } {
+            rd::RD_KAFKA_EVENT_LOG => self.read_log(),
+            rd::RD_KAFKA_EVENT_ERROR => Event::Error { code: self.code(), reason: self.reason() },
+            rd::RD_KAFKA_EVENT_DR => Event::Undelivered(self.read_reports()),
+            _ => Event::Other,
+        }
+    }
+
+    fn read_log(&self) -> Event {
+        let (mut facility, mut text, mut severity) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the event is alive, and so are the strings it lends.
+        let result =
+            unsafe { rd::rd_kafka_event_log(self.0, &raw mut facility, &raw mut text, &raw mut severity) };
+        if result != 0 {
+            return Event::Other;
+        }
+        Event::Log { severity, facility: owned(facility), text: owned(text) }
+    }
+
+    fn read_reports(&self) -> Vec<RDKafkaErrorCode> {
+        let mut codes = Vec::new();
+        loop {
+            // SAFETY: the event is alive, and so is the message it lends, until the next call.
+            let message = unsafe { rd::rd_kafka_event_message_next(self.0).as_ref() };
+            let Some(message) = message else { return codes };
+            if message.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                codes.push(message.err.into());
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), FetchError> {
+        let code = self.code();
+        if code == RDKafkaErrorCode::NoError { Ok(()) } else { Err(FetchError::new(code, &self.reason())) }
+    }
+
+    /// The list that the answer to an [`OffsetsRequest`] lends.
+    fn group_partitions(&self) -> Result<&rd::rd_kafka_topic_partition_list_t, FetchError> {
+        let missing = || FetchError::new(RDKafkaErrorCode::BadMessage, &"an answer without its group");
+        // SAFETY: the event is alive as long as `self`; a wrong type of event gives null.
+        let result = unsafe { rd::rd_kafka_event_ListConsumerGroupOffsets_result(self.0) };
+        if result.is_null() {
+            return Err(missing());
+        }
+        let mut count = 0;
+        // SAFETY: the result belongs to the live event.
+        let groups = unsafe { rd::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count) };
+        if groups.is_null() || count == 0 {
+            return Err(missing());
+        }
+        // SAFETY: `count` is at least 1, so the first element is there.
+        let group = unsafe { *groups };
+        // SAFETY: the group belongs to the live event; its error too, and reading a code does not consume it.
+        let code: RDKafkaErrorCode =
+            unsafe { rd::rd_kafka_error_code(rd::rd_kafka_group_result_error(group)) }.into();
+        if code != RDKafkaErrorCode::NoError {
+            return Err(FetchError::new(code, &code));
+        }
+        // SAFETY: the list belongs to the live event.
+        unsafe { rd::rd_kafka_group_result_partitions(group).as_ref() }.ok_or_else(missing)
+    }
+
+    fn code(&self) -> RDKafkaErrorCode {
+        // SAFETY: the event is alive.
+        unsafe { rd::rd_kafka_event_error(self.0) }.into()
+    }
+
+    fn reason(&self) -> String {
+        // SAFETY: the event is alive, and so is the string it lends.
+        owned(unsafe { rd::rd_kafka_event_error_string(self.0) })
+    }
+}
+
+impl Drop for OwnedEvent {
+    fn drop(&mut self) {
+        // SAFETY: taken from a queue and not destroyed yet; null is allowed.
+        unsafe { rd::rd_kafka_event_destroy(self.0) };
+    }
+}
+
+/// A request for the committed offsets of one group, with the queue that its answer comes to.
+struct OffsetsRequest {
+    group: *mut rd::rd_kafka_ListConsumerGroupOffsets_t,
+    options: *mut rd::rd_kafka_AdminOptions_t,
+    queue: *mut rd::rd_kafka_queue_t,
+}
+
+impl OffsetsRequest {
+    fn new(
+        native: &Native,
+        group: &CStr,
+        wanted: &TopicPartitionList,
+        wait: Duration,
+    ) -> Result<Self, FetchError> {
+        let operation = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
+        // SAFETY: client, name and list are alive and copied; `drop` releases what is made here.
+        let request = unsafe {
+            Self {
+                group: rd::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), wanted.ptr()),
+                options: rd::rd_kafka_AdminOptions_new(native.ptr(), operation),
+                queue: rd::rd_kafka_queue_new(native.ptr()),
+            }
+        };
+        // SAFETY: the options are alive; without an error buffer librdkafka only returns the code.
+        unsafe {
+            rd::rd_kafka_AdminOptions_set_request_timeout(
+                request.options,
+                milliseconds(wait),
+                ptr::null_mut(),
+                0,
+            );
+        }
+        // SAFETY: the options are alive; the error is taken over.
+        transaction_result(unsafe {
+            rd::rd_kafka_AdminOptions_set_require_stable_offsets(request.options, 1)
+        })
+        .map_err(|error| FetchError::new(error.code, &error.text))?;
+        Ok(request)
+    }
+
+    fn send(mut self, native: &Native, wait: Duration) -> OwnedEvent {
+        // SAFETY: all parts are alive; librdkafka copies group and options and keeps a reference to the queue.
+        // The answer outlives the queue it was taken from.
+        unsafe {
+            rd::rd_kafka_ListConsumerGroupOffsets(
+                native.ptr(),
+                &raw mut self.group,
+                1,
+                self.options,
+                self.queue,
+            );
+            OwnedEvent(rd::rd_kafka_queue_poll(self.queue, milliseconds(wait + ANSWER_GRACE)))
+        }
+    }
+}
+
+/// librdkafka answers a request that timed out by itself; this is how long we wait for that answer.
+const ANSWER_GRACE: Duration = Duration::from_millis(500);
+
+impl Drop for OffsetsRequest {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, released once.
+        unsafe {
+            rd::rd_kafka_queue_destroy(self.queue);
+            rd::rd_kafka_AdminOptions_destroy(self.options);
+            rd::rd_kafka_ListConsumerGroupOffsets_destroy(self.group);
+        }
+    }
+}
+
+fn committed_of(
+    found: &rd::rd_kafka_topic_partition_list_t,
+    topic: &str,
+    partition: u32,
+) -> Result<Committed, FetchError> {
+    let count = usize::try_from(found.cnt).unwrap_or(0);
+    // SAFETY: librdkafka's list holds `cnt` initialised elements, alive as long as the list is borrowed.
+    let elements = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(found.elems, count) } };
+    let place = format!("{topic} [{partition}]");
+    let element =
+        elements.iter().find(|element| u32::try_from(element.partition) == Ok(partition)).ok_or_else(
+            || FetchError::new(RDKafkaErrorCode::BadMessage, &format!("{place} is not in the answer")),
+        )?;
+    let code: RDKafkaErrorCode = element.err.into();
+    if code != RDKafkaErrorCode::NoError {
+        return Err(FetchError::new(code, &format!("{place}: {code}")));
+    }
+    Ok(Committed { sequence: u64::try_from(element.offset).ok(), metadata: metadata_of(element) })
+}
+
+fn metadata_of(element: &rd::rd_kafka_topic_partition_t) -> String {
+    if element.metadata.is_null() || element.metadata_size == 0 {
+        return String::new();
+    }
+    // SAFETY: librdkafka keeps `metadata_size` bytes there, alive as long as the element is borrowed.
+    let bytes = unsafe { std::slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size) };
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn list_of(topic: &str, partitions: u32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for partition in (0..partitions).filter_map(|partition| i32::try_from(partition).ok()) {
+        list.add_partition(topic, partition);
+    }
+    list
+}
+
+fn enable_events(config: &NativeClientConfig) {
+    // SAFETY: the configuration is alive.
+    unsafe { rd::rd_kafka_conf_set_events(config.ptr(), rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_ERROR) };
+}
+
+fn transaction_result(error: *mut rd::rd_kafka_error_t) -> Result<(), TransactionError> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the error is alive until it is destroyed on the last line; its string is copied before that.
+    unsafe {
+        let flag = if rd::rd_kafka_error_is_fatal(error) != 0 {
+            Flag::Fatal
+        } else if rd::rd_kafka_error_txn_requires_abort(error) != 0 {
+            Flag::RequiresAbort
+        } else if rd::rd_kafka_error_is_retriable(error) != 0 {
+            Flag::Retriable
+        } else {
+            Flag::None
+        };
+        let code = rd::rd_kafka_error_code(error).into();
+        let text = owned(rd::rd_kafka_error_string(error));
+        rd::rd_kafka_error_destroy(error);
+        Err(TransactionError { code, flag, text })
+    }
+}
+
+fn bad_name(error: &NulError) -> TransactionError {
+    TransactionError { code: RDKafkaErrorCode::InvalidArgument, flag: Flag::None, text: error.to_string() }
+}
+
+fn last_error() -> RDKafkaErrorCode {
+    // SAFETY: reads the calling thread's own variable.
+    unsafe { rd::rd_kafka_last_error() }.into()
+}
+
+fn owned(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: librdkafka's strings end with NUL and live as long as what lends them, which the callers hold.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().trim().to_owned()
+}
+
+fn field(vtype: rd::rd_kafka_vtype_t, u: rd::rd_kafka_vu_s__bindgen_ty_1) -> rd::rd_kafka_vu_t {
+    rd::rd_kafka_vu_t { vtype, u }
+}
+
+fn memory(ptr: *mut c_void, size: usize) -> rd::rd_kafka_vu_s__bindgen_ty_1 {
+    rd::rd_kafka_vu_s__bindgen_ty_1 { mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size } }
+}
+
+fn milliseconds(wait: Duration) -> i32 {
+    i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
+}

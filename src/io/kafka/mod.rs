@@ -1,0 +1,32 @@
+//! The Kafka edge: carries out the machine's commands one at a time and answers each with one reply.
+//!
+//! | file | is for |
+//! |---|---|
+//! | `options` | what can be set, and every librdkafka property with what it really does |
+//! | `edge` | the handle, the thread, and the watchdog over calls that may never return |
+//! | `worker` | one command in, one reply out |
+//! | `reader` | looking the topic up without creating it, reading committed positions |
+//! | `producer` | the producer: records, transactions, epoch hygiene |
+//! | `signals` | what librdkafka tells besides its answers, and which of it taints a transaction |
+//! | `classify` | the three classes and the causes |
+//! | `topic` | reading a topic as a consumer does: for `verify`, `demo` and the audit of others |
+//! | `embedded` | the mock cluster of the demo |
+//! | `lookup` | the questions of `viewtail check` |
+//! | `ffi` | the only unsafe code |
+//!
+//! Decides nothing about delivery: what follows a failure is the machine's business. rdkafka is used nowhere else.
+
+mod classify;
+pub mod edge;
+pub mod embedded;
+mod ffi;
+pub mod lookup;
+pub mod options;
+mod producer;
+mod reader;
+mod signals;
+pub mod topic;
+mod worker;
+
+pub use edge::{Edge, EdgeHandle};
+pub use options::{Acks, Compression, CreateTopic, Flush, KafkaOptions, Mode, QueueLimits};

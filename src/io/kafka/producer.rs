@@ -1,0 +1,314 @@
+//! The producer: queues records, runs transactions, and says when it must be replaced.
+//!
+//! Every loop in here has an end: a deadline, the agent's stop, or a fatal error of the client. Nothing is ever
+//! dropped for want of room: a full queue means waiting. Reports are taken from the queue in every loop, so that
+//! they can never fill it.
+
+use std::time::Duration;
+
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaType;
+
+use super::classify::{Resources, Stage, cause, class, transaction_failure, with_remedy};
+use super::edge::StopBy;
+use super::ffi::{Native, TransactionError};
+use super::options::{KafkaOptions, Mode};
+use super::reader::bad_configuration;
+use super::signals::Signals;
+use crate::io::clock::{self, Deadline};
+use crate::pipeline::action::{Cause, Class, Failure};
+use crate::pipeline::batch::Block;
+use crate::pipeline::shard::ShardWrite;
+
+/// One call of init_transactions: between two of them a stop is noticed and librdkafka's reasons are heard.
+const INIT_SLICE: Duration = Duration::from_millis(500);
+/// Settling the transaction of a dead incarnation takes 0.5-1 s; a coordinator that moves may take several.
+const INIT_MAX: Duration = Duration::from_secs(20);
+/// Longest sleep while the queue is full: a thousandth of it drains in this time at full speed.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// One wait for acknowledgements. It ends early with the last one; reports of failures are looked for in between.
+const FLUSH_SLICE: Duration = Duration::from_millis(5);
+/// Without transactions no record times out, so a flush is answered "not yet" after this and may be asked for again.
+const FLUSH_MAX: Duration = Duration::from_secs(20);
+/// One call of commit or abort. librdkafka goes on in the background and the next call resumes.
+const END_SLICE: Duration = Duration::from_millis(250);
+/// Pause where a retriable error came back at once.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+/// A producer of one incarnation.
+pub struct Producer<'a> {
+    native: Native,
+    signals: Signals,
+    options: &'a KafkaOptions,
+    stop: &'a StopBy,
+}
+
+impl<'a> Producer<'a> {
+    /// Opens the producer; in exactly_once this fences older incarnations and settles their last transaction.
+    /// No batch is made larger than `batch_bytes_max`.
+    pub fn open(
+        options: &'a KafkaOptions,
+        stop: &'a StopBy,
+        batch_bytes_max: usize,
+    ) -> Result<Self, Failure> {
+        let mut native =
+            Native::open(RDKafkaType::RD_KAFKA_PRODUCER, &options.producer_properties(batch_bytes_max))
+                .map_err(|error| bad_configuration(&error))?;
+        native.open_topic(&options.topic).map_err(|error| bad_configuration(&error))?;
+        let mut producer = Self { native, signals: Signals::default(), options, stop };
+        if options.mode == Mode::ExactlyOnce {
+            producer.init()?;
+        }
+        producer.signals.forget();
+        Ok(producer)
+    }
+
+    /// Opens a transaction: local only, no broker hears of it yet.
+    pub fn begin(&mut self) -> Result<(), Failure> {
+        self.signals.drain(&self.native);
+        self.signals.forget();
+        if self.options.mode == Mode::ExactlyOnce {
+            let result = self.native.begin_transaction();
+            return result.map_err(|error| self.failure(&error, Stage::Open));
+        }
+        Ok(())
+    }
+
+    /// Queues all records of a block, however long that takes.
+    pub fn produce(&mut self, block: &Block) -> Result<(), Failure> {
+        self.signals.drain(&self.native);
+        for record in &block.records {
+            let (key, value) = (block.bytes(record.key), block.bytes(record.value));
+            loop {
+                match self.native.produce(record.partition, key, value, record.timestamp_ms) {
+                    Ok(()) => break,
+                    Err(Code::QueueFull) => self.wait_for_room()?,
+                    Err(code) => return Err(self.not_queued(code, value.len())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every record is acknowledged; answers how many were given up (best_effort alone).
+    pub fn flush(&mut self) -> Result<u64, Failure> {
+        let limit = self.in_transaction(self.options.transaction_timeout(), FLUSH_MAX);
+        let deadline = Deadline::after(limit);
+        loop {
+            let done = self.native.flush(FLUSH_SLICE);
+            self.signals.drain(&self.native);
+            self.check_fatal()?;
+            if self.options.mode != Mode::BestEffort {
+                self.check_undelivered()?;
+            }
+            if done {
+                return Ok(std::mem::take(&mut self.signals.undelivered));
+            }
+            if deadline.passed() || self.stop.passed() {
+                return Err(self.not_acknowledged());
+            }
+        }
+    }
+
+    /// Puts positions into the transaction, one call per group, in the order given.
+    pub fn send_offsets(&mut self, writes: &[ShardWrite]) -> Result<(), Failure> {
+        let deadline = Deadline::after(self.options.transaction_timeout());
+        for group in writes.chunk_by(|one, two| one.group == two.group) {
+            let name = self.options.group(group[0].group);
+            let offsets = offsets_of(&self.options.topic, group)?;
+            loop {
+                let wait = deadline.remaining(self.options.transaction_timeout());
+                let result = self.native.send_offsets(&name, &offsets, wait);
+                self.signals.drain(&self.native);
+                let Err(error) = result else { break };
+                self.retry_or_fail(&error, Stage::Open, deadline)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits; `true` if a request of the transaction may still be under way.
+    ///
+    /// Waits for acknowledgements itself first: that costs nothing after a flush, and whatever fails in there is known
+    /// to have failed before EndTxn was sent.
+    pub fn commit(&mut self) -> Result<bool, Failure> {
+        self.flush()?;
+        let started = clock::now();
+        let deadline = Deadline::after(self.options.transaction_timeout());
+        loop {
+            let result = self.native.commit_transaction(END_SLICE);
+            // librdkafka queues the ENDTXN line before it answers the call, so after this drain it was heard.
+            self.signals.drain(&self.native);
+            let Err(error) = result else { break };
+            self.signals.taint(&error.text);
+            self.retry_or_fail(&error, Stage::Ending, deadline)?;
+        }
+        if started.elapsed() > self.options.socket_timeout() / 2 {
+            self.signals.taint("the commit took longer than half the socket timeout");
+        }
+        if let Some(reason) = &self.signals.taint {
+            tracing::debug!(
+                "the transaction is committed, but a request of it may still be under way: {reason}"
+            );
+        }
+        Ok(self.signals.taint.is_some())
+    }
+
+    /// Aborts the transaction. librdkafka waits for the reports of the records it gives up, which only we can take:
+    /// so in slices, and taking reports in between.
+    pub fn abort(&mut self) -> Result<(), Failure> {
+        let deadline = Deadline::after(self.options.transaction_timeout());
+        loop {
+            let result = self.native.abort_transaction(END_SLICE);
+            self.signals.drain(&self.native);
+            match result {
+                Ok(()) => return Ok(()),
+                Err(error) => self.retry_or_fail(&error, Stage::Open, deadline)?,
+            }
+        }
+    }
+
+    fn init(&mut self) -> Result<(), Failure> {
+        let deadline = Deadline::after(INIT_MAX);
+        loop {
+            let result = self.native.init_transactions(INIT_SLICE);
+            self.signals.drain(&self.native);
+            let Err(error) = result else { return Ok(()) };
+            let refused = cause(error.code) == Cause::Refused;
+            if class(&error, Stage::Open) != Class::Retriable || refused {
+                let mut failure = self.failure(&error, Stage::Open);
+                failure.class = Class::Fatal;
+                return Err(failure);
+            }
+            if deadline.passed() || self.stop.passed() || self.signals.hopeless {
+                return Err(self.init_failure(&error));
+            }
+        }
+    }
+
+    fn init_failure(&self, error: &TransactionError) -> Failure {
+        let reason = self.signals.reason_text();
+        let message = format!(
+            "no transactions from Kafka at {} yet: {} ({reason})",
+            self.options.brokers.join(", "),
+            error.text
+        );
+        let cause = if self.signals.hopeless { Cause::Unreachable } else { cause(error.code) };
+        Failure { class: Class::Retriable, cause, message }
+    }
+
+    fn wait_for_room(&mut self) -> Result<(), Failure> {
+        self.signals.wait(&self.native, FULL_PAUSE);
+        self.check_fatal()?;
+        if self.options.mode != Mode::BestEffort {
+            self.check_undelivered()?;
+        }
+        if self.stop.passed() {
+            return Err(self.not_acknowledged());
+        }
+        Ok(())
+    }
+
+    fn check_fatal(&self) -> Result<(), Failure> {
+        let Some((code, text)) = self.native.client().fatal_error() else { return Ok(()) };
+        let message = with_remedy(&text, code, &self.resources());
+        Err(Failure { class: Class::Fatal, cause: cause(code), message })
+    }
+
+    fn check_undelivered(&self) -> Result<(), Failure> {
+        if self.signals.undelivered == 0 {
+            return Ok(());
+        }
+        let code = self.signals.first_failure.unwrap_or(Code::Unknown);
+        let fact =
+            format!("{} records were not delivered: {}", self.signals.undelivered, self.reason_of(code));
+        let message = with_remedy(&fact, code, &self.resources());
+        Err(Failure {
+            class: self.in_transaction(Class::Abortable, Class::Fatal),
+            cause: cause(code),
+            message,
+        })
+    }
+
+    fn not_queued(&mut self, code: Code, size: usize) -> Failure {
+        self.signals.drain(&self.native);
+        // After the transaction failed librdkafka answers _STATE, and the reports say why; a fatal error says more.
+        if let Err(failure) = self.check_fatal().and_then(|()| self.check_undelivered()) {
+            return failure;
+        }
+        let fact = format!("a record of {size} bytes cannot be produced: {}", self.reason_of(code));
+        let message = with_remedy(&fact, code, &self.resources());
+        Failure { class: self.in_transaction(Class::Abortable, Class::Fatal), cause: cause(code), message }
+    }
+
+    /// librdkafka's line on the transaction says more than a code.
+    fn reason_of(&self, code: Code) -> String {
+        self.signals.transaction_error.clone().unwrap_or_else(|| code.to_string())
+    }
+
+    fn not_acknowledged(&self) -> Failure {
+        let reason = self.signals.reason_text();
+        let message = format!("Kafka at {} does not acknowledge: {reason}", self.options.brokers.join(", "));
+        let class = self.in_transaction(Class::Abortable, Class::Retriable);
+        Failure { class, cause: Cause::Unreachable, message }
+    }
+
+    fn retry_or_fail(
+        &mut self,
+        error: &TransactionError,
+        stage: Stage,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let mut failure = self.failure(error, stage);
+        if failure.class != Class::Retriable {
+            return Err(failure);
+        }
+        if deadline.passed() || self.stop.passed() {
+            failure.class = Class::Fatal;
+            return Err(failure);
+        }
+        self.signals.wait(&self.native, RETRY_PAUSE);
+        Ok(())
+    }
+
+    fn failure(&self, error: &TransactionError, stage: Stage) -> Failure {
+        transaction_failure(error, stage, &self.resources())
+    }
+
+    fn in_transaction<T>(&self, inside: T, outside: T) -> T {
+        if self.options.mode == Mode::ExactlyOnce { inside } else { outside }
+    }
+
+    fn resources(&self) -> Resources<'a> {
+        self.options.resources()
+    }
+}
+
+impl Drop for Producer<'_> {
+    /// Gives up what is queued, so that releasing the handle waits for nothing.
+    fn drop(&mut self) {
+        self.native.purge();
+        self.signals.drain(&self.native);
+    }
+}
+
+fn offsets_of(topic: &str, writes: &[ShardWrite]) -> Result<TopicPartitionList, Failure> {
+    let mut list = TopicPartitionList::with_capacity(writes.len());
+    for write in writes {
+        let impossible = |what: &dyn std::fmt::Display| Failure {
+            class: Class::Fatal,
+            cause: Cause::Other,
+            message: format!(
+                "position {} of partition {} cannot be written: {what}",
+                write.sequence, write.partition
+            ),
+        };
+        let partition = i32::try_from(write.partition).map_err(|error| impossible(&error))?;
+        let sequence = i64::try_from(write.sequence).map_err(|error| impossible(&error))?;
+        let mut element = list.add_partition(topic, partition);
+        element.set_offset(Offset::Offset(sequence)).map_err(|error| impossible(&error))?;
+        element.set_metadata(&write.metadata);
+    }
+    Ok(list)
+}

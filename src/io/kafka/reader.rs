@@ -1,0 +1,230 @@
+//! Looks the topic up without creating it, and reads committed positions.
+//!
+//! One consumer handle that never subscribes serves the topic, the cluster id and all groups: OffsetFetch needs no
+//! member, and one handle instead of one per group keeps threads and connections few. It must not guess: an
+//! answer with any error in any element is no answer.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::types::RDKafkaType;
+
+use super::classify::{OLD_BROKER, cause, remedy, with_remedy};
+use super::edge::StopBy;
+use super::ffi::{FetchError, Native};
+use super::options::{CreateTopic, KafkaOptions, Mode};
+use super::signals::Signals;
+use crate::io::clock::Deadline;
+use crate::pipeline::action::{Cause, Class, Committed, Failure};
+
+/// How long brokers that do not answer are waited for: two connection attempts with back-off on a slow network, and
+/// short enough that the machine, which tries again, counts and tells soon.
+const LOOKUP_MAX: Duration = Duration::from_secs(9);
+/// One metadata request; between two of them it is looked whether waiting is of any use.
+const LOOKUP_SLICE: Duration = Duration::from_millis(500);
+/// The controller waits this long for a new topic to be everywhere.
+const CREATE_MAX: Duration = Duration::from_secs(10);
+/// Pause before an OffsetFetch is repeated: the first one of a new group is often answered NOT_COORDINATOR, and
+/// markers of a transaction that was just settled take some milliseconds.
+const FETCH_PAUSE: Duration = Duration::from_millis(50);
+/// TxnOffsetCommit carries group metadata from this version on (Apache Kafka 2.5, KIP-447).
+const OFFSET_COMMIT_VERSION_MIN: i16 = 3;
+
+/// The handle for everything that is read.
+pub struct Reader<'a> {
+    native: Native,
+    signals: Signals,
+    options: &'a KafkaOptions,
+    stop: &'a StopBy,
+}
+
+/// What is known of the topic once it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its partitions, at least 1.
+    pub partitions: u32,
+    /// The cluster's id, where the broker tells it.
+    pub cluster_id: Option<String>,
+}
+
+/// What one metadata answer says.
+enum Found {
+    Partitions(u32),
+    Missing,
+    /// Known, but not ready: an election is under way.
+    Later(Code),
+    Refused(Code),
+}
+
+impl<'a> Reader<'a> {
+    /// Opens the handle; connections are made in the background.
+    pub fn open(options: &'a KafkaOptions, stop: &'a StopBy) -> Result<Self, Failure> {
+        let native = Native::open(RDKafkaType::RD_KAFKA_CONSUMER, &options.reader_properties())
+            .map_err(|error| bad_configuration(&error))?;
+        Ok(Self { native, signals: Signals::default(), options, stop })
+    }
+
+    /// Finds the topic, or creates it if that is configured.
+    pub fn topic(&mut self) -> Result<Topic, Failure> {
+        let partitions = match self.look_up(&self.options.topic)? {
+            Some(partitions) => partitions,
+            None => self.create_or_refuse()?,
+        };
+        self.require_new_broker()?;
+        let cluster_id = self.native.client().fetch_cluster_id(Duration::ZERO);
+        Ok(Topic { partitions, cluster_id })
+    }
+
+    /// Looks the topic up; `None` if the cluster says that it does not exist.
+    pub fn look_up(&mut self, topic: &str) -> Result<Option<u32>, Failure> {
+        let deadline = Deadline::after(LOOKUP_MAX);
+        loop {
+            let last = match self.ask_once(topic) {
+                Ok(Found::Partitions(count)) => return Ok(Some(count)),
+                Ok(Found::Missing) => return Ok(None),
+                Ok(Found::Refused(code)) => return Err(self.refused(topic, code)),
+                Ok(Found::Later(code)) | Err(code) => code,
+            };
+            if self.signals.hopeless || deadline.passed() || self.stop.passed() {
+                return Err(self.unreachable(last));
+            }
+            self.signals.wait(&self.native, LOOKUP_SLICE / 5);
+        }
+    }
+
+    /// The committed positions of one group on every partition of a topic, retried until they are stable and free of
+    /// errors. A topic without partitions, that is one that does not exist, has none.
+    pub fn committed(
+        &mut self,
+        group: &str,
+        (topic, partitions): (&str, u32),
+    ) -> Result<Vec<Committed>, Failure> {
+        if partitions == 0 {
+            return Ok(Vec::new());
+        }
+        let deadline = Deadline::after(self.options.transaction_timeout());
+        let wait = self.options.socket_timeout();
+        loop {
+            let result = self.native.committed(group, (topic, partitions), wait);
+            self.signals.drain(&self.native);
+            let error = match result {
+                Ok(committed) => return Ok(committed),
+                Err(error) => error,
+            };
+            if cause(error.code) == Cause::Refused || deadline.passed() || self.stop.passed() {
+                return Err(self.fetch_failure(group, &error));
+            }
+            self.signals.wait(&self.native, FETCH_PAUSE);
+        }
+    }
+
+    fn ask_once(&mut self, name: &str) -> Result<Found, Code> {
+        let answer = self.native.client().fetch_metadata(Some(name), LOOKUP_SLICE);
+        self.signals.drain(&self.native);
+        let metadata = answer.map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))?;
+        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
+            return Ok(Found::Missing);
+        };
+        let code = topic.error().map_or(Code::NoError, Code::from);
+        let count = u32::try_from(topic.partitions().len()).unwrap_or(u32::MAX);
+        Ok(match cause(code) {
+            Cause::TopicMissing => Found::Missing,
+            Cause::Refused => Found::Refused(code),
+            Cause::Other if code == Code::InvalidTopic => Found::Refused(code),
+            Cause::Other if code == Code::NoError && count > 0 => Found::Partitions(count),
+            Cause::Other | Cause::Unreachable | Cause::Fenced | Cause::TooLarge => Found::Later(code),
+        })
+    }
+
+    fn create_or_refuse(&mut self) -> Result<u32, Failure> {
+        let topic = &self.options.topic;
+        let Some(wanted) = self.options.create_topic else {
+            let message = format!(
+                "topic {topic} does not exist on {}: create it, or set kafka.create_topic",
+                self.brokers()
+            );
+            return Err(Failure { class: Class::Retriable, cause: Cause::TopicMissing, message });
+        };
+        create_topic(self.options, wanted)?;
+        self.look_up(topic)?.ok_or_else(|| Failure {
+            class: Class::Retriable,
+            cause: Cause::TopicMissing,
+            message: format!("topic {topic} was created, but the brokers do not know it yet"),
+        })
+    }
+
+    /// Refuses brokers that lack what exactly_once needs, where they said so; after a look-up.
+    pub fn require_new_broker(&self) -> Result<(), Failure> {
+        let old = |version: i16| version < OFFSET_COMMIT_VERSION_MIN;
+        let too_old = self.signals.offset_commit_version.is_some_and(old);
+        if self.options.mode == Mode::ExactlyOnce && too_old {
+            let message = format!("the brokers at {} are too old: {OLD_BROKER}", self.brokers());
+            return Err(Failure { class: Class::Fatal, cause: Cause::Refused, message });
+        }
+        Ok(())
+    }
+
+    fn unreachable(&self, last: Code) -> Failure {
+        let reason = self.signals.reason.as_ref().map_or_else(|| last.to_string(), |(_, text)| text.clone());
+        let message = format!("no answer from Kafka at {}: {reason}", self.brokers());
+        Failure { class: Class::Retriable, cause: Cause::Unreachable, message }
+    }
+
+    fn refused(&self, topic: &str, code: Code) -> Failure {
+        let fact = format!("topic {topic} is refused ({code})");
+        let message = with_remedy(&fact, code, &self.options.resources());
+        Failure { class: Class::Fatal, cause: Cause::Refused, message }
+    }
+
+    fn fetch_failure(&self, group: &str, error: &FetchError) -> Failure {
+        let fact = format!("cannot read the positions of group {group}: {}", error.text);
+        let message = with_remedy(&fact, error.code, &self.options.resources());
+        let class = if remedy(error.code, &self.options.resources()).is_some() {
+            Class::Fatal
+        } else {
+            Class::Retriable
+        };
+        Failure { class, cause: cause(error.code), message }
+    }
+
+    fn brokers(&self) -> String {
+        self.options.brokers.join(", ")
+    }
+}
+
+/// The failure of a client that cannot even be made: a property is wrong.
+pub fn bad_configuration(error: &KafkaError) -> Failure {
+    let message = if let KafkaError::ClientConfig(_, description, name, _) = error {
+        format!("kafka.properties: {name}: {description}: correct or remove it")
+    } else {
+        format!("librdkafka does not take the configuration: {error}")
+    };
+    Failure { class: Class::Fatal, cause: Cause::Refused, message }
+}
+
+fn create_topic(options: &KafkaOptions, wanted: CreateTopic) -> Result<(), Failure> {
+    let fail = |class, cause, reason: &dyn std::fmt::Display| Failure {
+        class,
+        cause,
+        message: format!("cannot create topic {}: {reason}", options.topic),
+    };
+    let admin: AdminClient<DefaultClientContext> =
+        options.admin_properties().create().map_err(|error| bad_configuration(&error))?;
+    let topic =
+        NewTopic::new(&options.topic, wanted.partitions, TopicReplication::Fixed(wanted.replication_factor));
+    let limits = AdminOptions::new().operation_timeout(Some(CREATE_MAX)).request_timeout(Some(CREATE_MAX));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|error| fail(Class::Retriable, Cause::Other, &error))?;
+    let answer = runtime.block_on(admin.create_topics([&topic], &limits)).map_err(|error| {
+        let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+        fail(Class::Retriable, cause(code), &error)
+    })?;
+    match answer.into_iter().next() {
+        Some(Ok(_)) | Some(Err((_, Code::TopicAlreadyExists))) => Ok(()),
+        Some(Err((_, code))) => Err(fail(Class::Fatal, Cause::Refused, &code)),
+        None => Err(fail(Class::Retriable, Cause::Other, &"the answer is empty")),
+    }
+}

@@ -1,0 +1,276 @@
+//! What librdkafka tells besides the answers to our calls, and what follows from it.
+//!
+//! Epoch hygiene (a transaction is *tainted* when a request of it may still be under way) needs to know of retries
+//! that librdkafka hides: it answers a commit with success although EndTxn was sent twice. They show only here:
+//! in the `ENDTXN` and `TXNCOORD` lines of `debug=eos`, in the lines about closed connections (`FAIL`) and requests
+//! that timed out (`REQTMOUT`), and in client errors. librdkafka suppresses a `FAIL` line that repeats the last one
+//! of the same broker within 30 s; the first one taints, and a tainted producer is replaced, so none is missed.
+//!
+//! The texts are librdkafka 2.12.1's; the version is pinned and the mock cluster's tests fail if they change.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::RDKafkaErrorCode as Code;
+
+use super::ffi::{Event, Native, code_named};
+use crate::io::clock;
+
+/// A line of one kind about one broker is said again after this long: a dead broker must not flood the log.
+const REPEAT_AFTER: Duration = Duration::from_secs(60);
+/// Kinds of lines that are remembered; more than a cluster's brokers times the kinds that occur.
+const KINDS_MAX: usize = 256;
+/// syslog's severities, as librdkafka uses them.
+const SEVERITY_ERROR: i32 = 3;
+const SEVERITY_WARNING: i32 = 4;
+const SEVERITY_DEBUG: i32 = 7;
+
+/// Client errors after which waiting longer for a connection is of no use.
+const HOPELESS: &[Code] = &[Code::AllBrokersDown, Code::Authentication, Code::SSL, Code::Resolve];
+
+/// What was heard since the last [`Signals::forget`].
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// Why the transaction is tainted: the first reason.
+    pub taint: Option<String>,
+    /// Records that were not delivered.
+    pub undelivered: u64,
+    /// Why the first of them was not; what only follows from another error is replaced by it.
+    pub first_failure: Option<Code>,
+    /// librdkafka's line on why the transaction failed.
+    pub transaction_error: Option<String>,
+    /// The last client-wide error that says more than that all brokers are down.
+    pub reason: Option<(Code, String)>,
+    /// Whether an error was heard that waiting will not cure.
+    pub hopeless: bool,
+    /// Highest version of TxnOffsetCommit that a broker offers, if one said so.
+    pub offset_commit_version: Option<i16>,
+    said: HashMap<(String, String), Said>,
+}
+
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    suppressed: u32,
+}
+
+impl Signals {
+    /// Takes every event that waits in the queue.
+    pub fn drain(&mut self, native: &Native) {
+        while let Some(event) = native.next_event(Duration::ZERO) {
+            self.hear(event);
+        }
+    }
+
+    /// Waits at most this long for an event, then takes all that wait.
+    pub fn wait(&mut self, native: &Native, wait: Duration) {
+        if let Some(event) = native.next_event(wait) {
+            self.hear(event);
+            self.drain(native);
+        }
+    }
+
+    /// Starts a new transaction, or a new batch: what was heard so far concerns it no more.
+    pub fn forget(&mut self) {
+        let said = std::mem::take(&mut self.said);
+        *self = Self { said, ..Self::default() };
+    }
+
+    /// Marks the transaction as tainted.
+    pub fn taint(&mut self, reason: &str) {
+        if self.taint.is_none() {
+            self.taint = Some(reason.to_owned());
+        }
+    }
+
+    /// The last reason in librdkafka's words, for a message about brokers that do not answer.
+    pub fn reason_text(&self) -> &str {
+        self.reason.as_ref().map_or("no answer in time", |(_, text)| text)
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Log { severity, facility, text } => self.hear_line(severity, &facility, &text),
+            Event::Error { code, reason } => self.hear_error(code, reason),
+            Event::Undelivered(codes) => codes.into_iter().for_each(|code| self.hear_failure(code)),
+            Event::Other => {}
+        }
+    }
+
+    fn hear_line(&mut self, severity: i32, facility: &str, text: &str) {
+        match facility {
+            "ENDTXN" if !text.contains("EndTxn returned NO_ERROR in state") => self.taint(text),
+            "TXNCOORD" if text.contains("Transaction coordinator changed from") => self.taint(text),
+            "FAIL" | "REQTMOUT" => self.taint(text),
+            "TXNERR" if severity < SEVERITY_DEBUG => self.hear_transaction_error(without_thread(text)),
+            "APIVERSION" => self.hear_version(text),
+            _ => {}
+        }
+        if facility == "FAIL" {
+            self.reason = Some((Code::BrokerTransportFailure, without_thread(text).to_owned()));
+        }
+        if severity < SEVERITY_DEBUG {
+            self.say(severity, facility, text);
+        } else {
+            tracing::trace!(target: "librdkafka", "{facility}: {text}");
+        }
+    }
+
+    fn hear_error(&mut self, code: Code, reason: String) {
+        self.taint(&reason);
+        self.hopeless |= HOPELESS.contains(&code);
+        if code != Code::AllBrokersDown || self.reason.is_none() {
+            self.reason = Some((code, reason));
+        }
+    }
+
+    fn hear_failure(&mut self, code: Code) {
+        self.undelivered += 1;
+        self.explain(code);
+    }
+
+    /// Reads the name at the end of `Current transaction failed in state ...: reason (NAME)` or `(NAME, requires ...)`.
+    fn hear_transaction_error(&mut self, text: &str) {
+        self.transaction_error = Some(text.to_owned());
+        let name = text.rsplit_once('(').and_then(|(_, rest)| rest.split([',', ')']).next());
+        if let Some(code) = name.and_then(code_named) {
+            self.explain(code);
+        }
+    }
+
+    fn explain(&mut self, code: Code) {
+        let follows_from_another = |code| matches!(code, Code::PurgeQueue | Code::PurgeInflight);
+        match self.first_failure {
+            None => self.first_failure = Some(code),
+            Some(first) if follows_from_another(first) => self.first_failure = Some(code),
+            Some(_) => {}
+        }
+    }
+
+    /// Reads `ApiKey TxnOffsetCommit (28) Versions 0..3`; the highest of all brokers' counts.
+    fn hear_version(&mut self, text: &str) {
+        let Some((_, versions)) = text.split_once("ApiKey TxnOffsetCommit (28) Versions ") else { return };
+        let highest = versions.split_once("..").and_then(|(_, highest)| highest.trim().parse().ok());
+        self.offset_commit_version = self.offset_commit_version.max(highest);
+    }
+
+    fn say(&mut self, severity: i32, facility: &str, text: &str) {
+        let Some(suppressed) = self.suppressed_before(facility, text) else { return };
+        let more =
+            if suppressed == 0 { String::new() } else { format!(" ({suppressed} like it suppressed)") };
+        if severity <= SEVERITY_ERROR {
+            tracing::error!(target: "librdkafka", "{facility}: {text}{more}");
+        } else if severity == SEVERITY_WARNING {
+            tracing::warn!(target: "librdkafka", "{facility}: {text}{more}");
+        } else {
+            tracing::info!(target: "librdkafka", "{facility}: {text}{more}");
+        }
+    }
+
+    /// How many lines of this kind were kept back since the last one said; `None` if this one is kept back too.
+    fn suppressed_before(&mut self, facility: &str, text: &str) -> Option<u32> {
+        let now = clock::now();
+        let kind = (facility.to_owned(), thread_of(text).to_owned());
+        if self.said.len() >= KINDS_MAX && !self.said.contains_key(&kind) {
+            self.said.clear();
+        }
+        match self.said.get_mut(&kind) {
+            Some(said) if now.duration_since(said.at) < REPEAT_AFTER => {
+                said.suppressed += 1;
+                None
+            }
+            Some(said) => {
+                said.at = now;
+                Some(std::mem::take(&mut said.suppressed))
+            }
+            None => {
+                self.said.insert(kind, Said { at: now, suppressed: 0 });
+                Some(0)
+            }
+        }
+    }
+}
+
+/// librdkafka names the broker by the thread that writes: `[thrd:host:port/id]: text`.
+fn thread_of(text: &str) -> &str {
+    text.split_once("]: ").map_or("", |(thread, _)| thread)
+}
+
+fn without_thread(text: &str) -> &str {
+    text.split_once("]: ").map_or(text, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(signals: &mut Signals, severity: i32, facility: &str, text: &str) {
+        signals.hear_line(severity, facility, text);
+    }
+
+    #[test]
+    fn a_clean_end_of_a_transaction_does_not_taint() {
+        let mut signals = Signals::default();
+        let text = "[thrd:main]: EndTxn returned NO_ERROR in state CommittingTransaction (may_retry=true)";
+        line(&mut signals, 7, "ENDTXN", text);
+        line(&mut signals, 7, "TXNCOORD", "[thrd:main]: Unable to query for the coordinator");
+        assert_eq!(signals.taint, None);
+    }
+
+    #[test]
+    fn retries_disconnects_timeouts_and_new_coordinators_taint() {
+        for (facility, text) in [
+            (
+                "ENDTXN",
+                "[thrd:main]: EndTxn returned _TRANSPORT in state CommittingTransaction (may_retry=true)",
+            ),
+            ("ENDTXN", "a text that nobody knows"),
+            ("TXNCOORD", "[thrd:main]: Transaction coordinator changed from a:1/1 -> b:1/2: reason"),
+            ("FAIL", "[thrd:a:1/1]: a:1/1: Disconnected (after 9ms in state UP)"),
+            ("REQTMOUT", "[thrd:a:1/1]: a:1/1: Timed out ProduceRequest in flight"),
+        ] {
+            let mut signals = Signals::default();
+            line(&mut signals, 7, facility, text);
+            assert!(signals.taint.is_some(), "{facility}: {text}");
+        }
+    }
+
+    #[test]
+    fn forgetting_clears_the_taint_but_not_what_was_said() {
+        let mut signals = Signals::default();
+        line(&mut signals, 6, "FAIL", "[thrd:a:1/1]: down");
+        signals.forget();
+        assert_eq!(signals.taint, None);
+        assert_eq!(signals.suppressed_before("FAIL", "[thrd:a:1/1]: down again"), None);
+        assert_eq!(signals.suppressed_before("FAIL", "[thrd:b:1/2]: down"), Some(0));
+    }
+
+    #[test]
+    fn the_first_failure_is_the_one_that_explains_the_others() {
+        let mut signals = Signals::default();
+        for code in [Code::PurgeQueue, Code::TopicAuthorizationFailed, Code::PurgeInflight] {
+            signals.hear_failure(code);
+        }
+        assert_eq!(signals.undelivered, 3);
+        assert_eq!(signals.first_failure, Some(Code::TopicAuthorizationFailed));
+    }
+
+    #[test]
+    fn the_line_on_the_transaction_explains_what_was_purged() {
+        let mut signals = Signals::default();
+        signals.hear_failure(Code::PurgeQueue);
+        let text = "[thrd:main]: Current transaction failed in state InTransaction: no (why) \
+                    (TOPIC_AUTHORIZATION_FAILED, requires epoch bump)";
+        line(&mut signals, 3, "TXNERR", text);
+        assert_eq!(signals.first_failure, Some(Code::TopicAuthorizationFailed));
+        assert_eq!(signals.undelivered, 1);
+    }
+
+    #[test]
+    fn versions_are_read_from_the_brokers_table() {
+        let mut signals = Signals::default();
+        line(&mut signals, 7, "APIVERSION", "[thrd:x]: x:   ApiKey TxnOffsetCommit (28) Versions 0..2");
+        line(&mut signals, 7, "APIVERSION", "[thrd:x]: x:   ApiKey EndTxn (26) Versions 0..9");
+        assert_eq!(signals.offset_commit_version, Some(2));
+    }
+}

@@ -1,0 +1,12 @@
+//! Everything that can fail or block: files, hints, Kafka, the local state, signals, the terminal, and time itself.
+//!
+//! Knows the pipeline's types and nothing of its decisions; nothing in here is imported by the pure parts.
+
+pub mod clock;
+pub mod files;
+pub mod interrupt;
+pub mod kafka;
+pub mod state;
+pub mod table;
+pub mod terminal;
+pub mod watch;

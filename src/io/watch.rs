@@ -1,0 +1,171 @@
+//! Hints that something happened in a directory, through inotify. They may be late, doubled or missing, and say so:
+//! whoever gets them looks for himself.
+
+use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use notify::event::ModifyKind;
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+/// Watches directories, not files: an idle file costs nothing.
+pub struct Watch {
+    watcher: Option<RecommendedWatcher>,
+    pending: Arc<Mutex<Pending>>,
+    watched: HashMap<PathBuf, Inode>,
+    unwatched: HashSet<PathBuf>,
+}
+
+/// Device and inode of a watched directory: a new one of the same name needs a new watch.
+type Inode = (u64, u64);
+
+/// What came in since it was last taken; a busy file makes one entry, not one per line.
+#[derive(Debug, Default)]
+pub struct Pending {
+    /// Files that were written to and directories whose entries changed.
+    pub paths: HashSet<PathBuf>,
+    /// Hints were dropped.
+    pub lost: bool,
+}
+
+impl Watch {
+    /// Starts watching nothing yet. `wake` is called when the first hint is waiting to be taken.
+    #[must_use]
+    pub fn new(wake: impl Fn() + Send + 'static) -> Self {
+        let pending = Arc::new(Mutex::new(Pending::default()));
+        let shared = Arc::clone(&pending);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let mut pending = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let was_empty = pending.paths.is_empty() && !pending.lost;
+            pending.take_in(event);
+            let is_empty = pending.paths.is_empty() && !pending.lost;
+            drop(pending);
+            if was_empty && !is_empty {
+                wake();
+            }
+        });
+        if let Err(error) = &watcher {
+            tracing::warn!(
+                "inotify is not to be had ({error}); looking at all files every few seconds instead"
+            );
+        }
+        Self { watcher: watcher.ok(), pending, watched: HashMap::new(), unwatched: HashSet::new() }
+    }
+
+    /// Takes what came in.
+    #[must_use]
+    pub fn take(&self) -> Pending {
+        std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether all directories that should be watched are.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.watcher.is_some() && self.unwatched.is_empty()
+    }
+
+    /// Watches a directory, or the nearest one above it that exists, so that its creation is seen.
+    pub fn ensure(&mut self, directory: &Path) {
+        let existing = directory.ancestors().find_map(|path| inode_of(path).map(|inode| (path, inode)));
+        if let Some((path, inode)) = existing {
+            self.watch(path, inode);
+        }
+    }
+
+    fn watch(&mut self, path: &Path, inode: Inode) {
+        if self.watched.get(path) == Some(&inode) {
+            return;
+        }
+        let Some(watcher) = &mut self.watcher else { return };
+        if self.watched.remove(path).is_some() {
+            // Fails where the old directory is gone, and its watch with it.
+            let _ = watcher.unwatch(path);
+        }
+        match watcher.watch(path, RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                self.watched.insert(path.to_owned(), inode);
+                self.unwatched.remove(path);
+            }
+            Err(error) => {
+                if self.unwatched.insert(path.to_owned()) {
+                    tracing::warn!(
+                        "cannot watch {} ({error}); looking at it every few seconds instead (raise fs.inotify.max_user_watches)",
+                        crate::io::terminal::escape(&path.to_string_lossy())
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Pending {
+    fn take_in(&mut self, event: notify::Result<Event>) {
+        match event {
+            Err(_) => self.lost = true,
+            Ok(event) => {
+                self.lost |= event.need_rescan();
+                match event.kind {
+                    EventKind::Modify(ModifyKind::Data(_)) => self.paths.extend(event.paths),
+                    EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
+                        let parents = event.paths.iter().filter_map(|path| path.parent()).map(Path::to_owned);
+                        self.paths.extend(parents.chain(event.paths.clone()));
+                    }
+                    EventKind::Modify(ModifyKind::Any | ModifyKind::Metadata(_) | ModifyKind::Other)
+                    | EventKind::Access(_)
+                    | EventKind::Any
+                    | EventKind::Other => {}
+                }
+            }
+        }
+    }
+}
+
+fn inode_of(path: &Path) -> Option<Inode> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    fn wait_for(watch: &Watch, woken: &mpsc::Receiver<()>, wanted: &Path) {
+        let mut seen = HashSet::new();
+        while !seen.contains(wanted) {
+            woken.recv_timeout(Duration::from_secs(10)).expect("a hint in time");
+            seen.extend(watch.take().paths);
+        }
+    }
+
+    #[test]
+    fn writes_hint_at_the_file_and_renames_at_the_directory() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (wake, woken) = mpsc::channel();
+        let mut watch = Watch::new(move || wake.send(()).unwrap());
+        watch.ensure(scratch.path());
+        assert!(watch.is_complete());
+        let file = scratch.path().join("access.log");
+        std::fs::write(&file, "x").unwrap();
+        wait_for(&watch, &woken, &file);
+        std::fs::rename(&file, scratch.path().join("access.log.1")).unwrap();
+        wait_for(&watch, &woken, scratch.path());
+    }
+
+    #[test]
+    fn a_directory_that_appears_later_is_seen_from_above() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (wake, woken) = mpsc::channel();
+        let mut watch = Watch::new(move || wake.send(()).unwrap());
+        let directory = scratch.path().join("later");
+        watch.ensure(&directory);
+        std::fs::create_dir(&directory).unwrap();
+        wait_for(&watch, &woken, &directory);
+        watch.ensure(&directory);
+        let file = directory.join("access.log");
+        std::fs::write(&file, "x").unwrap();
+        wait_for(&watch, &woken, &file);
+    }
+}

@@ -1,0 +1,714 @@
+//! The exactly-once machine: from a filled block to a commit that is known, whatever fails in between.
+//!
+//! One command is under way at a time; [`State`] says which. A transaction is open only while there is something to
+//! send. Positions go into it last, shard 0 last of all, so that a torn transaction can repeat lines but never lose one.
+//! The checkpoint moves in [`Delivery::committed`] and nowhere else. After any doubt the producer is dropped, a new one
+//! fences whatever is still under way, and Kafka is asked what is true.
+
+use super::action::{Action, Cause, Class, Command, Committed, Exit, Failure, Millis, Reply};
+use super::batch::{Block, Filled, Reaches};
+use super::checkpoint::{Checkpoint, Proposal, Snapshot};
+use super::notice::Notice;
+use super::options::{DeliveryOptions, Mode};
+use super::resolve::{self, Confirmation, Expected, Fetched, Remote, Truth};
+use super::shard::{Entry, ShardError};
+use crate::event::StreamId;
+use crate::planted::{self, Bug};
+
+/// Waits between attempts to connect: short at first, because most failures are an election.
+const RETRY_MS_MIN: u64 = 100;
+const RETRY_MS_MAX: u64 = 10_000;
+
+/// Group offsets and transactional ids expire after 7 days by default; every shard is written this often at least.
+const HEARTBEAT_MS: u64 = 6 * 3600 * 1000;
+
+/// Largest request that a broker takes by default (`message.max.bytes`), and the smallest limit worth going down to:
+/// an event without its long fields has to fit.
+pub const RECORD_BYTES_MAX: usize = 1_000_000;
+const RECORD_BYTES_MIN: usize = 1024;
+
+/// A batch is committed before its interval when it has grown so large, so that a rewind stays short.
+const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const RIVAL: &str = "another viewtail commits under this agent's id (a cloned machine, a copied state directory?); \
+    give one of the two its own agent.id";
+
+/// What the delivery tells the rest of the machine.
+#[derive(Debug)]
+pub enum Event {
+    /// Positions are known: reading may begin from these.
+    Resolved(Truth, Vec<Entry>),
+    /// These positions are committed.
+    Committed(Vec<Entry>, Vec<StreamId>),
+    /// What was not committed has to be read again.
+    Rewound,
+    /// A block's memory can be used again.
+    Spare(Block),
+    /// Something to tell the operator.
+    Say(Notice),
+    /// It is over.
+    Over(Exit),
+}
+
+/// Where the delivery stands; every state but `Down`, `Ready`, `Open` and `Over` waits for one reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No producer; the next attempt is due then.
+    Down(Millis),
+    Connecting,
+    /// Reading the positions on the configured anchor, or on the one that the local state remembers.
+    Fetching(Anchor),
+    /// A producer without a transaction.
+    Ready,
+    Beginning,
+    /// A transaction that began then.
+    Open(Millis),
+    Producing(Millis),
+    Flushing,
+    SendingOffsets,
+    Committing,
+    Aborting,
+    /// Dropping the producer before the end.
+    Leaving,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anchor {
+    Configured,
+    Remembered,
+}
+
+impl State {
+    /// The table of legal moves.
+    fn may_become(self, next: Self) -> bool {
+        match next {
+            Self::Over => true,
+            Self::Down(_) => !matches!(self, Self::Over),
+            Self::Connecting => matches!(self, Self::Down(_)) || planted::is(Bug::FetchBeforeInit),
+            Self::Fetching(_) => {
+                matches!(self, Self::Connecting | Self::Fetching(_)) || planted::is(Bug::FetchBeforeInit)
+            }
+            Self::Ready => {
+                matches!(self, Self::Fetching(_) | Self::Connecting | Self::Committing | Self::Flushing)
+            }
+            Self::Beginning => matches!(self, Self::Ready),
+            Self::Open(_) => {
+                matches!(self, Self::Ready | Self::Beginning | Self::Producing(_) | Self::SendingOffsets)
+            }
+            Self::Producing(_) | Self::Flushing => matches!(self, Self::Open(_)),
+            Self::SendingOffsets => matches!(self, Self::Flushing | Self::Beginning),
+            Self::Committing => matches!(self, Self::SendingOffsets | Self::Flushing),
+            Self::Aborting => matches!(
+                self,
+                Self::Beginning
+                    | Self::Open(_)
+                    | Self::Producing(_)
+                    | Self::Flushing
+                    | Self::SendingOffsets
+                    | Self::Committing
+            ),
+            Self::Leaving => matches!(self, Self::Ready),
+        }
+    }
+}
+
+/// What the open transaction holds.
+#[derive(Debug, Default)]
+struct Batch {
+    reaches: Reaches,
+    gone: Vec<StreamId>,
+    records: u64,
+    bytes: usize,
+}
+
+/// The delivery machine.
+#[derive(Debug)]
+pub struct Delivery {
+    options: DeliveryOptions,
+    anchor: String,
+    nonce: u64,
+    state: State,
+    /// What the local state said; taken when the positions are resolved for the first time.
+    local: Option<Snapshot>,
+    /// Known once the positions are resolved for the first time.
+    checkpoint: Option<Checkpoint>,
+    cluster_id: Option<String>,
+    partitions: u32,
+    fetched: Vec<Vec<Committed>>,
+    /// The next block, while one is being produced or a commit is under way.
+    waiting: Option<Filled>,
+    /// Generations that left the disk; they ride in the next transaction.
+    gone: Vec<StreamId>,
+    batch: Batch,
+    /// What the transaction carries once its positions are sent: committed, not committed, or in doubt.
+    proposal: Option<Proposal>,
+    refreshed_at: Millis,
+    retry_ms: u64,
+    down_since: Option<Millis>,
+    record_bytes_max: usize,
+    stopping: bool,
+}
+
+/// Where the delivery puts what it wants.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// For the shell.
+    pub actions: Vec<Action>,
+    /// For the rest of the machine.
+    pub events: Vec<Event>,
+}
+
+impl Out {
+    fn command(&mut self, command: Command) {
+        self.actions.push(Action::Kafka(command));
+    }
+
+    fn say(&mut self, notice: Notice) {
+        self.events.push(Event::Say(notice));
+    }
+}
+
+impl Delivery {
+    /// A delivery that will connect at the first opportunity.
+    #[must_use]
+    pub fn new(options: DeliveryOptions, anchor: String, nonce: u64, local: Option<Snapshot>) -> Self {
+        Self {
+            options,
+            anchor,
+            nonce,
+            state: State::Down(Millis(0)),
+            cluster_id: local.as_ref().and_then(|local| local.cluster_id.clone()),
+            local,
+            checkpoint: None,
+            partitions: 1,
+            fetched: Vec::new(),
+            waiting: None,
+            gone: Vec::new(),
+            batch: Batch::default(),
+            proposal: None,
+            refreshed_at: Millis(0),
+            retry_ms: RETRY_MS_MIN,
+            down_since: None,
+            record_bytes_max: RECORD_BYTES_MAX,
+            stopping: false,
+        }
+    }
+
+    /// Whether a block can be handed over now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.accepts() && self.waiting.is_none()
+    }
+
+    /// Whether lines that are read now can be delivered as things stand.
+    #[must_use]
+    pub fn accepts(&self) -> bool {
+        self.checkpoint.is_some() && self.has_producer()
+    }
+
+    /// Whether a block that is handed over would go to Kafka at once, so that waiting for more lines gains nothing.
+    #[must_use]
+    pub fn is_hungry(&self) -> bool {
+        self.waiting.is_none() && matches!(self.state, State::Ready | State::Open(_))
+    }
+
+    /// Largest record that the broker is known to take.
+    #[must_use]
+    pub fn record_bytes_max(&self) -> usize {
+        self.record_bytes_max
+    }
+
+    /// Partitions of the topic.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    /// The committed positions, once they are known.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+
+    /// The cluster that was last spoken to.
+    #[must_use]
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.cluster_id.as_deref()
+    }
+
+    /// The topic that carries the shards.
+    #[must_use]
+    pub fn anchor(&self) -> &str {
+        &self.anchor
+    }
+
+    /// When the delivery wants to be looked at again if nothing happens before.
+    #[must_use]
+    pub fn wake_at(&self) -> Millis {
+        match self.state {
+            State::Down(retry_at) => retry_at,
+            State::Open(since) => since.plus(self.options.commit_interval_ms),
+            State::Ready => self.refreshed_at.plus(HEARTBEAT_MS),
+            State::Connecting
+            | State::Fetching(_)
+            | State::Beginning
+            | State::Producing(_)
+            | State::Flushing
+            | State::SendingOffsets
+            | State::Committing
+            | State::Aborting
+            | State::Leaving
+            | State::Over => Millis(u64::MAX),
+        }
+    }
+
+    /// Takes a block; [`has_room`](Self::has_room) was asked before.
+    pub fn offer(&mut self, filled: Filled) {
+        assert!(self.waiting.is_none(), "a block for which there is no room");
+        self.waiting = Some(filled);
+    }
+
+    /// These generations left the disk with every line committed; the checkpoint may forget them.
+    pub fn forget(&mut self, streams: impl IntoIterator<Item = StreamId>) {
+        self.gone.extend(streams);
+    }
+
+    /// No more blocks will come.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Does whatever is due.
+    pub fn pump(&mut self, now: Millis, out: &mut Out) {
+        match self.state {
+            State::Down(_) if self.stopping => self.end(Exit::Stopped, out),
+            State::Down(retry_at) if now >= retry_at => self.connect(out),
+            State::Ready => self.leave_ready(now, out),
+            State::Open(since) => self.go_on(now, since, out),
+            State::Down(_)
+            | State::Connecting
+            | State::Fetching(_)
+            | State::Beginning
+            | State::Producing(_)
+            | State::Flushing
+            | State::SendingOffsets
+            | State::Committing
+            | State::Aborting
+            | State::Leaving
+            | State::Over => {}
+        }
+    }
+
+    /// Takes the answer to the command under way.
+    pub fn reply(&mut self, now: Millis, reply: Reply, out: &mut Out) {
+        match (self.state, reply) {
+            (State::Over, _) => {}
+            (State::Connecting, Reply::Connected { partitions, cluster_id }) => {
+                self.connected(now, (partitions, cluster_id), out);
+            }
+            (State::Fetching(anchor), Reply::Fetched(groups)) => {
+                self.fetched.extend(groups);
+                if planted::is(Bug::FetchBeforeInit) {
+                    self.make_producer(out);
+                } else {
+                    self.read_positions(now, anchor, out);
+                }
+            }
+            (State::Beginning, Reply::Began) if planted::is(Bug::OffsetsFirst) => self.send_offsets(out),
+            (State::Beginning, Reply::Began) => self.set(State::Open(now)),
+            (State::Producing(since), Reply::Produced(block)) => {
+                out.events.push(Event::Spare(block));
+                self.set(State::Open(since));
+            }
+            (State::Flushing, Reply::Flushed { failed }) => self.flushed(now, failed, out),
+            (State::SendingOffsets, Reply::OffsetsSent) if planted::is(Bug::OffsetsFirst) => {
+                self.set(State::Open(now));
+            }
+            (State::SendingOffsets, Reply::OffsetsSent) => self.commit(out),
+            (State::Committing, Reply::Committed { tainted }) => {
+                self.committed(out);
+                if tainted && !planted::is(Bug::NoEpochHygiene) {
+                    self.set(State::Down(now));
+                } else {
+                    self.set(State::Ready);
+                }
+            }
+            (State::Aborting, Reply::Aborted) => self.lose_producer(now),
+            (State::Leaving, Reply::Disconnected | Reply::Failed(_)) => self.end(Exit::Stopped, out),
+            (_, Reply::Failed(failure)) => self.failed(now, failure, out),
+            (
+                state,
+                reply @ (Reply::Connected { .. }
+                | Reply::Fetched(_)
+                | Reply::Began
+                | Reply::Produced(_)
+                | Reply::Flushed { .. }
+                | Reply::OffsetsSent
+                | Reply::Committed { .. }
+                | Reply::Aborted
+                | Reply::Disconnected),
+            ) => panic!("{reply:?} does not answer what was asked in {state:?}"),
+        }
+    }
+
+    fn set(&mut self, next: State) {
+        assert!(self.state.may_become(next), "{:?} cannot become {next:?}", self.state);
+        self.state = next;
+    }
+
+    fn has_producer(&self) -> bool {
+        !matches!(
+            self.state,
+            State::Down(_) | State::Connecting | State::Fetching(_) | State::Leaving | State::Over
+        )
+    }
+
+    fn end(&mut self, exit: Exit, out: &mut Out) {
+        self.set(State::Over);
+        out.events.push(Event::Over(exit));
+    }
+
+    // Start: S2 to S4.
+
+    fn connect(&mut self, out: &mut Out) {
+        self.fetched.clear();
+        if planted::is(Bug::FetchBeforeInit) {
+            self.fetch(Anchor::Configured, 1, out);
+        } else {
+            self.make_producer(out);
+        }
+    }
+
+    fn make_producer(&mut self, out: &mut Out) {
+        self.set(State::Connecting);
+        out.command(Command::Connect { batch_bytes_max: self.record_bytes_max });
+    }
+
+    fn connected(&mut self, now: Millis, (partitions, cluster_id): (u32, Option<String>), out: &mut Out) {
+        self.say_up(now, out);
+        self.partitions = partitions.max(1);
+        if cluster_id.is_some() && self.cluster_id.is_some() && cluster_id != self.cluster_id {
+            out.say(Notice::OtherCluster);
+        }
+        self.cluster_id = cluster_id.or(self.cluster_id.take());
+        match self.options.mode {
+            Mode::ExactlyOnce if planted::is(Bug::FetchBeforeInit) => {
+                self.read_positions(now, Anchor::Configured, out);
+            }
+            Mode::ExactlyOnce => self.fetch(Anchor::Configured, 1, out),
+            Mode::AtLeastOnce | Mode::BestEffort if self.checkpoint.is_none() => {
+                let truth = self.local.as_ref().map_or(Truth::FirstRun, |_| Truth::Local);
+                self.restore_local(truth, out);
+                self.set(State::Ready);
+            }
+            Mode::AtLeastOnce | Mode::BestEffort => {
+                out.events.push(Event::Rewound);
+                self.set(State::Ready);
+            }
+        }
+    }
+
+    /// Asks for the groups that are still missing of `needed`.
+    fn fetch(&mut self, anchor: Anchor, needed: u32, out: &mut Out) {
+        self.set(State::Fetching(anchor));
+        let topic = match (anchor, &self.local) {
+            (Anchor::Remembered, Some(local)) => local.anchor.clone(),
+            (Anchor::Remembered, None) | (Anchor::Configured, _) => self.anchor.clone(),
+        };
+        let first = u32::try_from(self.fetched.len()).unwrap_or(needed).min(needed);
+        out.command(Command::Fetch { anchor: topic, groups: first..needed });
+    }
+
+    fn read_positions(&mut self, now: Millis, anchor: Anchor, out: &mut Out) {
+        match resolve::assemble(&self.fetched) {
+            Err(error) => self.refuse(&error, out),
+            Ok(Fetched::More(groups)) => self.fetch(anchor, groups, out),
+            Ok(Fetched::Absent) => self.resolve(now, (anchor, None), out),
+            Ok(Fetched::Complete(remote)) => self.resolve(now, (anchor, Some(remote)), out),
+        }
+    }
+
+    fn refuse(&mut self, error: &ShardError, out: &mut Out) {
+        let place = format!("in the consumer groups of this agent's id on topic {:?}", self.anchor);
+        self.end(Exit::Refused(format!("{place}: {error}")), out);
+    }
+
+    fn resolve(&mut self, now: Millis, (anchor, remote): (Anchor, Option<Remote>), out: &mut Out) {
+        self.refreshed_at = now;
+        if self.checkpoint.is_some() {
+            self.settle(remote.as_ref(), out);
+            return;
+        }
+        let truth = resolve::truth(remote.as_ref(), self.local.as_ref());
+        let elsewhere = self.local.as_ref().is_some_and(|local| local.anchor != self.anchor);
+        match (truth, anchor, remote) {
+            (Truth::Local, Anchor::Configured, _) if elsewhere => {
+                self.fetched.clear();
+                self.fetch(Anchor::Remembered, 1, out);
+                return;
+            }
+            (Truth::Kafka, _, Some(remote)) => {
+                let checkpoint = Checkpoint::restored(remote.sequence, remote.entries, self.partitions);
+                self.resolved(truth, checkpoint, out);
+            }
+            (Truth::Local | Truth::FirstRun | Truth::Kafka, _, _) => self.restore_local(truth, out),
+        }
+        self.set(State::Ready);
+    }
+
+    fn restore_local(&mut self, truth: Truth, out: &mut Out) {
+        let local = match truth {
+            Truth::FirstRun => None,
+            Truth::Kafka | Truth::Local => self.local.as_ref(),
+        };
+        if truth == Truth::Local && self.options.mode == Mode::ExactlyOnce {
+            out.say(Notice::RemoteLost);
+        }
+        let sequence = local.map_or(0, |local| local.sequence);
+        let entries =
+            local.map_or_else(Vec::new, |local| local.files.iter().map(|file| file.entry).collect());
+        self.resolved(truth, Checkpoint::restored(sequence, entries, self.partitions), out);
+    }
+
+    fn resolved(&mut self, truth: Truth, checkpoint: Checkpoint, out: &mut Out) {
+        let entries = checkpoint.entries().copied().collect();
+        self.checkpoint = Some(checkpoint);
+        self.local = None;
+        out.events.push(Event::Resolved(truth, entries));
+    }
+
+    /// What became of the transaction that was in doubt when the producer was lost.
+    fn settle(&mut self, remote: Option<&Remote>, out: &mut Out) {
+        let sequence = self.sequence();
+        let in_doubt = self.proposal.is_some();
+        let expected = Expected { sequence, nonce: self.nonce, in_doubt };
+        match resolve::confirm(expected, remote) {
+            _ if planted::is(Bug::ResendAfterDoubt) => self.proposal = None,
+            Confirmation::Committed => self.committed(out),
+            Confirmation::NotCommitted => self.proposal = None,
+            Confirmation::Lost => {
+                self.proposal = None;
+                out.say(Notice::RemoteLost);
+                self.lay_out_anew();
+            }
+            Confirmation::Rival => {
+                self.end(Exit::Refused(RIVAL.to_owned()), out);
+                return;
+            }
+        }
+        if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.partitions() != self.partitions) {
+            self.lay_out_anew();
+        }
+        if !planted::is(Bug::NoRewind) {
+            out.events.push(Event::Rewound);
+        }
+        self.set(State::Ready);
+    }
+
+    fn lay_out_anew(&mut self) {
+        if let Some(checkpoint) = self.checkpoint.take() {
+            let entries: Vec<Entry> = checkpoint.entries().copied().collect();
+            self.checkpoint = Some(Checkpoint::restored(checkpoint.sequence(), entries, self.partitions));
+        }
+    }
+
+    fn sequence(&self) -> u64 {
+        self.checkpoint.as_ref().map_or(0, Checkpoint::sequence)
+    }
+
+    // Loop: T1 to T7.
+
+    fn leave_ready(&mut self, now: Millis, out: &mut Out) {
+        let heartbeat = self.options.mode == Mode::ExactlyOnce && now >= self.refreshed_at.plus(HEARTBEAT_MS);
+        if heartbeat {
+            self.refreshed_at = now;
+            if let Some(checkpoint) = &mut self.checkpoint {
+                checkpoint.refresh();
+            }
+        }
+        if self.waiting.is_none() && !heartbeat {
+            if self.stopping {
+                self.set(State::Leaving);
+                out.command(Command::Disconnect);
+            }
+            return;
+        }
+        match self.options.mode {
+            Mode::ExactlyOnce => {
+                self.set(State::Beginning);
+                out.command(Command::Begin);
+            }
+            Mode::AtLeastOnce | Mode::BestEffort => {
+                self.set(State::Open(now));
+                self.go_on(now, now, out);
+            }
+        }
+    }
+
+    fn go_on(&mut self, now: Millis, since: Millis, out: &mut Out) {
+        let full = self.batch.records >= self.options.batch_events_max || self.batch.bytes >= BATCH_BYTES_MAX;
+        let aged = now >= since.plus(self.options.commit_interval_ms);
+        match self.waiting.take() {
+            Some(filled) if !full && !aged && self.may_add() => self.produce(filled, since, out),
+            waiting => {
+                let nothing_more = waiting.is_none() && (self.stopping || self.batch.records == 0);
+                let ending = full || aged || nothing_more || !self.may_add();
+                self.waiting = waiting;
+                if ending {
+                    self.set(State::Flushing);
+                    out.command(Command::Flush);
+                }
+            }
+        }
+    }
+
+    /// One block after the other, but with the planted bug: there the positions are sent before the only block.
+    fn may_add(&self) -> bool {
+        !planted::is(Bug::OffsetsFirst) || self.batch.records == 0
+    }
+
+    fn produce(&mut self, filled: Filled, since: Millis, out: &mut Out) {
+        self.batch.reaches.append(&filled.reaches);
+        self.batch.records += filled.block.records.len() as u64;
+        self.batch.bytes += filled.block.arena.len();
+        self.set(State::Producing(since));
+        out.command(Command::Produce(filled.block));
+    }
+
+    fn say_up(&mut self, now: Millis, out: &mut Out) {
+        if let Some(since) = self.down_since.take() {
+            out.say(Notice::KafkaUp { down_ms: now.since(since) });
+        }
+    }
+
+    fn flushed(&mut self, now: Millis, failed: u64, out: &mut Out) {
+        self.say_up(now, out);
+        if failed > 0 {
+            out.say(Notice::RecordsGivenUp { records: failed });
+        }
+        match self.options.mode {
+            Mode::ExactlyOnce if planted::is(Bug::OffsetsFirst) => self.commit(out),
+            Mode::ExactlyOnce => self.send_offsets(out),
+            Mode::AtLeastOnce | Mode::BestEffort => {
+                self.propose();
+                self.committed(out);
+                self.set(State::Ready);
+            }
+        }
+    }
+
+    fn propose(&mut self) {
+        if planted::is(Bug::OffsetsFirst)
+            && let Some(filled) = &self.waiting
+        {
+            self.batch.reaches.append(&filled.reaches);
+        }
+        self.batch.gone.append(&mut self.gone);
+        let changed = self.batch.reaches.iter().map(|reach| reach.to).collect();
+        let gone = self.batch.gone.clone();
+        let checkpoint =
+            self.checkpoint.as_mut().expect("a transaction begins after the positions are resolved");
+        for reach in self.batch.reaches.iter() {
+            let before = checkpoint.get(reach.to.stream).map(|entry| entry.mark.position);
+            assert!(
+                before.is_none_or(|before| before == reach.from),
+                "a batch does not start where the last one ended"
+            );
+        }
+        self.proposal = Some(checkpoint.propose(changed, gone));
+    }
+
+    fn send_offsets(&mut self, out: &mut Out) {
+        self.propose();
+        let (Some(proposal), Some(checkpoint)) = (&self.proposal, &self.checkpoint) else { return };
+        let writes = checkpoint.writes(proposal, self.nonce);
+        self.set(State::SendingOffsets);
+        out.command(Command::SendOffsets(writes));
+    }
+
+    fn commit(&mut self, out: &mut Out) {
+        self.set(State::Committing);
+        if planted::is(Bug::PersistBeforeCommit)
+            && let Some(proposal) = &self.proposal
+        {
+            out.events.push(Event::Committed(proposal.changed().to_vec(), Vec::new()));
+        }
+        out.command(Command::Commit);
+    }
+
+    /// The transaction IS committed: the only place from which the checkpoint moves.
+    fn committed(&mut self, out: &mut Out) {
+        let (Some(proposal), Some(checkpoint)) = (self.proposal.take(), &mut self.checkpoint) else { return };
+        let changed = proposal.changed().to_vec();
+        let gone = std::mem::take(&mut self.batch.gone);
+        checkpoint.advance(proposal);
+        self.batch = Batch::default();
+        self.retry_ms = RETRY_MS_MIN;
+        out.events.push(Event::Committed(changed, gone));
+    }
+
+    // Failure: T8 and T9.
+
+    fn failed(&mut self, now: Millis, failure: Failure, out: &mut Out) {
+        if failure.cause == Cause::TooLarge {
+            self.record_bytes_max = (self.record_bytes_max / 2).max(RECORD_BYTES_MIN);
+            out.say(Notice::TooLarge { record_bytes_max: self.record_bytes_max });
+        }
+        if failure.cause == Cause::Refused && self.checkpoint.is_none() {
+            self.end(Exit::Refused(failure.message), out);
+            return;
+        }
+        match (failure.class, self.state) {
+            (
+                Class::Abortable | Class::Retriable,
+                State::Beginning | State::Producing(_) | State::Flushing | State::SendingOffsets,
+            ) if self.options.mode == Mode::ExactlyOnce => {
+                self.report(now, failure, out);
+                self.proposal = None;
+                self.set(State::Aborting);
+                out.command(Command::Abort);
+            }
+            // Nothing is given up: the records are still queued, and the wait is asked for again.
+            (Class::Retriable, State::Flushing) => {
+                self.report(now, failure, out);
+                out.command(Command::Flush);
+            }
+            (Class::Abortable, State::Committing) => {
+                self.report(now, failure, out);
+                self.proposal = None;
+                self.set(State::Aborting);
+                out.command(Command::Abort);
+            }
+            _ => {
+                if self.state != State::Committing {
+                    self.proposal = None;
+                }
+                self.report(now, failure, out);
+                self.lose_producer(now);
+            }
+        }
+    }
+
+    fn report(&mut self, now: Millis, failure: Failure, out: &mut Out) {
+        if self.down_since.is_none() {
+            self.down_since = Some(now);
+            out.say(match failure.cause {
+                Cause::TopicMissing => Notice::TopicMissing { topic: self.anchor.clone() },
+                Cause::Unreachable | Cause::Fenced | Cause::TooLarge | Cause::Refused | Cause::Other => {
+                    Notice::KafkaDown { message: failure.message }
+                }
+            });
+        }
+    }
+
+    /// Gives up the transaction and the producer with it; what was true is asked of Kafka at the next attempt. Positions
+    /// that are in doubt stay in the proposal.
+    fn lose_producer(&mut self, now: Millis) {
+        self.waiting = None;
+        self.gone.append(&mut self.batch.gone);
+        self.batch = Batch::default();
+        self.set(State::Down(now.plus(self.retry_ms)));
+        self.retry_ms = (self.retry_ms * 2).min(RETRY_MS_MAX);
+    }
+}

@@ -1,0 +1,610 @@
+//! From listings to generations: which files are known, new, moved, copied or gone.
+//!
+//! Nothing here is decided by a name but which log a new file belongs to; identity is [`judge`]'s.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+
+use super::action::{
+    Action, Ask, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
+};
+use super::generation::{Generation, Whereabouts, path_hash};
+use super::identity::{Evidence, Head, Mark, MarkerEvidence, Verdict, judge};
+use super::notice::Notice;
+use super::options::Start;
+use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
+use crate::event::StreamId;
+
+/// A directory is listed at most so often, however many hints there are.
+const LIST_MS: u64 = 50;
+
+/// A file that looks like a copy of a live one is held so long before it counts as a file of its own: a copy that
+/// copytruncate makes is followed by the truncation of the original well within this time.
+const HOLD_COPY_MS: u64 = 10_000;
+
+/// A file is held against so many generations at most; those with its inode come first.
+const CANDIDATES_MAX: usize = 64;
+
+/// A file restored from an archive keeps its old modification time; a log is written to after its birth. File systems
+/// disagree on such times by less than this.
+const BIRTH_SLACK_NS: i64 = 2_000_000_000;
+
+/// Beginnings of gzip, zstd, xz and bzip2 files.
+const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"];
+
+/// A directory that was listed.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    listed_at: Millis,
+    pub due: Option<Millis>,
+    in_trouble: bool,
+}
+
+/// A file that was opened to find out what it is.
+#[derive(Debug)]
+pub(super) struct Examination {
+    seen: FileSeen,
+    /// Generations it may be, with the positions whose markers were asked for.
+    candidates: Vec<(StreamId, u64)>,
+    /// It is known to be this one, cut to so many bytes, whose marker was asked for.
+    cut: Option<(StreamId, u64)>,
+}
+
+/// A file that is not read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rejected {
+    stat: Stat,
+    /// It is looked at again when a generation has gone missing since.
+    searches: u64,
+    /// It is looked at again then.
+    held_until: Option<Millis>,
+}
+
+impl Tail {
+    /// Lists a known directory soon; `false` if it is not one.
+    pub fn list_soon(&mut self, now: Millis, path: &SharedPath) -> bool {
+        let Some(directory) = self.directories.get_mut(path) else { return false };
+        let at = now.max(directory.listed_at.plus(LIST_MS));
+        directory.due = Some(directory.due.map_or(at, |due| due.min(at)));
+        true
+    }
+
+    pub fn list_what_is_due(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        for (path, directory) in &mut self.directories {
+            if directory.due.is_some_and(|due| due <= now) {
+                directory.due = None;
+                directory.listed_at = now;
+                actions.push(Action::List(path.clone()));
+            }
+        }
+    }
+
+    /// Takes listings in: what is where, what is new, what is no longer there.
+    pub fn listed(&mut self, now: Millis, listings: Vec<Listing>, actions: &mut Vec<Action>) {
+        let swept = std::mem::take(&mut self.sweeping);
+        let mut seen: Vec<FileSeen> = Vec::new();
+        for listing in listings {
+            if swept {
+                self.directories.entry(listing.directory.clone()).or_default().listed_at = now;
+            }
+            if let Some(files) = self.readable(listing.directory.clone(), listing.files) {
+                self.locate(now, &listing.directory, &files);
+                seen.extend(files);
+            }
+        }
+        self.miss_what_has_no_path(now, swept, &seen);
+        // A file whose inode is known is held against its own generation before any other is taken for its copy.
+        let unlocated: HashSet<u64> = self
+            .generations
+            .values()
+            .filter(|generation| generation.whereabouts == Whereabouts::Unlocated)
+            .map(|generation| generation.tuple.inode)
+            .collect();
+        let (own, other): (Vec<_>, Vec<_>) =
+            seen.into_iter().partition(|file| unlocated.contains(&file.stat.tuple.inode));
+        for file in own.into_iter().chain(other) {
+            self.consider(now, file, actions);
+        }
+        if swept {
+            let known: BTreeSet<u64> = self.options.logs.iter().map(|log| log.key).collect();
+            self.known_logs.extend(known);
+        }
+    }
+
+    /// The files of a listing that succeeded; trouble is told once.
+    fn readable(
+        &mut self,
+        path: SharedPath,
+        files: Result<Vec<FileSeen>, FileError>,
+    ) -> Option<Vec<FileSeen>> {
+        let directory = self.directories.entry(path.clone()).or_default();
+        match files {
+            Ok(files) => {
+                directory.in_trouble = false;
+                Some(files)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut directory.in_trouble, true) {
+                    self.notices.push(Notice::DirectoryFailed { path, error });
+                }
+                None
+            }
+        }
+    }
+
+    /// Updates where the known generations of one directory are.
+    fn locate(&mut self, now: Millis, directory: &Path, files: &[FileSeen]) {
+        // Of several names of one inode the one it is known by stays its name.
+        let mut present = HashSet::new();
+        let is_name = |generation: &Generation, file: &FileSeen| generation.path.as_ref() == Some(&file.path);
+        let known = |tail: &Self, file: &FileSeen| tail.by_tuple.get(&file.stat.tuple).copied();
+        let (named, others): (Vec<_>, Vec<_>) = files
+            .iter()
+            .filter_map(|file| known(self, file).map(|stream| (stream, file)))
+            .partition(|(stream, file)| is_name(&self.generations[stream], file));
+        for (stream, file) in named.into_iter().chain(others) {
+            if present.insert(stream) {
+                self.see(now, stream, file);
+            }
+        }
+        let claimed = inodes(files);
+        let absent: Vec<StreamId> = self
+            .generations
+            .values()
+            .filter(|generation| generation.path.as_deref().and_then(Path::parent) == Some(directory))
+            .filter(|generation| !present.contains(&generation.stream) && !claims(&claimed, generation))
+            .map(|generation| generation.stream)
+            .collect();
+        for stream in absent {
+            self.unlocate(now, stream);
+        }
+    }
+
+    /// A listed path leads to this generation's inode.
+    fn see(&mut self, now: Millis, stream: StreamId, file: &FileSeen) {
+        let moved = self.generations[&stream].path.as_ref() != Some(&file.path);
+        if moved {
+            self.forget_path(stream);
+            self.generation(stream).path = Some(file.path.clone());
+            self.notices.push(Notice::Rotated { path: file.path.clone() });
+        }
+        self.by_path.insert(file.path.clone(), stream);
+        let generation = self.generation(stream);
+        generation.whereabouts = Whereabouts::Here;
+        let changed =
+            generation.stat.size != file.stat.size || generation.stat.modified_ns != file.stat.modified_ns;
+        if generation.file.is_none() {
+            generation.stat = file.stat;
+        }
+        if changed || moved {
+            generation.finished &= !changed;
+            self.poll(stream, now);
+        }
+    }
+
+    /// No path of the directory it was in leads to this generation any more.
+    fn unlocate(&mut self, now: Millis, stream: StreamId) {
+        let generation = self.generation(stream);
+        match (generation.whereabouts, generation.file) {
+            (Whereabouts::Here | Whereabouts::Unlocated, Some(_)) => {
+                generation.whereabouts = Whereabouts::Away;
+                self.forget_path(stream);
+                self.poll(stream, now);
+            }
+            (Whereabouts::Here | Whereabouts::Unlocated, None) => self.lose_inode(now, stream),
+            (Whereabouts::Away | Whereabouts::Missing(_), _) => {}
+        }
+    }
+
+    /// After a look at everything: a generation whose path nobody remembers and whose inode is nowhere is missing.
+    fn miss_what_has_no_path(&mut self, now: Millis, swept: bool, seen: &[FileSeen]) {
+        if !swept || self.directories.values().any(|directory| directory.in_trouble) {
+            return;
+        }
+        let claimed = inodes(seen);
+        let missing: Vec<StreamId> = self
+            .generations
+            .values()
+            .filter(|generation| {
+                generation.whereabouts == Whereabouts::Unlocated && !claims(&claimed, generation)
+            })
+            .map(|generation| generation.stream)
+            .collect();
+        for stream in missing {
+            self.lose_inode(now, stream);
+        }
+    }
+
+    /// Looks closer at a file that belongs to no located generation, if there is a reason to.
+    fn consider(&mut self, now: Millis, file: FileSeen, actions: &mut Vec<Action>) {
+        let log = self.log_of(&file.path);
+        if file.kind == FileKind::Other {
+            if log.is_some() && self.told.insert(file.path.clone()) {
+                self.notices.push(Notice::FileFailed { path: file.path, error: FileError::NotRegular });
+            }
+            return;
+        }
+        let examined =
+            self.examining.values().any(|examination| examination.seen.stat.tuple == file.stat.tuple);
+        if self.by_tuple.contains_key(&file.stat.tuple) || examined || self.is_rejected(now, &file.stat) {
+            return;
+        }
+        let candidates = self.candidates(&file);
+        let searched = candidates.iter().any(|(stream, position)| {
+            let whereabouts = self.generations[stream].whereabouts;
+            whereabouts == Whereabouts::Unlocated
+                || matches!(whereabouts, Whereabouts::Missing(_))
+                    && file.stat.size >= *position
+                    && *position > 0
+        });
+        if log.is_none() && !searched && self.chain_home(&file).is_none() {
+            return;
+        }
+        let boundary = log.is_some_and(|log| self.starts_at_end(log, &file.stat));
+        let markers = candidates.iter().map(|(_, position)| *position).collect();
+        let id = self.next_file();
+        actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary }));
+        self.examining.insert(id, Examination { seen: file, candidates, cut: None });
+    }
+
+    fn is_rejected(&self, now: Millis, stat: &Stat) -> bool {
+        self.rejected.get(&stat.tuple).is_some_and(|rejected| {
+            rejected.stat.size == stat.size
+                && rejected.stat.modified_ns == stat.modified_ns
+                && rejected.searches == self.searches
+                && rejected.held_until.is_none_or(|until| now < until)
+        })
+    }
+
+    /// The generations that a file may be: those with its inode first, then those that are missing, then the live
+    /// ones of its directory, of which it may be a copy.
+    fn candidates(&self, file: &FileSeen) -> Vec<(StreamId, u64)> {
+        let directory = file.path.parent();
+        let mut ranked: Vec<(u8, StreamId, u64)> = self
+            .generations
+            .values()
+            .filter_map(|generation| {
+                let near = generation.path.is_none()
+                    || generation.path.as_deref().and_then(Path::parent) == directory;
+                let same_inode = generation.tuple.inode == file.stat.tuple.inode;
+                let rank = match generation.whereabouts {
+                    Whereabouts::Unlocated | Whereabouts::Missing(_) if same_inode => 0,
+                    Whereabouts::Missing(_) if near => 1,
+                    Whereabouts::Here if near && generation.log.is_some() => 2,
+                    Whereabouts::Unlocated
+                    | Whereabouts::Missing(_)
+                    | Whereabouts::Here
+                    | Whereabouts::Away => return None,
+                };
+                Some((rank, generation.stream, generation.lines.cursor().position))
+            })
+            .collect();
+        ranked.sort_unstable();
+        ranked.truncate(CANDIDATES_MAX);
+        ranked.into_iter().map(|(_, stream, position)| (stream, position)).collect()
+    }
+
+    /// The path under which a rotated file that nobody knows began its life, if it is the successor of a generation
+    /// that is followed: its name continues that path, and it was not born before the oldest generation known of it.
+    fn chain_home(&self, file: &FileSeen) -> Option<SharedPath> {
+        let born = file.stat.tuple.birth_ns?;
+        if file.stat.modified_ns < born - BIRTH_SLACK_NS {
+            return None;
+        }
+        let name = file.path.file_name()?.to_str()?;
+        let cuts =
+            name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-')).map(|(at, _)| at);
+        let homes = cuts.map(|at| file.path.with_file_name(&name[..at]));
+        homes.filter(|home| self.log_of(home).is_some()).find_map(|home| {
+            let hash = path_hash(&home);
+            let births = self
+                .generations
+                .values()
+                .filter(|known| known.home_hash == hash)
+                .map(|known| known.tuple.birth_ns);
+            let oldest = births.min()??;
+            (born >= oldest).then(|| SharedPath::from(home))
+        })
+    }
+
+    /// Whether `start:` lets this file begin at its end.
+    fn starts_at_end(&self, log: usize, stat: &Stat) -> bool {
+        let log = &self.options.logs[log];
+        match log.start {
+            _ if self.known_logs.contains(&log.key) => false,
+            Start::Beginning => false,
+            Start::End => true,
+            Start::ModifiedSince(since_ns) => stat.modified_ns < since_ns,
+        }
+    }
+
+    /// Opens a generation's file again, to be verified before it is read.
+    pub fn reopen(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let id = self.next_file();
+        let generation = self.generation(stream);
+        let (Whereabouts::Here, Some(path)) = (generation.whereabouts, generation.path.clone()) else {
+            return;
+        };
+        let position = generation.lines.cursor().position;
+        let seen = FileSeen { path: path.clone(), kind: FileKind::Regular, stat: generation.stat };
+        actions.push(Action::Open(id, path, Ask { markers: vec![position], boundary: false }));
+        self.examining.insert(id, Examination { seen, candidates: vec![(stream, position)], cut: None });
+    }
+
+    /// A file was opened, or not: what is it?
+    pub fn opened(
+        &mut self,
+        now: Millis,
+        id: FileId,
+        opened: Result<Opened, FileError>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(Examination { seen, candidates, cut }) = self.examining.remove(&id) else { return };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.could_not_open(now, &seen, &candidates, error);
+                return;
+            }
+        };
+        self.told.remove(&seen.path);
+        if opened.stat.tuple != seen.stat.tuple {
+            actions.push(Action::Close(id));
+            self.list_after(now, &seen.path);
+            return;
+        }
+        if let Some((stream, position)) = cut {
+            self.begin_behind_cut(now, (stream, position), id, (&seen.path, opened), actions);
+            return;
+        }
+        let verdicts = self.judge_all(&candidates, &opened);
+        let of = |wanted: Verdict| {
+            verdicts.iter().find(|(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
+        };
+        let copied = |tail: &Self, missing: bool| {
+            let mut copies =
+                verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Copy).map(|(stream, _)| *stream);
+            copies.find(|stream| tail.generations[stream].is_missing() == missing)
+        };
+        let chosen = of(Verdict::Same).or_else(|| copied(self, true));
+        self.dismiss(now, &verdicts, chosen);
+        if let Some(stream) = chosen {
+            self.attach(now, stream, id, (&seen.path, &opened));
+        } else if let Some(stream) = of(Verdict::Cut) {
+            self.look_behind_cut(stream, id, (seen, opened.stat), actions);
+        } else if let Some(stream) = copied(self, false).filter(|_| !self.was_held(now, &seen.stat)) {
+            self.reject(&opened.stat, Some(now.plus(HOLD_COPY_MS)));
+            self.tell_copy(stream, &seen.path);
+            self.list_after(now.plus(HOLD_COPY_MS), &seen.path);
+            actions.push(Action::Close(id));
+        } else {
+            self.take_in(now, id, (&seen, opened), actions);
+        }
+        self.close_idle(actions);
+    }
+
+    fn judge_all(&self, candidates: &[(StreamId, u64)], opened: &Opened) -> Vec<(StreamId, Verdict)> {
+        let asked = candidates.iter().zip(&opened.markers);
+        let known = asked.filter_map(|((stream, position), before)| {
+            let generation = self.generations.get(stream)?;
+            let mark = generation.lines.cursor();
+            let marker = match before {
+                Some(before) if mark.position == *position && mark.fits(before) => MarkerEvidence::Equal,
+                Some(_) => MarkerEvidence::Differs,
+                None => MarkerEvidence::TooShort,
+            };
+            let tuple = generation.tuple.compare(&opened.stat.tuple);
+            let head = generation.head.compare(&opened.head);
+            Some((*stream, judge(Evidence { tuple, head, marker, size: opened.stat.size })))
+        });
+        known.collect()
+    }
+
+    /// Generations that were thought to be in this inode and are not.
+    fn dismiss(&mut self, now: Millis, verdicts: &[(StreamId, Verdict)], chosen: Option<StreamId>) {
+        for (stream, verdict) in verdicts {
+            let generation = self.generation(*stream);
+            let was_here = match (verdict, generation.whereabouts) {
+                _ if chosen == Some(*stream) => false,
+                (Verdict::Rewritten | Verdict::Cut, Whereabouts::Here | Whereabouts::Unlocated) => true,
+                (Verdict::Foreign | Verdict::Same | Verdict::Copy, Whereabouts::Unlocated) => true,
+                (_, Whereabouts::Here | Whereabouts::Away | Whereabouts::Missing(_)) => false,
+            };
+            if was_here {
+                if let (Verdict::Rewritten, Some(path)) = (verdict, generation.path.clone()) {
+                    let unread_bytes = generation.unread_bytes();
+                    self.notices.push(Notice::Truncated { path, unread_bytes });
+                }
+                self.lose_inode(now, *stream);
+            }
+        }
+    }
+
+    fn could_not_open(
+        &mut self,
+        now: Millis,
+        seen: &FileSeen,
+        candidates: &[(StreamId, u64)],
+        error: FileError,
+    ) {
+        let wanted = self.log_of(&seen.path).is_some()
+            || candidates.iter().any(|(stream, _)| {
+                self.generations.get(stream).is_some_and(|generation| generation.tuple == seen.stat.tuple)
+            });
+        if error != FileError::NotFound && wanted && self.told.insert(seen.path.clone()) {
+            self.notices.push(Notice::FileFailed { path: seen.path.clone(), error });
+        }
+        for (stream, _) in candidates {
+            if self.by_tuple.get(&seen.stat.tuple) == Some(stream) {
+                self.poll(*stream, now.plus(TROUBLE_POLL_MS));
+            }
+        }
+        if error == FileError::NotFound {
+            self.list_after(now, &seen.path);
+        } else {
+            self.list_after(now.plus(TROUBLE_POLL_MS), &seen.path);
+        }
+    }
+
+    /// The file is this generation: read on in it.
+    fn attach(&mut self, now: Millis, stream: StreamId, id: FileId, (path, opened): (&SharedPath, &Opened)) {
+        let home = if self.log_of(path).is_some() { Some(path.clone()) } else { self.home_by_name(path) };
+        let log = home.as_ref().and_then(|home| self.log_of(home));
+        let generation = self.generation(stream);
+        let was_unlocated = generation.path.as_ref() != Some(path);
+        let old = std::mem::replace(&mut generation.tuple, opened.stat.tuple);
+        generation.head.learn(&opened.head);
+        generation.file = Some(id);
+        generation.stat = opened.stat;
+        generation.whereabouts = Whereabouts::Here;
+        generation.grown_at = now;
+        generation.path = Some(path.clone());
+        if generation.home.is_none() {
+            generation.home =
+                home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
+        }
+        if generation.log.is_none() {
+            generation.log = log;
+        }
+        let position = generation.lines.cursor().position;
+        if self.by_tuple.get(&old) == Some(&stream) {
+            self.by_tuple.remove(&old);
+        }
+        let line_bytes_max = self.line_bytes_max(self.generations[&stream].log);
+        let generation = self.generation(stream);
+        generation.lines = super::line::Splitter::at(generation.lines.cursor(), line_bytes_max);
+        self.by_tuple.insert(opened.stat.tuple, stream);
+        self.by_path.insert(path.clone(), stream);
+        self.by_file.insert(id, stream);
+        if was_unlocated {
+            self.notices.push(Notice::Following { path: path.clone(), position });
+        }
+        self.poll(stream, now);
+    }
+
+    /// The path of a log that a rotated file's name continues.
+    fn home_by_name(&self, path: &Path) -> Option<SharedPath> {
+        let name = path.file_name()?.to_str()?;
+        let cuts = name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-'));
+        let homes = cuts.map(|(at, _)| path.with_file_name(&name[..at]));
+        homes.into_iter().find(|home| self.log_of(home).is_some()).map(SharedPath::from)
+    }
+
+    /// What was cut off is gone, what is left was delivered: a new stream will go on behind it, once the bytes before its
+    /// start are known.
+    fn look_behind_cut(
+        &mut self,
+        old: StreamId,
+        id: FileId,
+        (seen, stat): (FileSeen, Stat),
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Close(id));
+        let id = self.next_file();
+        actions.push(Action::Open(id, seen.path.clone(), Ask { markers: vec![stat.size], boundary: false }));
+        self.examining.insert(id, Examination { seen, candidates: Vec::new(), cut: Some((old, stat.size)) });
+    }
+
+    fn begin_behind_cut(
+        &mut self,
+        now: Millis,
+        (old, position): (StreamId, u64),
+        id: FileId,
+        (path, opened): (&SharedPath, Opened),
+        actions: &mut Vec<Action>,
+    ) {
+        match (self.belonging(old, path), opened.markers.first()) {
+            (Some((log, home)), Some(Some(before))) => {
+                let mut head = Head::default();
+                head.learn(&opened.head);
+                let mark = Mark::at(position, before);
+                self.begin(
+                    now,
+                    Birth { log, home, path: path.clone(), stat: opened.stat, head, mark, file: id },
+                );
+            }
+            (Some(_) | None, _) => {
+                actions.push(Action::Close(id));
+                self.list_after(now, path);
+            }
+        }
+    }
+
+    fn belonging(&self, stream: StreamId, path: &SharedPath) -> Option<(usize, SharedPath)> {
+        let generation: &Generation = self.generations.get(&stream)?;
+        Some((generation.log?, generation.home.clone().unwrap_or_else(|| path.clone())))
+    }
+
+    fn was_held(&self, now: Millis, stat: &Stat) -> bool {
+        self.rejected
+            .get(&stat.tuple)
+            .and_then(|rejected| rejected.held_until)
+            .is_some_and(|until| until <= now)
+    }
+
+    fn reject(&mut self, stat: &Stat, held_until: Option<Millis>) {
+        let rejected = Rejected { stat: *stat, searches: self.searches, held_until };
+        self.rejected.insert(stat.tuple, rejected);
+    }
+
+    fn tell_copy(&mut self, stream: StreamId, path: &SharedPath) {
+        if let Some(original) = self.generations[&stream].path.clone()
+            && self.told.insert(path.clone())
+        {
+            self.notices.push(Notice::CopyIgnored { path: path.clone(), original });
+        }
+    }
+
+    /// A file that is no known generation: a new one if a log wants it.
+    fn take_in(
+        &mut self,
+        now: Millis,
+        id: FileId,
+        (seen, opened): (&FileSeen, Opened),
+        actions: &mut Vec<Action>,
+    ) {
+        let home = match self.log_of(&seen.path) {
+            Some(_) => Some(seen.path.clone()),
+            None => self.chain_home(seen),
+        };
+        let compressed = MAGICS.iter().any(|magic| opened.head.starts_with(magic));
+        let log = home.as_ref().and_then(|home| self.log_of(home));
+        let (Some(home), Some(log), false) = (home, log, compressed) else {
+            if compressed
+                && log.is_some()
+                && self.log_of(&seen.path).is_some()
+                && self.told.insert(seen.path.clone())
+            {
+                self.notices.push(Notice::Compressed { path: seen.path.clone() });
+            }
+            self.reject(&opened.stat, None);
+            actions.push(Action::Close(id));
+            return;
+        };
+        let mark = opened
+            .boundary
+            .as_ref()
+            .map_or(Mark::start(), |boundary| Mark::at(boundary.position, &boundary.before));
+        let mut head = Head::default();
+        head.learn(&opened.head);
+        self.begin(
+            now,
+            Birth { log, home, path: seen.path.clone(), stat: opened.stat, head, mark, file: id },
+        );
+    }
+
+    fn list_after(&mut self, at: Millis, path: &Path) {
+        if let Some(parent) = path.parent() {
+            self.list_soon(at, &SharedPath::from(parent));
+        }
+    }
+}
+
+/// Whether one of the inodes may be this generation's, of which nothing is known yet.
+fn claims(inodes: &HashSet<u64>, generation: &Generation) -> bool {
+    generation.whereabouts == Whereabouts::Unlocated && inodes.contains(&generation.tuple.inode)
+}
+
+fn inodes(files: &[FileSeen]) -> HashSet<u64> {
+    files.iter().map(|file| file.stat.tuple.inode).collect()
+}

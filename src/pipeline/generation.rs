@@ -1,0 +1,144 @@
+//! One inode in one life: what is known of it and how far it is read.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::action::{FileId, Millis, SharedPath, Stat};
+use super::identity::{Head, Mark, Tuple};
+use super::line::Splitter;
+use super::shard::Entry;
+use crate::event::StreamId;
+
+/// A generation.
+#[derive(Debug)]
+pub struct Generation {
+    /// Its name for life.
+    pub stream: StreamId,
+    /// Which entry of `logs:` it belongs to; none if the configuration no longer has one.
+    pub log: Option<usize>,
+    /// The path at first sight; unknown if only Kafka remembered the generation.
+    pub home: Option<SharedPath>,
+    /// Hash of that path.
+    pub home_hash: u32,
+    /// Where it was last seen.
+    pub path: Option<SharedPath>,
+    /// Its inode.
+    pub tuple: Tuple,
+    /// Its first bytes.
+    pub head: Head,
+    /// How far it is read.
+    pub lines: Splitter,
+    /// How far it is in Kafka.
+    pub committed: Mark,
+    /// Whether an event of it was made, and whether one is committed.
+    pub begun: bool,
+    /// Whether an event of it is committed.
+    pub committed_begun: bool,
+    /// The descriptor, if the shell holds one.
+    pub file: Option<FileId>,
+    /// Size, time and links when last looked at.
+    pub stat: Stat,
+    /// How far its bytes were looked at, an unfinished line at the end included.
+    pub looked_to: u64,
+    /// Where it is.
+    pub whereabouts: Whereabouts,
+    /// Whether its name and starting position are safe.
+    pub registration: Registration,
+    /// When it was last read, and when it was last seen to grow.
+    pub read_at: Millis,
+    /// When it was last seen to grow.
+    pub grown_at: Millis,
+    /// When it will be read again without a hint.
+    pub poll_at: Option<Millis>,
+    /// It ended: no writer has it any more, and its unfinished last line counts as one.
+    pub finished: bool,
+    /// A failure was told and has not ended.
+    pub in_trouble: bool,
+}
+
+/// Where a generation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// Nothing was looked at yet, or it could not be.
+    Unlocated,
+    /// A listed path leads to its inode.
+    Here,
+    /// No listed path leads to it; our descriptor does.
+    Away,
+    /// Its inode is not where it was, as a listing that succeeded showed; it may turn up elsewhere.
+    Missing(Millis),
+}
+
+/// Whether a generation's name must be safe before its first event is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// It must, and is not on its way.
+    Due,
+    /// It is on its way.
+    Offered,
+    /// It is safe, or its first events bring it along.
+    Done,
+}
+
+impl Generation {
+    /// What the checkpoint says of it once everything read is committed.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        let mark = self.lines.cursor();
+        let head_hash = self.head.hash_at(mark.position);
+        Entry {
+            stream: self.stream,
+            home_hash: self.home_hash,
+            tuple: self.tuple,
+            head_hash: head_hash.expect("a head is learnt before the lines behind it"),
+            mark,
+            begun: self.begun,
+        }
+    }
+
+    /// Whether every byte that is known to be there was looked at.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.looked_to >= self.stat.size
+    }
+
+    /// Whether everything that was read is committed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.committed == self.lines.cursor()
+    }
+
+    /// Whether it is no longer what its first path leads to.
+    #[must_use]
+    pub fn is_rotated(&self) -> bool {
+        self.whereabouts == Whereabouts::Away || (self.home.is_some() && self.path != self.home)
+    }
+
+    /// Whether its inode was looked for and not found.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self.whereabouts, Whereabouts::Missing(_))
+    }
+
+    /// Bytes that are known to have been in it and were not read.
+    #[must_use]
+    pub fn unread_bytes(&self) -> u64 {
+        self.stat.size.saturating_sub(self.lines.cursor().position + self.lines.gap())
+    }
+
+    /// Goes back to what is committed.
+    pub fn rewind(&mut self, line_bytes_max: usize) {
+        self.lines = Splitter::at(self.committed, line_bytes_max);
+        self.looked_to = self.committed.position;
+        self.begun = self.committed_begun;
+        if self.registration == Registration::Offered {
+            self.registration = Registration::Due;
+        }
+    }
+}
+
+/// The hash that stands for a path where there is no room for the path.
+#[must_use]
+pub fn path_hash(path: &std::path::Path) -> u32 {
+    let hash = xxh3_64(path.as_os_str().as_encoded_bytes()).to_le_bytes();
+    u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
+}

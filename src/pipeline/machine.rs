@@ -1,0 +1,206 @@
+//! The machine: inputs enter, actions leave. It joins the tail, which knows files, with the delivery, which knows Kafka.
+
+use std::collections::HashMap;
+
+use super::action::{Action, Exit, Input, Millis, SharedPath};
+use super::checkpoint::{FileSnapshot, Snapshot};
+use super::delivery::{Delivery, Event, Out};
+use super::notice::Notice;
+use super::options::Options;
+use super::resolve::Truth;
+use super::tail::{Allowance, Tail, TailOptions};
+use crate::event::StreamId;
+
+/// The whole pipeline as one stepped machine. See [`super::action`] for the contract with its shell.
+#[derive(Debug)]
+pub struct Machine {
+    tail: Tail,
+    delivery: Delivery,
+    /// What the local state remembers, until the positions are resolved.
+    local: Option<Snapshot>,
+    stop_deadline_ms: u64,
+    stop_at: Option<Millis>,
+    resolved: bool,
+    over: bool,
+}
+
+impl Machine {
+    /// A machine that does nothing before its first step.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let Options { logs, delivery, local, nonce, stream_seed } = options;
+        let tail = Tail::new(TailOptions {
+            logs,
+            mode: delivery.mode,
+            partition_by: delivery.partition_by,
+            timestamp: delivery.timestamp,
+            quiet_grace_ms: delivery.quiet_grace_ms,
+            stream_seed,
+        });
+        let stop_deadline_ms = delivery.stop_deadline_ms;
+        let anchor = delivery.topic.clone();
+        let delivery = Delivery::new(delivery, anchor, nonce, local.clone());
+        Self { tail, delivery, local, stop_deadline_ms, stop_at: None, resolved: false, over: false }
+    }
+
+    /// Takes one input; appends what is to be done to `actions`.
+    pub fn step(&mut self, now: Millis, input: Input<'_>, actions: &mut Vec<Action>) {
+        if self.over {
+            return;
+        }
+        let mut out = Out { actions: std::mem::take(actions), events: Vec::new() };
+        match input {
+            Input::Tick => {}
+            Input::Hint(path) => self.tail.hint(now, &path),
+            Input::HintsLost => self.tail.hints_lost(now),
+            Input::Listed(listings) => {
+                let known = self.tail.known_logs.len();
+                self.tail.listed(now, listings, &mut out.actions);
+                self.delivery.forget(self.tail.forgettable(now));
+                if self.tail.known_logs.len() > known {
+                    out.actions.push(Action::Persist(self.snapshot()));
+                }
+            }
+            Input::Opened(file, opened) => self.tail.opened(now, file, opened, &mut out.actions),
+            Input::Read(_, result) => {
+                let allowance = self.allowance();
+                self.tail.was_read(now, result, allowance, &mut out.actions);
+            }
+            Input::Kafka(reply) => self.delivery.reply(now, reply, &mut out),
+            Input::Stop => self.stop(now),
+        }
+        self.settle(now, &mut out);
+        *actions = out.actions;
+    }
+
+    /// When the machine wants a tick if nothing else comes before.
+    #[must_use]
+    pub fn wake_at(&self) -> Millis {
+        let tail =
+            if self.resolved && self.stop_at.is_none() { self.tail.wake_at() } else { Millis(u64::MAX) };
+        tail.min(self.delivery.wake_at()).min(self.stop_at.unwrap_or(Millis(u64::MAX)))
+    }
+
+    fn stop(&mut self, now: Millis) {
+        self.stop_at.get_or_insert(now.plus(self.stop_deadline_ms));
+    }
+
+    /// Lets both halves do what is due until neither wants anything more.
+    fn settle(&mut self, now: Millis, out: &mut Out) {
+        loop {
+            self.take_events(now, out);
+            if self.over {
+                return;
+            }
+            if self.stop_at.is_some_and(|deadline| now >= deadline) {
+                out.events.push(Event::Say(Notice::StopDeadline));
+                out.events.push(Event::Over(Exit::Stopped));
+                continue;
+            }
+            if self.resolved && self.stop_at.is_none() {
+                let allowance = self.allowance();
+                self.tail.pump(now, allowance, &mut out.actions);
+            }
+            let handed_over = self.hand_over();
+            self.delivery.pump(now, out);
+            if out.events.is_empty() && !handed_over {
+                break;
+            }
+        }
+        for notice in self.tail.notices.drain(..) {
+            out.actions.push(Action::Say(notice));
+        }
+    }
+
+    /// Gives the delivery what was filled: at once if it waits for work, otherwise when the block is full.
+    fn hand_over(&mut self) -> bool {
+        let stopping = self.stop_at.is_some() && self.tail.reading.is_none();
+        let is_due = self.tail.is_full() || self.delivery.is_hungry() || stopping;
+        let hands_over = is_due && !self.tail.filling.is_empty() && self.delivery.has_room();
+        if hands_over {
+            let filled = self.tail.take_filled();
+            self.delivery.offer(filled);
+        }
+        if stopping && (self.tail.filling.is_empty() || !self.delivery.accepts()) {
+            self.delivery.stop();
+        }
+        hands_over
+    }
+
+    fn allowance(&self) -> Allowance {
+        Allowance {
+            may_read: self.stop_at.is_none() && self.delivery.accepts(),
+            partitions: self.delivery.partitions(),
+            record_bytes_max: self.delivery.record_bytes_max(),
+        }
+    }
+
+    fn take_events(&mut self, now: Millis, out: &mut Out) {
+        for event in std::mem::take(&mut out.events) {
+            match event {
+                Event::Resolved(truth, entries) => {
+                    self.resolved = true;
+                    self.begin_tail(truth, entries.len());
+                    let paths = self.paths();
+                    self.tail.adopt(entries, &paths);
+                    self.tail.hints_lost(now);
+                    self.local = None;
+                }
+                Event::Committed(entries, gone) => {
+                    self.tail.committed(now, &entries, &gone);
+                    out.actions.push(Action::Persist(self.snapshot()));
+                }
+                Event::Rewound => self.tail.rewind(now),
+                Event::Spare(block) => self.tail.keep(block),
+                Event::Say(notice) => out.actions.push(Action::Say(notice)),
+                Event::Over(exit) => {
+                    self.over = true;
+                    out.actions.push(Action::Exit(exit));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Which logs are known from before, so that `start:` no longer applies to them: those the local state names, if it
+    /// is as new as the positions. If it is older or lost they all count as known, because reading too much can be seen
+    /// and reading too little cannot.
+    fn begin_tail(&mut self, truth: Truth, files: usize) {
+        let sequence = self.delivery.checkpoint().map_or(0, super::checkpoint::Checkpoint::sequence);
+        let local = self.local.as_ref().filter(|local| local.sequence == sequence);
+        self.tail.known_logs = match (truth, local) {
+            (_, Some(local)) => local.logs.iter().copied().collect(),
+            (Truth::FirstRun, None) => std::collections::BTreeSet::new(),
+            (Truth::Kafka | Truth::Local, None) => self.tail.options.logs.iter().map(|log| log.key).collect(),
+        };
+        self.tail.notices.push(Notice::Resumed { files, sequence });
+    }
+
+    fn paths(&self) -> HashMap<StreamId, FileSnapshot> {
+        let files = self.local.iter().flat_map(|local| &local.files);
+        files.map(|file| (file.entry.stream, file.clone())).collect()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let nowhere = SharedPath::from(std::path::Path::new(""));
+        let checkpoint = self.delivery.checkpoint();
+        let entries = checkpoint.into_iter().flat_map(super::checkpoint::Checkpoint::entries);
+        let files = entries.map(|entry| {
+            let generation = self.tail.generations.get(&entry.stream);
+            let home = generation.and_then(|generation| generation.home.clone());
+            let path = generation.and_then(|generation| generation.path.clone());
+            FileSnapshot {
+                entry: *entry,
+                home: home.unwrap_or_else(|| nowhere.clone()),
+                path: path.unwrap_or_else(|| nowhere.clone()),
+            }
+        });
+        Snapshot {
+            sequence: checkpoint.map_or(0, super::checkpoint::Checkpoint::sequence),
+            anchor: self.delivery.anchor().to_owned(),
+            cluster_id: self.delivery.cluster_id().map(str::to_owned),
+            logs: self.tail.known_logs.iter().copied().collect(),
+            files: files.collect(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the machine is told once, at its start.
+
+use globset::{GlobSet, GlobSetBuilder};
+use std::path::Path;
+
+use super::checkpoint::Snapshot;
+use crate::event::EncoderOptions;
+
+/// Everything the machine needs to begin.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The entries of `logs:`; where two match the same file the first wins.
+    pub logs: Vec<LogOptions>,
+    /// How events are delivered.
+    pub delivery: DeliveryOptions,
+    /// What the local state remembers, if it could be read.
+    pub local: Option<Snapshot>,
+    /// Random, new for every process: tells our own commits from a rival's.
+    pub nonce: u64,
+    /// Random, new for every process: the source of stream ids.
+    pub stream_seed: u64,
+}
+
+/// One entry of `logs:`.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// Which paths belong to it.
+    pub paths: PathMatcher,
+    /// How its lines become events.
+    pub encoder: EncoderOptions,
+    /// Where reading begins in files that exist when this log is first configured.
+    pub start: Start,
+    /// Longest line that is parsed, in bytes; a longer one becomes one truncated event.
+    pub line_bytes_max: usize,
+    /// What tells this log from others over restarts: a hash of its paths.
+    pub key: u64,
+}
+
+/// Where reading begins in a file that was there before its log was first configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At byte 0.
+    Beginning,
+    /// At the last line boundary.
+    End,
+    /// At byte 0 for files modified at or after this time (nanoseconds since the epoch), at the end for others.
+    ModifiedSince(i64),
+}
+
+/// Globs with exclusions, matched on the bytes of a path.
+#[derive(Clone, Debug)]
+pub struct PathMatcher {
+    paths: GlobSet,
+    exclude: GlobSet,
+}
+
+impl PathMatcher {
+    /// Compiles the globs; `*` and `?` do not cross a `/`, `**` does.
+    ///
+    /// # Errors
+    /// The first glob that is not one.
+    pub fn new(paths: &[String], exclude: &[String]) -> Result<Self, globset::Error> {
+        let compile = |globs: &[String]| -> Result<GlobSet, globset::Error> {
+            let mut set = GlobSetBuilder::new();
+            for glob in globs {
+                set.add(globset::GlobBuilder::new(glob).literal_separator(true).build()?);
+            }
+            set.build()
+        };
+        Ok(Self { paths: compile(paths)?, exclude: compile(exclude)? })
+    }
+
+    /// Whether the path belongs to the log.
+    #[must_use]
+    pub fn matches(&self, path: &Path) -> bool {
+        self.paths.is_match(path) && !self.exclude.is_match(path)
+    }
+}
+
+/// How events are delivered.
+#[derive(Clone, Debug)]
+pub struct DeliveryOptions {
+    /// The topic; its partitions also carry the positions.
+    pub topic: String,
+    /// What is promised.
+    pub mode: Mode,
+    /// Longest age of a batch.
+    pub commit_interval_ms: u64,
+    /// A batch is committed before its interval after so many events.
+    pub batch_events_max: u64,
+    /// What chooses a record's key and partition.
+    pub partition_by: PartitionBy,
+    /// Whether records carry the event's time instead of the time they are handed over.
+    pub timestamp: Timestamp,
+    /// How long a stop may take before the open batch is given up (it is read again at the next start).
+    pub stop_deadline_ms: u64,
+    /// How long a rotated file has to be quiet before it counts as finished, where no better proof is at hand.
+    pub quiet_grace_ms: u64,
+}
+
+/// What is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Records and positions in one transaction.
+    ExactlyOnce,
+    /// Positions are kept locally and move after the acknowledgement.
+    AtLeastOnce,
+    /// As above, but a record that fails is given up and counted.
+    BestEffort,
+}
+
+/// What chooses a record's key, and by it the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionBy {
+    /// The stream: order per file, and deduplication in memory that grows with files only.
+    File,
+    /// The event's site.
+    Site,
+    /// No key; one partition per batch, in turn.
+    Sticky,
+}
+
+/// What a record's timestamp is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timestamp {
+    /// The time it is handed to Kafka.
+    Now,
+    /// The event's own time.
+    Event,
+}

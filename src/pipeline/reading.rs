@@ -1,0 +1,239 @@
+//! From bytes that were read to records in the block that is being filled.
+
+use super::action::{Action, Chunk, FileError, FileId, Millis};
+use super::batch::{BLOCK_BYTES, Block, Reach, Record, Slice};
+use super::generation::Generation;
+use super::identity::marker_length;
+use super::line::{Bytes, Ending, Line, Taken, Want};
+use super::notice::Notice;
+use super::options::{PartitionBy, Timestamp};
+use super::partition::partition_of;
+use super::tail::{Allowance, HOT_POLL_MS, TROUBLE_POLL_MS, Tail};
+use crate::event::{Encoder, Place, SkipReason, StreamId};
+use crate::planted::{self, Bug};
+
+/// The read that is under way.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub stream: StreamId,
+    pub file: FileId,
+    want: Want,
+    /// Positions were set back since it was asked for.
+    pub outdated: bool,
+}
+
+impl Tail {
+    /// Asks for what comes next of a generation.
+    pub fn read(&mut self, stream: StreamId, file: FileId, actions: &mut Vec<Action>) {
+        let want = self.generation(stream).lines.want();
+        let position = want.from.position;
+        actions.push(Action::Read { file, position, length: want.length, before: marker_length(position) });
+        self.reading = Some(Reading { stream, file, want, outdated: false });
+    }
+
+    /// Takes the bytes of the read under way.
+    pub fn was_read(
+        &mut self,
+        now: Millis,
+        result: Result<Chunk<'_>, FileError>,
+        allowance: Allowance,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(reading) = self.reading.take() else { return };
+        let stream = reading.stream;
+        if reading.outdated || self.generation(stream).file != Some(reading.file) {
+            self.poll(stream, now);
+            return;
+        }
+        match result {
+            Err(error) => self.reading_failed(now, stream, error),
+            Ok(chunk) => {
+                let proven = reading.want.from.fits(chunk.before) || planted::is(Bug::NoVerifyAfterRead);
+                if chunk.stat.size < reading.want.from.position || !proven {
+                    self.suspect(stream, actions);
+                } else {
+                    let progress = self.take_lines(now, &reading, chunk, allowance);
+                    self.plan_next(now, stream, progress, actions);
+                }
+            }
+        }
+    }
+
+    fn reading_failed(&mut self, now: Millis, stream: StreamId, error: FileError) {
+        let generation = self.generation(stream);
+        let first = !std::mem::replace(&mut generation.in_trouble, true);
+        if let (true, Some(path)) = (first, generation.path.clone()) {
+            self.notices.push(Notice::FileFailed { path, error });
+        }
+        self.poll(stream, now.plus(TROUBLE_POLL_MS));
+    }
+
+    /// The file no longer continues what was read of it: it is opened anew and judged.
+    fn suspect(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        if let Some(file) = self.generation(stream).file.take() {
+            self.by_file.remove(&file);
+            actions.push(Action::Close(file));
+        }
+        self.reopen(stream, actions);
+    }
+
+    fn take_lines(
+        &mut self,
+        now: Millis,
+        reading: &Reading,
+        chunk: Chunk<'_>,
+        allowance: Allowance,
+    ) -> Progress {
+        let generation = self.generations.get_mut(&reading.stream).expect("a file is read for a generation");
+        let Some(log) = generation.log else { return Progress::None };
+        let from = reading.want.from.position;
+        let end = from + chunk.data.len() as u64;
+        let reaches_end = end >= chunk.stat.size;
+        let closed = reaches_end && (generation.finished || planted::is(Bug::PartialAsWhole));
+        generation.stat = chunk.stat;
+        generation.read_at = now;
+        generation.in_trouble = false;
+        generation.head.extend(from, chunk.data);
+        let old = generation.lines.cursor();
+        let mut writer = Writer {
+            block: &mut self.filling.block,
+            encoder: &mut self.encoders[log],
+            notices: &mut self.notices,
+            partition_by: self.options.partition_by,
+            timestamp: self.options.timestamp,
+            sticky_partition: self.sticky_partition,
+            allowance,
+            key: Slice::default(),
+            key_partition: 0,
+            full: false,
+        };
+        writer.set_stream_key(generation.stream);
+        let mut lines = generation.lines.clone();
+        let bytes = Bytes { before: chunk.before, data: chunk.data };
+        let ending = if closed { Ending::Closed } else { Ending::Open };
+        lines.feed(bytes, ending, |line| writer.take(generation, line));
+        let full = writer.full;
+        let has_more_to_read = full || lines.has_long_line();
+        let looked_to = if has_more_to_read { lines.want().from.position } else { end };
+        let grown = looked_to > generation.looked_to;
+        generation.looked_to = looked_to;
+        generation.lines = lines;
+        if generation.lines.cursor() != old {
+            self.filling.reaches.add(Reach { from: old.position, to: generation.entry() });
+            if planted::is(Bug::AdvanceOnProduce) {
+                generation.committed = generation.lines.cursor();
+            }
+        }
+        if grown {
+            generation.grown_at = now;
+            Progress::Some
+        } else {
+            Progress::None
+        }
+    }
+
+    fn plan_next(&mut self, now: Millis, stream: StreamId, progress: Progress, actions: &mut Vec<Action>) {
+        let generation = self.generation(stream);
+        if !generation.is_drained() {
+            self.ready.push_back(stream);
+        } else if generation.finished {
+            self.release(now, stream, actions);
+        } else {
+            match progress {
+                Progress::Some => self.poll(stream, now.plus(HOT_POLL_MS)),
+                Progress::None => self.finish_if_proven(now, stream),
+            }
+            self.close_idle(actions);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Some,
+    None,
+}
+
+/// Turns the lines of one read into records.
+struct Writer<'a> {
+    block: &'a mut Block,
+    encoder: &'a mut Encoder,
+    notices: &'a mut Vec<Notice>,
+    partition_by: PartitionBy,
+    timestamp: Timestamp,
+    sticky_partition: u32,
+    allowance: Allowance,
+    key: Slice,
+    key_partition: i32,
+    full: bool,
+}
+
+impl Writer<'_> {
+    /// With one key for all lines of a stream, it is written and hashed once per read.
+    fn set_stream_key(&mut self, stream: StreamId) {
+        match self.partition_by {
+            PartitionBy::File => {
+                let start = self.block.arena.len();
+                self.block.arena.extend_from_slice(stream.to_string().as_bytes());
+                self.key = Slice::new(start, self.block.arena.len());
+                self.key_partition = partition_of(self.block.bytes(self.key), self.allowance.partitions);
+            }
+            PartitionBy::Sticky => {
+                self.key_partition = (self.sticky_partition % self.allowance.partitions).cast_signed();
+            }
+            PartitionBy::Site => {}
+        }
+    }
+
+    fn take(&mut self, generation: &mut Generation, line: Line<'_>) -> Taken {
+        if self.block.arena.len() >= BLOCK_BYTES {
+            self.full = true;
+            return Taken::Full;
+        }
+        let begins_late = !generation.begun && generation.committed.position > 0;
+        let skipped = if begins_late { Some((line.position, SkipReason::Start)) } else { line.skipped };
+        let place = Place {
+            stream: generation.stream,
+            position: line.position,
+            line_size: line.size,
+            skipped,
+            partial: line.partial && !planted::is(Bug::PartialAsWhole),
+            truncated: line.truncated,
+        };
+        let start = self.block.arena.len();
+        let encoded = self.encoder.encode(line.bytes, &place, &mut self.block.arena);
+        let value = Slice::new(start, self.block.arena.len());
+        if value.len() > self.allowance.record_bytes_max {
+            self.block.arena.truncate(start);
+            self.tell(generation, |path| Notice::EventTooLarge { path, position: line.position });
+            return Taken::Skipped;
+        }
+        if line.truncated {
+            self.tell(generation, |path| Notice::LineTruncated {
+                path,
+                position: line.position,
+                bytes: line.size,
+            });
+        }
+        let (key, partition) = match self.partition_by {
+            PartitionBy::File | PartitionBy::Sticky => (self.key, self.key_partition),
+            PartitionBy::Site => {
+                let site = Slice::new(encoded.site.0, encoded.site.1);
+                (site, partition_of(self.block.bytes(site), self.allowance.partitions))
+            }
+        };
+        let timestamp_ms = match self.timestamp {
+            Timestamp::Now => 0,
+            Timestamp::Event => encoded.time_ms.unwrap_or(0).max(0),
+        };
+        self.block.records.push(Record { key, value, partition, timestamp_ms });
+        generation.begun = true;
+        Taken::Event
+    }
+
+    fn tell(&mut self, generation: &Generation, notice: impl FnOnce(super::action::SharedPath) -> Notice) {
+        if let Some(path) = generation.path.clone() {
+            self.notices.push(notice(path));
+        }
+    }
+}

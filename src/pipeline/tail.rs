@@ -1,0 +1,491 @@
+//! The generations that are followed: when each is read, polled, closed and forgotten.
+//!
+//! Discovery (`discover`) and reading (`reading`) are further parts of the same [`Tail`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+use super::action::{Action, FileId, Millis, SharedPath, Stat};
+use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
+use super::checkpoint::FileSnapshot;
+use super::discover::{Directory, Examination, Rejected};
+use super::generation::{Generation, Registration, Whereabouts};
+use super::identity::{Head, Mark, Tuple};
+use super::line::Splitter;
+use super::notice::Notice;
+use super::options::{LogOptions, Mode, PartitionBy, Timestamp};
+use super::reading::Reading;
+use super::shard::Entry;
+use crate::event::{Encoder, StreamId};
+use crate::planted::{self, Bug};
+
+/// A file that just grew is read again after so long, instead of once per hint: a busy log makes one hint per line.
+pub(super) const HOT_POLL_MS: u64 = 20;
+
+/// A rotated file that may still be written to is looked at so often; nothing else tells when it has left the
+/// directories that are watched.
+const ROTATED_POLL_MS: u64 = 1000;
+
+/// After a read error the next attempt waits so long.
+pub(super) const TROUBLE_POLL_MS: u64 = 1000;
+
+/// Everything is listed so often whatever the hints say.
+const SWEEP_MS: u64 = 60_000;
+
+/// Drained files beyond this many are closed and opened again when they grow: well below any descriptor limit, and
+/// enough for the busy logs of one host.
+const OPEN_FILES_MAX: usize = 48;
+
+/// How long a file with unread bytes may be missing before they count as lost: its copy or new name may still appear.
+const LOST_AFTER_MS: u64 = 60_000;
+
+/// How long a generation is remembered after it left the disk, so that a restored or unpacked copy is not sent again.
+const REMEMBER_MS: u64 = 7 * 24 * 3600 * 1000;
+
+/// What the tail was told at its start.
+#[derive(Debug)]
+pub(super) struct TailOptions {
+    pub logs: Vec<LogOptions>,
+    pub mode: Mode,
+    pub partition_by: PartitionBy,
+    pub timestamp: Timestamp,
+    pub quiet_grace_ms: u64,
+    pub stream_seed: u64,
+}
+
+/// All generations and what is being done with them.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub options: TailOptions,
+    pub encoders: Vec<Encoder>,
+    pub generations: BTreeMap<StreamId, Generation>,
+    pub by_tuple: HashMap<Tuple, StreamId>,
+    pub by_path: HashMap<SharedPath, StreamId>,
+    pub by_file: HashMap<FileId, StreamId>,
+    pub examining: HashMap<FileId, Examination>,
+    /// Files that were opened and are not to be read, until they change or a generation goes missing.
+    pub rejected: HashMap<Tuple, Rejected>,
+    /// Grows whenever a generation goes missing.
+    pub searches: u64,
+    pub directories: HashMap<SharedPath, Directory>,
+    /// Paths whose trouble was told.
+    pub told: HashSet<SharedPath>,
+    /// Logs whose existing files were seen.
+    pub known_logs: BTreeSet<u64>,
+    pub ready: VecDeque<StreamId>,
+    pub timers: BTreeSet<(Millis, StreamId)>,
+    pub reading: Option<Reading>,
+    pub filling: Filled,
+    pub spare: Vec<Block>,
+    pub sticky_partition: u32,
+    pub sweep_at: Millis,
+    pub sweeping: bool,
+    pub files_opened: u64,
+    pub streams_named: u64,
+    pub notices: Vec<Notice>,
+}
+
+/// What reading may do at this moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    /// Whether what is read can be delivered.
+    pub may_read: bool,
+    /// Partitions of the topic.
+    pub partitions: u32,
+    /// Largest record that is taken.
+    pub record_bytes_max: usize,
+}
+
+impl Tail {
+    pub fn new(options: TailOptions) -> Self {
+        let encoders = options.logs.iter().map(|log| Encoder::new(log.encoder.clone())).collect();
+        Self {
+            options,
+            encoders,
+            generations: BTreeMap::new(),
+            by_tuple: HashMap::new(),
+            by_path: HashMap::new(),
+            by_file: HashMap::new(),
+            examining: HashMap::new(),
+            rejected: HashMap::new(),
+            searches: 0,
+            directories: HashMap::new(),
+            told: HashSet::new(),
+            known_logs: BTreeSet::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            reading: None,
+            filling: Filled::default(),
+            spare: Vec::new(),
+            sticky_partition: 0,
+            sweep_at: Millis(0),
+            sweeping: false,
+            files_opened: 0,
+            streams_named: 0,
+            notices: Vec::new(),
+        }
+    }
+
+    /// Takes over the committed generations; where they are has to be found out.
+    pub fn adopt(&mut self, entries: Vec<Entry>, paths: &HashMap<StreamId, FileSnapshot>) {
+        for entry in entries {
+            let remembered = paths.get(&entry.stream);
+            let known = |path: &SharedPath| (!path.as_os_str().is_empty()).then(|| path.clone());
+            let home = remembered.and_then(|file| known(&file.home));
+            let path = remembered.and_then(|file| known(&file.path));
+            let log = home.as_ref().and_then(|home| self.log_of(home));
+            let line_bytes_max = self.line_bytes_max(log);
+            let generation = Generation {
+                stream: entry.stream,
+                log,
+                home,
+                home_hash: entry.home_hash,
+                path,
+                tuple: entry.tuple,
+                head: Head::remembered(entry.mark.position, entry.head_hash),
+                lines: Splitter::at(entry.mark, line_bytes_max),
+                committed: entry.mark,
+                begun: entry.begun,
+                committed_begun: entry.begun,
+                file: None,
+                stat: Stat { tuple: entry.tuple, size: entry.mark.position, modified_ns: 0, links: 1 },
+                looked_to: entry.mark.position,
+                whereabouts: Whereabouts::Unlocated,
+                registration: Registration::Done,
+                read_at: Millis::default(),
+                grown_at: Millis::default(),
+                poll_at: None,
+                finished: false,
+                in_trouble: false,
+            };
+            self.generations.insert(entry.stream, generation);
+        }
+    }
+
+    /// The first log that a path belongs to.
+    pub fn log_of(&self, path: &std::path::Path) -> Option<usize> {
+        self.options.logs.iter().position(|log| log.paths.matches(path))
+    }
+
+    pub fn line_bytes_max(&self, log: Option<usize>) -> usize {
+        log.and_then(|log| self.options.logs.get(log)).map_or(usize::MAX / 2, |log| log.line_bytes_max)
+    }
+
+    /// A generation that is expected to be there.
+    pub fn generation(&mut self, stream: StreamId) -> &mut Generation {
+        self.generations.get_mut(&stream).expect("an index names a generation that was forgotten")
+    }
+
+    /// Something happened at this path.
+    pub fn hint(&mut self, now: Millis, path: &SharedPath) {
+        if let Some(stream) = self.by_path.get(path).copied() {
+            let read_at = self.generation(stream).read_at;
+            self.poll(stream, now.max(read_at.plus(HOT_POLL_MS)));
+            return;
+        }
+        if self.list_soon(now, path) {
+            return;
+        }
+        let parent: Option<SharedPath> = path.parent().map(SharedPath::from);
+        if !parent.is_some_and(|parent| self.list_soon(now, &parent)) {
+            self.sweep_at = self.sweep_at.min(now.plus(TROUBLE_POLL_MS));
+        }
+    }
+
+    /// Hints were lost, so everything has to be looked at.
+    pub fn hints_lost(&mut self, now: Millis) {
+        self.sweep_at = now;
+    }
+
+    /// Reads a generation at this time at the latest.
+    pub fn poll(&mut self, stream: StreamId, at: Millis) {
+        let generation = self.generation(stream);
+        if let Some(planned) = generation.poll_at {
+            if planned <= at {
+                return;
+            }
+            self.timers.remove(&(planned, stream));
+        }
+        self.generation(stream).poll_at = Some(at);
+        self.timers.insert((at, stream));
+    }
+
+    /// When the tail wants to be looked at again if nothing happens before.
+    pub fn wake_at(&self) -> Millis {
+        let timer = self.timers.first().map_or(Millis(u64::MAX), |(at, _)| *at);
+        let listing = self.directories.values().filter_map(|directory| directory.due).min();
+        timer.min(self.sweep_at).min(listing.unwrap_or(Millis(u64::MAX)))
+    }
+
+    /// Does whatever is due: lists, opens and reads.
+    pub fn pump(&mut self, now: Millis, allowance: Allowance, actions: &mut Vec<Action>) {
+        while let Some((at, stream)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, stream));
+            self.generation(stream).poll_at = None;
+            self.ready.push_back(stream);
+        }
+        if now >= self.sweep_at && !self.sweeping {
+            self.sweeping = true;
+            self.sweep_at = now.plus(SWEEP_MS);
+            self.look_after(now);
+            actions.push(Action::Sweep);
+        }
+        self.list_what_is_due(now, actions);
+        while allowance.may_read && self.reading.is_none() && !self.is_full() {
+            let Some(stream) = self.ready.pop_front() else { break };
+            self.go_on_with(stream, actions);
+        }
+    }
+
+    /// The next step with a generation that is to be read.
+    fn go_on_with(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let Some(generation) = self.generations.get_mut(&stream) else { return };
+        match (generation.registration, generation.file, generation.log) {
+            (_, _, None) => {}
+            (Registration::Due, _, Some(_)) => {
+                generation.registration = Registration::Offered;
+                let entry = generation.entry();
+                self.filling.reaches.add(Reach { from: entry.mark.position, to: entry });
+            }
+            (Registration::Offered, _, Some(_)) => {}
+            (Registration::Done, Some(file), Some(_)) => self.read(stream, file, actions),
+            (Registration::Done, None, Some(_)) => self.reopen(stream, actions),
+        }
+    }
+
+    /// Whether the block holds as much as one may.
+    pub fn is_full(&self) -> bool {
+        self.filling.block.arena.len() >= BLOCK_BYTES
+    }
+
+    /// Hands over what was made of the lines so far.
+    pub fn take_filled(&mut self) -> Filled {
+        let mut next = Filled { block: self.spare.pop().unwrap_or_default(), ..Filled::default() };
+        next.block.clear();
+        self.sticky_partition = self.sticky_partition.wrapping_add(1);
+        std::mem::replace(&mut self.filling, next)
+    }
+
+    /// A block's memory to be used again; two are enough, one being filled and one on its way back.
+    pub fn keep(&mut self, block: Block) {
+        if self.spare.len() < 2 {
+            self.spare.push(block);
+        }
+    }
+
+    /// These positions are committed.
+    pub fn committed(&mut self, now: Millis, entries: &[Entry], gone: &[StreamId]) {
+        for entry in entries {
+            let Some(generation) = self.generations.get_mut(&entry.stream) else { continue };
+            generation.committed = entry.mark;
+            generation.committed_begun = entry.begun;
+            if generation.registration != Registration::Done {
+                generation.registration = Registration::Done;
+                self.poll(entry.stream, now);
+            } else if generation.is_rotated() {
+                self.poll(entry.stream, now.plus(ROTATED_POLL_MS));
+            }
+        }
+        for stream in gone {
+            self.forget(*stream);
+        }
+    }
+
+    /// Everything that is not committed will be read again.
+    pub fn rewind(&mut self, now: Millis) {
+        let old = self.take_filled();
+        self.keep(old.block);
+        if let Some(reading) = &mut self.reading {
+            reading.outdated = true;
+        }
+        let streams: Vec<StreamId> = self.generations.keys().copied().collect();
+        for stream in streams {
+            let line_bytes_max = self.line_bytes_max(self.generations[&stream].log);
+            let generation = self.generation(stream);
+            let moved = !generation.is_settled() || generation.registration == Registration::Offered;
+            generation.rewind(line_bytes_max);
+            if moved {
+                self.poll(stream, now);
+            }
+        }
+    }
+
+    /// Begins a generation at `mark`; it is read as soon as it may be.
+    pub fn begin(&mut self, now: Millis, birth: Birth) -> StreamId {
+        let stream = self.name_stream();
+        let Birth { log, home, path, stat, head, mark, file } = birth;
+        let must_register = self.options.mode != Mode::ExactlyOnce || mark.position > 0;
+        let registration = if must_register { Registration::Due } else { Registration::Done };
+        let generation = Generation {
+            stream,
+            log: Some(log),
+            home_hash: super::generation::path_hash(&home),
+            home: Some(home),
+            path: Some(path.clone()),
+            tuple: stat.tuple,
+            head,
+            lines: Splitter::at(mark, self.line_bytes_max(Some(log))),
+            committed: mark,
+            begun: false,
+            committed_begun: false,
+            file: Some(file),
+            stat,
+            looked_to: mark.position,
+            whereabouts: Whereabouts::Here,
+            registration,
+            read_at: Millis::default(),
+            grown_at: now,
+            poll_at: None,
+            finished: false,
+            in_trouble: false,
+        };
+        self.notices.push(Notice::Following { path: path.clone(), position: mark.position });
+        self.generations.insert(stream, generation);
+        self.by_tuple.insert(stat.tuple, stream);
+        self.by_path.insert(path, stream);
+        self.by_file.insert(file, stream);
+        self.poll(stream, now);
+        stream
+    }
+
+    fn name_stream(&mut self) -> StreamId {
+        self.streams_named += 1;
+        let mut seed = [0; 16];
+        seed[..8].copy_from_slice(&self.options.stream_seed.to_le_bytes());
+        seed[8..].copy_from_slice(&self.streams_named.to_le_bytes());
+        StreamId(xxhash_rust::xxh3::xxh3_64(&seed))
+    }
+
+    /// The inode is no longer this generation's: its bytes may turn up elsewhere.
+    pub fn lose_inode(&mut self, now: Millis, stream: StreamId) {
+        self.searches += 1;
+        let generation = self.generation(stream);
+        generation.whereabouts = Whereabouts::Missing(now);
+        let (tuple, file, path) = (generation.tuple, generation.file.take(), generation.path.clone());
+        if self.by_tuple.get(&tuple) == Some(&stream) {
+            self.by_tuple.remove(&tuple);
+        }
+        if let Some(file) = file {
+            self.by_file.remove(&file);
+        }
+        self.forget_path(stream);
+        if let Some(parent) = path.as_ref().and_then(|path| path.parent()) {
+            self.list_soon(now, &SharedPath::from(parent));
+        }
+    }
+
+    /// The path under which a generation was last seen no longer leads to it.
+    pub fn forget_path(&mut self, stream: StreamId) {
+        if let Some(path) = &self.generations[&stream].path
+            && self.by_path.get(path) == Some(&stream)
+        {
+            self.by_path.remove(path);
+        }
+    }
+
+    /// A rotated generation at its end: is it finished? Called after a read that brought nothing new.
+    ///
+    /// A generation is declared finished here and nowhere else: it is rotated, read to its end, and quiet for the grace
+    /// that stands in for the proof that no writer has it open.
+    pub fn finish_if_proven(&mut self, now: Millis, stream: StreamId) {
+        let grace = self.options.quiet_grace_ms;
+        let generation = self.generation(stream);
+        if !generation.is_rotated() || generation.finished || !generation.is_drained() {
+            return;
+        }
+        let quiet = now.since(generation.grown_at) >= grace || planted::is(Bug::FinishedAtFirstEof);
+        if quiet {
+            generation.finished = true;
+            self.ready.push_back(stream);
+        } else {
+            self.poll(stream, now.plus(ROTATED_POLL_MS));
+        }
+    }
+
+    /// Lets a finished, committed generation go; its descriptor is closed and, if it left the disk, it is forgotten.
+    pub fn release(&mut self, now: Millis, stream: StreamId, actions: &mut Vec<Action>) {
+        let generation = self.generation(stream);
+        if !generation.finished || !generation.is_settled() {
+            self.poll(stream, now.plus(ROTATED_POLL_MS));
+            return;
+        }
+        let unlinked = generation.stat.links == 0 || generation.whereabouts == Whereabouts::Away;
+        if let Some(file) = generation.file.take() {
+            self.by_file.remove(&file);
+            actions.push(Action::Close(file));
+        }
+        if unlinked {
+            self.lose_inode(now, stream);
+        }
+    }
+
+    /// Closes drained files beyond the budget, the longest unread first.
+    pub fn close_idle(&mut self, actions: &mut Vec<Action>) {
+        while self.by_file.len() > OPEN_FILES_MAX {
+            let idle = self.by_file.values().map(|stream| &self.generations[stream]).filter(|generation| {
+                generation.whereabouts == Whereabouts::Here
+                    && generation.is_drained()
+                    && generation.is_settled()
+                    && generation.poll_at.is_none()
+                    && !generation.is_rotated()
+                    && self.reading.as_ref().is_none_or(|reading| reading.stream != generation.stream)
+            });
+            let Some(stream) =
+                idle.min_by_key(|generation| (generation.read_at, generation.stream)).map(|g| g.stream)
+            else {
+                return;
+            };
+            if let Some(file) = self.generation(stream).file.take() {
+                self.by_file.remove(&file);
+                actions.push(Action::Close(file));
+            }
+        }
+    }
+
+    /// Tells losses, and which generations may leave the checkpoint.
+    fn look_after(&mut self, now: Millis) {
+        for generation in self.generations.values_mut() {
+            let Whereabouts::Missing(since) = generation.whereabouts else { continue };
+            let unread = generation.unread_bytes();
+            if unread > 0 && !generation.in_trouble && now.since(since) >= LOST_AFTER_MS {
+                generation.in_trouble = true;
+                if let Some(path) = &generation.path {
+                    self.notices.push(Notice::Lost { path: path.clone(), bytes: unread });
+                }
+            }
+        }
+    }
+
+    /// Generations that left the disk long ago with everything read of them committed.
+    pub fn forgettable(&self, now: Millis) -> Vec<StreamId> {
+        let gone = self.generations.values().filter(|generation| match generation.whereabouts {
+            Whereabouts::Missing(since) => generation.is_settled() && now.since(since) >= REMEMBER_MS,
+            Whereabouts::Unlocated | Whereabouts::Here | Whereabouts::Away => false,
+        });
+        gone.map(|generation| generation.stream).collect()
+    }
+
+    fn forget(&mut self, stream: StreamId) {
+        if let Some(generation) = self.generations.remove(&stream)
+            && let Some(poll_at) = generation.poll_at
+        {
+            self.timers.remove(&(poll_at, stream));
+        }
+    }
+
+    pub fn next_file(&mut self) -> FileId {
+        self.files_opened += 1;
+        FileId(self.files_opened)
+    }
+}
+
+/// What a new generation starts from.
+#[derive(Debug)]
+pub(super) struct Birth {
+    pub log: usize,
+    pub home: SharedPath,
+    pub path: SharedPath,
+    pub stat: Stat,
+    pub head: Head,
+    pub mark: Mark,
+    pub file: FileId,
+}

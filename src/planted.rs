@@ -1,0 +1,59 @@
+//! Bugs that can be planted into the pipeline, one at a time, to show that the tests would see them.
+//!
+//! Without the `testing` feature [`is`] is constant and every planted branch is compiled away.
+
+/// What can be broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// Positions are put into the transaction before its records.
+    OffsetsFirst,
+    /// Positions are fetched before older incarnations are fenced.
+    FetchBeforeInit,
+    /// A tainted producer is kept.
+    NoEpochHygiene,
+    /// After a commit of unknown outcome the batch is sent again without asking Kafka.
+    ResendAfterDoubt,
+    /// A shard that changed is left out of the transaction.
+    ShardForgotten,
+    /// A file is known by its inode number alone.
+    InodeOnly,
+    /// A line without terminator is delivered as if it were complete.
+    PartialAsWhole,
+    /// The local state is written before the commit.
+    PersistBeforeCommit,
+    /// A producer goes on after an abort, from where reading was instead of from the committed positions.
+    NoRewind,
+    /// An empty remote side is taken for a first run although the local state knows better.
+    RemoteLossIgnored,
+    /// Bytes read are not verified against the marker.
+    NoVerifyAfterRead,
+    /// The first end of a renamed file counts as its end.
+    FinishedAtFirstEof,
+    /// Positions are moved when records are queued, not when they are committed.
+    AdvanceOnProduce,
+}
+
+#[cfg(feature = "testing")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a bug into everything that runs on this thread, or removes it.
+#[cfg(feature = "testing")]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether this bug is planted.
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn is(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether this bug is planted: never, in a build that ships.
+#[cfg(not(feature = "testing"))]
+#[must_use]
+pub const fn is(_: Bug) -> bool {
+    false
+}

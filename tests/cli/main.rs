@@ -1,0 +1,6 @@
+//! The real binary, called as people call it: usage, help, exit codes, and what goes to stdout and to stderr.
+
+mod binary;
+mod demo;
+mod help;
+mod verify;

@@ -1,0 +1,209 @@
+//! Every command does what it says when nothing goes wrong.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use viewtail::io::clock;
+use viewtail::io::kafka::lookup::{Subject, examine};
+use viewtail::io::kafka::{Acks, Compression, QueueLimits};
+use viewtail::pipeline::action::{Cause, Class, Command, Reply};
+
+use crate::support::{
+    PARTITIONS, Rig, TOPIC, at_least_once, best_effort, block, cluster, connect, fetch, options, push, write,
+};
+
+#[test]
+fn a_transaction_runs_from_connect_to_disconnect() {
+    let rig = Rig::new(|_| {});
+    let Reply::Connected { partitions, cluster_id } = rig.ask(connect()) else { panic!("not connected") };
+    assert_eq!(partitions, PARTITIONS);
+    assert!(cluster_id.is_some_and(|id| id.starts_with("mockCluster")));
+
+    let Reply::Fetched(groups) = rig.ask(fetch(0..2)) else { panic!("not fetched") };
+    assert_eq!(groups.len(), 2);
+    for group in groups {
+        assert_eq!(group.len(), PARTITIONS as usize);
+        assert!(group.iter().all(|committed| committed.sequence.is_none() && committed.metadata.is_empty()));
+    }
+
+    assert!(matches!(rig.ask(Command::Begin), Reply::Began));
+    let Reply::Produced(returned) = rig.ask(Command::Produce(block(7))) else { panic!("not produced") };
+    assert_eq!(returned.records.len(), 7, "the block comes back for reuse");
+    assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
+    let writes = vec![write(1, 1), write(2, 1), write(0, 1)];
+    assert!(matches!(rig.ask(Command::SendOffsets(writes)), Reply::OffsetsSent));
+    assert!(matches!(rig.ask(Command::Commit), Reply::Committed { tainted: false }));
+
+    rig.ready_to_commit(2);
+    assert!(matches!(rig.ask(Command::Commit), Reply::Committed { tainted: false }));
+    assert!(matches!(rig.ask(Command::Disconnect), Reply::Disconnected));
+    assert_eq!(rig.fail(Command::Begin).class, Class::Fatal);
+    rig.connect();
+}
+
+#[test]
+fn an_empty_transaction_and_one_of_positions_alone_commit() {
+    let rig = Rig::connected(|_| {});
+    assert!(matches!(rig.ask(Command::Begin), Reply::Began));
+    assert!(matches!(rig.ask(Command::Commit), Reply::Committed { tainted: false }));
+    assert!(matches!(rig.ask(Command::Begin), Reply::Began));
+    assert!(matches!(rig.ask(Command::SendOffsets(vec![write(0, 1)])), Reply::OffsetsSent));
+    assert!(matches!(rig.ask(Command::Commit), Reply::Committed { tainted: false }));
+}
+
+#[test]
+fn records_arrive_with_key_value_partition_and_timestamp() {
+    let rig = Rig::connected(|_| {});
+    let before = i64::try_from(clock::unix_milliseconds()).unwrap();
+    let mut sent = block(0);
+    push(&mut sent, "k", "stamped", 1, 1_234_567);
+    push(&mut sent, "", "unstamped", 1, 0);
+    push(&mut sent, "", "", 1, 7);
+    rig.begin_with(sent);
+    assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
+    assert!(matches!(rig.ask(Command::Commit), Reply::Committed { .. }));
+
+    let found = read(&rig.cluster.bootstrap_servers(), 1, 3);
+    assert_eq!(found[0], (Some("k".into()), "stamped".into(), 1_234_567));
+    assert_eq!((&found[1].0, found[1].1.as_str()), (&None, "unstamped"));
+    assert!(found[1].2 >= before, "stamped when it was handed over");
+    assert_eq!(found[2], (None, String::new(), 7));
+}
+
+#[test]
+fn a_commit_does_not_wait_for_a_polling_slice() {
+    let rig = Rig::connected(|_| {});
+    let mut times: Vec<Duration> = (1..=20)
+        .map(|sequence| {
+            rig.begin_with(block(100));
+            let started = clock::now();
+            assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
+            assert!(matches!(rig.ask(Command::SendOffsets(vec![write(0, sequence)])), Reply::OffsetsSent));
+            assert!(matches!(rig.ask(Command::Commit), Reply::Committed { tainted: false }));
+            started.elapsed()
+        })
+        .collect();
+    times.sort();
+    assert!(times[10] < Duration::from_millis(50), "from last record to committed: {times:?}");
+}
+
+#[test]
+fn a_tiny_queue_takes_any_number_of_records_in_every_mode() {
+    let tiny = QueueLimits { messages: 10, bytes: 2048 };
+    for adjust in [None, Some(at_least_once as fn(&mut _)), Some(best_effort as fn(&mut _))] {
+        let rig = Rig::connected(|options| {
+            options.buffer = tiny;
+            if let Some(adjust) = adjust {
+                adjust(options);
+            }
+        });
+        rig.begin_with(block(2_000));
+        assert!(matches!(rig.ask(Command::Produce(block(2_000))), Reply::Produced(_)));
+        assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
+    }
+}
+
+#[test]
+fn modes_without_transactions_have_none() {
+    for adjust in [at_least_once, best_effort] {
+        let rig = Rig::connected(adjust);
+        rig.begin_with(block(3));
+        assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
+        assert_eq!(rig.fail(Command::Commit).class, Class::Fatal);
+    }
+    let rig = Rig::connected(|options| {
+        best_effort(options);
+        options.acks = Acks::None;
+    });
+    rig.begin_with(block(3));
+    assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
+}
+
+#[test]
+fn every_codec_is_built_in() {
+    for compression in
+        [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]
+    {
+        let rig = Rig::connected(|options| options.compression = compression);
+        rig.ready_to_commit(1);
+        assert!(matches!(rig.ask(Command::Commit), Reply::Committed { tainted: false }), "{compression:?}");
+    }
+}
+
+#[test]
+fn a_missing_topic_is_said_and_not_created() {
+    let rig = Rig::new(|options| options.topic = "absent".into());
+    for _ in 0..2 {
+        let failure = rig.fail(connect());
+        assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::TopicMissing));
+        assert!(
+            failure.message.contains("absent") && failure.message.contains("create_topic"),
+            "{failure:?}"
+        );
+    }
+    assert!(!topics(&rig.cluster.bootstrap_servers()).contains("absent"));
+    rig.cluster.create_topic("absent", i32::try_from(PARTITIONS).unwrap(), 1).unwrap();
+    rig.connect();
+}
+
+#[test]
+fn a_verbatim_property_is_checked() {
+    let with = |name: &str, value: &str| {
+        let property = (name.to_owned(), value.to_owned());
+        Rig::new(|options| options.properties.push(property)).fail(connect())
+    };
+    for (failure, name) in [(with("acks", "0"), "acks"), (with("no.such.thing", "1"), "no.such.thing")] {
+        assert_eq!((failure.class, failure.cause), (Class::Fatal, Cause::Refused));
+        assert!(failure.message.contains(name), "{failure:?}");
+    }
+}
+
+#[test]
+fn check_finds_brokers_topic_and_transactions() {
+    let cluster = cluster();
+    let findings = examine(&options(&cluster));
+    let subjects: Vec<Subject> = findings.iter().map(|finding| finding.subject).collect();
+    assert_eq!(subjects, [Subject::Brokers, Subject::Topic, Subject::Transactions]);
+    assert!(findings.iter().all(|finding| finding.outcome.is_ok()), "{findings:?}");
+
+    let mut elsewhere = options(&cluster);
+    elsewhere.topic = "absent".into();
+    let problem = examine(&elsewhere).pop().unwrap();
+    assert_eq!(problem.subject, Subject::Topic);
+    assert!(problem.outcome.unwrap_err().remedy.contains("create_topic"));
+}
+
+type Found = (Option<String>, String, i64);
+
+fn read(brokers: &str, partition: i32, count: usize) -> Vec<Found> {
+    let consumer = consumer(brokers);
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
+    consumer.assign(&from).unwrap();
+    let deadline = clock::now() + Duration::from_secs(20);
+    let mut found = Vec::new();
+    while found.len() < count && before(deadline) {
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+        let value = text(message.payload()).unwrap_or_default();
+        found.push((text(message.key()), value, message.timestamp().to_millis().unwrap()));
+    }
+    assert_eq!(found.len(), count, "{found:?}");
+    found
+}
+
+fn before(deadline: Instant) -> bool {
+    clock::now() < deadline
+}
+
+fn topics(brokers: &str) -> BTreeSet<String> {
+    let metadata = consumer(brokers).fetch_metadata(None, Duration::from_secs(10)).unwrap();
+    metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+}
+
+fn consumer(brokers: &str) -> BaseConsumer {
+    ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", "reader").create().unwrap()
+}
