@@ -329,6 +329,8 @@ impl Delivery {
             (State::Committing, Reply::Committed { tainted }) => {
                 self.committed(out);
                 if tainted && !planted::is(Bug::NoEpochHygiene) {
+                    // The next block is read again after the new producer is there, as after any loss of one.
+                    self.waiting = None;
                     self.set(State::Down(now));
                 } else {
                     self.set(State::Ready);
@@ -681,7 +683,8 @@ impl Delivery {
                 out.command(Command::Abort);
             }
             _ => {
-                if self.state != State::Committing {
+                // A doubt about a commit lasts until Kafka's positions are read, however many attempts that takes.
+                if !matches!(self.state, State::Committing | State::Connecting | State::Fetching(_)) {
                     self.proposal = None;
                 }
                 self.report(now, failure, out);

@@ -44,8 +44,8 @@ pub(super) struct Directory {
 #[derive(Debug)]
 pub(super) struct Examination {
     seen: FileSeen,
-    /// Generations it may be, with the positions whose markers were asked for.
-    candidates: Vec<(StreamId, u64)>,
+    /// Generations it may be, each with the place where it was read to when its marker was asked for: reading goes on.
+    candidates: Vec<(StreamId, Mark)>,
     /// It is known to be this one, cut to so many bytes, whose marker was asked for.
     cut: Option<(StreamId, u64)>,
 }
@@ -230,18 +230,18 @@ impl Tail {
             return;
         }
         let candidates = self.candidates(&file);
-        let searched = candidates.iter().any(|(stream, position)| {
-            let whereabouts = self.generations[stream].whereabouts;
-            whereabouts == Whereabouts::Unlocated
-                || matches!(whereabouts, Whereabouts::Missing(_))
-                    && file.stat.size >= *position
-                    && *position > 0
+        let searched = candidates.iter().any(|(stream, mark)| {
+            let generation = &self.generations[stream];
+            let is_wanted =
+                matches!(generation.whereabouts, Whereabouts::Unlocated | Whereabouts::Missing(_));
+            claims(&HashSet::from([file.stat.tuple.inode]), generation)
+                || is_wanted && file.stat.size >= mark.position && mark.position > 0
         });
         if log.is_none() && !searched && self.chain_home(&file).is_none() {
             return;
         }
         let boundary = log.is_some_and(|log| self.starts_at_end(log, &file.stat));
-        let markers = candidates.iter().map(|(_, position)| *position).collect();
+        let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
         let id = self.next_file();
         actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary }));
         self.examining.insert(id, Examination { seen: file, candidates, cut: None });
@@ -258,9 +258,9 @@ impl Tail {
 
     /// The generations that a file may be: those with its inode first, then those that are missing, then the live
     /// ones of its directory, of which it may be a copy.
-    fn candidates(&self, file: &FileSeen) -> Vec<(StreamId, u64)> {
+    fn candidates(&self, file: &FileSeen) -> Vec<(StreamId, Mark)> {
         let directory = file.path.parent();
-        let mut ranked: Vec<(u8, StreamId, u64)> = self
+        let mut ranked: Vec<(u8, StreamId, Mark)> = self
             .generations
             .values()
             .filter_map(|generation| {
@@ -269,19 +269,19 @@ impl Tail {
                 let same_inode = generation.tuple.inode == file.stat.tuple.inode;
                 let rank = match generation.whereabouts {
                     Whereabouts::Unlocated | Whereabouts::Missing(_) if same_inode => 0,
-                    Whereabouts::Missing(_) if near => 1,
+                    Whereabouts::Unlocated | Whereabouts::Missing(_) if near => 1,
                     Whereabouts::Here if near && generation.log.is_some() => 2,
                     Whereabouts::Unlocated
                     | Whereabouts::Missing(_)
                     | Whereabouts::Here
                     | Whereabouts::Away => return None,
                 };
-                Some((rank, generation.stream, generation.lines.cursor().position))
+                Some((rank, generation.stream, generation.lines.cursor()))
             })
             .collect();
-        ranked.sort_unstable();
+        ranked.sort_unstable_by_key(|(rank, stream, _)| (*rank, *stream));
         ranked.truncate(CANDIDATES_MAX);
-        ranked.into_iter().map(|(_, stream, position)| (stream, position)).collect()
+        ranked.into_iter().map(|(_, stream, mark)| (stream, mark)).collect()
     }
 
     /// The path under which a rotated file that nobody knows began its life, if it is the successor of a generation
@@ -318,17 +318,22 @@ impl Tail {
         }
     }
 
-    /// Opens a generation's file again, to be verified before it is read.
+    /// Opens a generation's file again, to be verified before it is read; once, or the second look would find it taken
+    /// and begin another generation.
     pub fn reopen(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let tuple = self.generation(stream).tuple;
+        if self.examining.values().any(|examination| examination.seen.stat.tuple == tuple) {
+            return;
+        }
         let id = self.next_file();
         let generation = self.generation(stream);
         let (Whereabouts::Here, Some(path)) = (generation.whereabouts, generation.path.clone()) else {
             return;
         };
-        let position = generation.lines.cursor().position;
+        let mark = generation.lines.cursor();
         let seen = FileSeen { path: path.clone(), kind: FileKind::Regular, stat: generation.stat };
-        actions.push(Action::Open(id, path, Ask { markers: vec![position], boundary: false }));
-        self.examining.insert(id, Examination { seen, candidates: vec![(stream, position)], cut: None });
+        actions.push(Action::Open(id, path, Ask { markers: vec![mark.position], boundary: false }));
+        self.examining.insert(id, Examination { seen, candidates: vec![(stream, mark)], cut: None });
     }
 
     /// A file was opened, or not: what is it?
@@ -361,18 +366,32 @@ impl Tail {
         let of = |wanted: Verdict| {
             verdicts.iter().find(|(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
         };
-        let copied = |tail: &Self, missing: bool| {
+        let copied = |tail: &Self, wanted: fn(&Generation) -> bool| {
             let mut copies =
                 verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Copy).map(|(stream, _)| *stream);
-            copies.find(|stream| tail.generations[stream].is_missing() == missing)
+            copies.find(|stream| wanted(&tail.generations[stream]))
         };
-        let chosen = of(Verdict::Same).or_else(|| copied(self, true));
+        let chosen = of(Verdict::Same).or_else(|| copied(self, Generation::is_missing));
+        if let Some(stream) = of(Verdict::Cut).filter(|_| chosen.is_none())
+            && !self.generations[&stream].is_settled()
+        {
+            // Where it goes on depends on what becomes of the lines that are under way.
+            actions.push(Action::Close(id));
+            self.poll(stream, now.plus(TROUBLE_POLL_MS));
+            return;
+        }
         self.dismiss(now, &verdicts, chosen);
         if let Some(stream) = chosen {
             self.attach(now, stream, id, (&seen.path, &opened));
         } else if let Some(stream) = of(Verdict::Cut) {
             self.look_behind_cut(stream, id, (seen, opened.stat), actions);
-        } else if let Some(stream) = copied(self, false).filter(|_| !self.was_held(now, &seen.stat)) {
+        } else if copied(self, |generation| generation.whereabouts == Whereabouts::Unlocated).is_some() {
+            // The inode of what it is a copy of was not looked at yet: it may hold the original or something else.
+            actions.push(Action::Close(id));
+            self.list_after(now.plus(TROUBLE_POLL_MS), &seen.path);
+        } else if let Some(stream) =
+            copied(self, |generation| !generation.is_missing()).filter(|_| !self.was_held(now, &seen.stat))
+        {
             self.reject(&opened.stat, Some(now.plus(HOLD_COPY_MS)));
             self.tell_copy(stream, &seen.path);
             self.list_after(now.plus(HOLD_COPY_MS), &seen.path);
@@ -383,13 +402,12 @@ impl Tail {
         self.close_idle(actions);
     }
 
-    fn judge_all(&self, candidates: &[(StreamId, u64)], opened: &Opened) -> Vec<(StreamId, Verdict)> {
+    fn judge_all(&self, candidates: &[(StreamId, Mark)], opened: &Opened) -> Vec<(StreamId, Verdict)> {
         let asked = candidates.iter().zip(&opened.markers);
-        let known = asked.filter_map(|((stream, position), before)| {
+        let known = asked.filter_map(|((stream, mark), before)| {
             let generation = self.generations.get(stream)?;
-            let mark = generation.lines.cursor();
             let marker = match before {
-                Some(before) if mark.position == *position && mark.fits(before) => MarkerEvidence::Equal,
+                Some(before) if mark.fits(before) => MarkerEvidence::Equal,
                 Some(_) => MarkerEvidence::Differs,
                 None => MarkerEvidence::TooShort,
             };
@@ -424,7 +442,7 @@ impl Tail {
         &mut self,
         now: Millis,
         seen: &FileSeen,
-        candidates: &[(StreamId, u64)],
+        candidates: &[(StreamId, Mark)],
         error: FileError,
     ) {
         let wanted = self.log_of(&seen.path).is_some()

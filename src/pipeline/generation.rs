@@ -49,6 +49,8 @@ pub struct Generation {
     pub grown_at: Millis,
     /// When it will be read again without a hint.
     pub poll_at: Option<Millis>,
+    /// It is among those that are read as soon as something may be read.
+    pub is_queued: bool,
     /// It ended: no writer has it any more, and its unfinished last line counts as one.
     pub finished: bool,
     /// A failure was told and has not ended.

@@ -63,7 +63,8 @@ pub fn head_length(position: u64) -> usize {
     usize::try_from(position).map_or(HEAD_BYTES_MAX, |position| position.min(HEAD_BYTES_MAX))
 }
 
-/// The first bytes of a generation. They grow with it up to [`HEAD_BYTES_MAX`]; a full head is kept as its hash alone.
+/// The first bytes of a generation. They grow with it up to [`HEAD_BYTES_MAX`]; once a full head is
+/// committed, its hash alone is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     bytes: Vec<u8>,
@@ -93,28 +94,31 @@ impl Head {
         self.length = start.len().min(HEAD_BYTES_MAX);
         self.hash = xxh3_64(&start[..self.length]);
         self.bytes.clear();
-        if self.length < HEAD_BYTES_MAX {
-            self.bytes.extend_from_slice(start);
-        } else {
-            self.bytes.shrink_to_fit();
+        self.bytes.extend_from_slice(&start[..self.length]);
+    }
+
+    /// `position` is committed: the bytes of a full head that lies before it are no longer needed, its hash says it all.
+    pub fn settle(&mut self, position: u64) {
+        if self.length == HEAD_BYTES_MAX && head_length(position) == HEAD_BYTES_MAX {
+            self.bytes = Vec::new();
         }
     }
 
-    /// Takes in bytes that were seen at `position`, if they continue the head.
+    /// Takes in bytes that were seen at `position`, if they continue the head or replace a part of it: what was read last
+    /// is what will be committed.
     pub fn extend(&mut self, position: u64, bytes: &[u8]) {
-        let Some(known) =
-            usize::try_from(position).ok().and_then(|position| self.length.checked_sub(position))
+        let Some(kept) = usize::try_from(position).ok().filter(|position| *position <= self.bytes.len())
         else {
             return;
         };
-        if self.length < HEAD_BYTES_MAX && self.has_bytes() && known < bytes.len() {
-            let room = HEAD_BYTES_MAX - self.length;
-            let more = &bytes[known..];
-            let mut start = std::mem::take(&mut self.bytes);
-            start.extend_from_slice(&more[..more.len().min(room)]);
-            *self = Self::default();
-            self.learn(&start);
+        if bytes.is_empty() || kept == HEAD_BYTES_MAX || !self.has_bytes() {
+            return;
         }
+        let mut start = std::mem::take(&mut self.bytes);
+        start.truncate(kept);
+        start.extend_from_slice(&bytes[..bytes.len().min(HEAD_BYTES_MAX - kept)]);
+        *self = Self::default();
+        self.learn(&start);
     }
 
     /// The hash over the first [`head_length`] of `position` bytes, if so many are known.
@@ -293,13 +297,16 @@ mod tests {
     }
 
     #[test]
-    fn a_full_head_is_kept_as_a_hash() {
+    fn a_full_head_that_is_committed_is_kept_as_a_hash() {
         let bytes = vec![7; HEAD_BYTES_MAX + 100];
         let mut head = Head::default();
         head.learn(&bytes[..100]);
         head.extend(100, &bytes[100..]);
-        assert_eq!(head.hash_at(1 << 40), Some(xxh3_64(&bytes[..HEAD_BYTES_MAX])));
+        head.settle(200);
+        assert_eq!(head.hash_at(200), Some(xxh3_64(&bytes[..200])), "a batch may end within the head");
+        head.settle(1 << 40);
         assert!(head.bytes.is_empty());
+        assert_eq!(head.hash_at(1 << 40), Some(xxh3_64(&bytes[..HEAD_BYTES_MAX])));
         assert_eq!(head.compare(&bytes[..HEAD_BYTES_MAX]), HeadEvidence::Equal);
     }
 

@@ -135,7 +135,7 @@ impl Tail {
     fn plan_next(&mut self, now: Millis, stream: StreamId, progress: Progress, actions: &mut Vec<Action>) {
         let generation = self.generation(stream);
         if !generation.is_drained() {
-            self.ready.push_back(stream);
+            self.queue(stream);
         } else if generation.finished {
             self.release(now, stream, actions);
         } else {

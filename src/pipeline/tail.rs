@@ -154,6 +154,7 @@ impl Tail {
                 read_at: Millis::default(),
                 grown_at: Millis::default(),
                 poll_at: None,
+                is_queued: false,
                 finished: false,
                 in_trouble: false,
             };
@@ -221,7 +222,7 @@ impl Tail {
         while let Some((at, stream)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, stream));
             self.generation(stream).poll_at = None;
-            self.ready.push_back(stream);
+            self.queue(stream);
         }
         if now >= self.sweep_at && !self.sweeping {
             self.sweeping = true;
@@ -232,7 +233,17 @@ impl Tail {
         self.list_what_is_due(now, actions);
         while allowance.may_read && self.reading.is_none() && !self.is_full() {
             let Some(stream) = self.ready.pop_front() else { break };
+            if let Some(generation) = self.generations.get_mut(&stream) {
+                generation.is_queued = false;
+            }
             self.go_on_with(stream, actions);
+        }
+    }
+
+    /// Puts a generation at the end of those to be read, once: while nothing may be read its polls add up.
+    pub fn queue(&mut self, stream: StreamId) {
+        if !std::mem::replace(&mut self.generation(stream).is_queued, true) {
+            self.ready.push_back(stream);
         }
     }
 
@@ -278,6 +289,7 @@ impl Tail {
             let Some(generation) = self.generations.get_mut(&entry.stream) else { continue };
             generation.committed = entry.mark;
             generation.committed_begun = entry.begun;
+            generation.head.settle(entry.mark.position);
             if generation.registration != Registration::Done {
                 generation.registration = Registration::Done;
                 self.poll(entry.stream, now);
@@ -335,6 +347,7 @@ impl Tail {
             read_at: Millis::default(),
             grown_at: now,
             poll_at: None,
+            is_queued: false,
             finished: false,
             in_trouble: false,
         };
@@ -395,7 +408,7 @@ impl Tail {
         let quiet = now.since(generation.grown_at) >= grace || planted::is(Bug::FinishedAtFirstEof);
         if quiet {
             generation.finished = true;
-            self.ready.push_back(stream);
+            self.queue(stream);
         } else {
             self.poll(stream, now.plus(ROTATED_POLL_MS));
         }

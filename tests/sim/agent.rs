@@ -1,0 +1,564 @@
+//! The shell around the machine, as the agent is one: it takes inputs one at a time and carries actions out in their
+//! order. It can die before any effect, be paused, be stopped, and be started twice.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+
+use viewtail::pipeline::action::{
+    Action, Ask, Boundary, Chunk, Command, Exit, FileError, FileId, Input, Listing, Millis, Opened, Reply,
+    SharedPath, Stat,
+};
+use viewtail::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
+use viewtail::pipeline::machine::Machine;
+
+use crate::edge::{Edge, Network, name};
+use crate::options;
+use crate::plan::ReadRates;
+use crate::rng::Rng;
+use crate::vfs::{self, Life, shared};
+use crate::world::{DIRECTORY, Event, TRANSACTION_TIMEOUT_MS, World};
+
+/// Actions and inputs in one go, before others get their turn.
+const BURST: usize = 64;
+
+/// More descriptors than any plan has files for.
+const FILES_MAX: usize = 400;
+
+/// Snapshots kept per state directory, so that an older one can come back.
+const STATES_KEPT: usize = 4;
+
+/// One process.
+pub struct Agent {
+    process: u64,
+    machine: Machine,
+    actions: VecDeque<Action>,
+    /// In three queues, as files, hints and Kafka answer independently of each other.
+    answers: VecDeque<Answer>,
+    hints: VecDeque<Hint>,
+    replies: VecDeque<Reply>,
+    files: BTreeMap<FileId, Life>,
+    edge: Edge,
+    commands: VecDeque<Command>,
+    /// The command that is being carried out.
+    busy: Option<Option<Reply>>,
+    /// The main thread is in a system call.
+    busy_until: Millis,
+    /// The whole process is stopped.
+    paused_until: Millis,
+    /// The first input has to be a tick.
+    ticked: Option<Millis>,
+    wake_at: Option<Millis>,
+}
+
+enum Answer {
+    Listed(Vec<Listing>),
+    Opened(FileId, Result<Opened, FileError>),
+    Read(FileId, Result<OwnedChunk, FileError>),
+}
+
+struct OwnedChunk {
+    data: Vec<u8>,
+    before: Vec<u8>,
+    stat: Stat,
+}
+
+enum Hint {
+    Path(SharedPath),
+    Lost,
+    Stop,
+}
+
+/// What is left of the agent after an effect.
+#[derive(PartialEq, Eq)]
+enum Fate {
+    Lives,
+    /// Killed.
+    Dies,
+    /// It ended by itself.
+    Leaves,
+}
+
+impl World {
+    pub fn start_agent(&mut self, slot: usize) {
+        if self.agents[slot].is_some() || self.stopping {
+            return;
+        }
+        self.processes += 1;
+        let process = self.processes;
+        let local = self.remembered(slot);
+        self.say(|| format!("agent {process} starts, local state: {}", local.is_some()));
+        let machine = Machine::new(options::of(&self.plan, local, &mut self.rng));
+        self.agents[slot] = Some(Agent {
+            process,
+            machine,
+            actions: VecDeque::new(),
+            answers: VecDeque::new(),
+            hints: VecDeque::new(),
+            replies: VecDeque::new(),
+            files: BTreeMap::new(),
+            edge: Edge::new(self.plan.mode),
+            commands: VecDeque::new(),
+            busy: None,
+            busy_until: Millis(0),
+            paused_until: Millis(0),
+            ticked: None,
+            wake_at: None,
+        });
+        self.at(0, Event::Turn(slot, process));
+    }
+
+    /// What the state directory holds at a start.
+    fn remembered(&mut self, slot: usize) -> Option<viewtail::pipeline::checkpoint::Snapshot> {
+        if self.states[slot].is_empty() {
+            return None;
+        }
+        if self.rng.chance(self.plan.agent.state_lost) {
+            self.tally.state_lost += 1;
+            self.states[slot].clear();
+        } else if self.rng.chance(self.plan.agent.state_stale) {
+            self.tally.state_stale += 1;
+            let kept = self.rng.range(1, self.states[slot].len() as u64);
+            self.states[slot].truncate(usize::try_from(kept).expect("few"));
+        }
+        self.states[slot].last().cloned()
+    }
+
+    pub fn hint_arrives(&mut self, path: Option<&SharedPath>) {
+        for slot in 0..self.agents.len() {
+            let Some(agent) = &mut self.agents[slot] else { continue };
+            agent.hints.push_back(path.map_or(Hint::Lost, |path| Hint::Path(SharedPath::clone(path))));
+            let process = agent.process;
+            self.at(0, Event::Turn(slot, process));
+        }
+    }
+
+    pub fn stop_all(&mut self) {
+        for slot in 0..self.agents.len() {
+            let Some(agent) = &mut self.agents[slot] else { continue };
+            agent.hints.push_back(Hint::Stop);
+            let process = agent.process;
+            self.at(0, Event::Turn(slot, process));
+        }
+    }
+
+    /// The agent goes on until it waits for something.
+    pub fn turn(&mut self, slot: usize, process: u64) {
+        if self.agents[slot].as_ref().is_none_or(|agent| agent.process != process) {
+            return;
+        }
+        let Some(mut agent) = self.agents[slot].take() else { return };
+        match self.burst(&mut agent, slot) {
+            Fate::Lives => self.agents[slot] = Some(agent),
+            Fate::Dies => self.bury(agent, slot),
+            Fate::Leaves => self.close_all(&mut agent),
+        }
+    }
+
+    fn burst(&mut self, agent: &mut Agent, slot: usize) -> Fate {
+        for _ in 0..BURST {
+            let free_at = agent.busy_until.max(agent.paused_until);
+            if self.now < free_at {
+                self.at(free_at.since(self.now), Event::Turn(slot, agent.process));
+                return Fate::Lives;
+            }
+            if let Some(action) = agent.actions.pop_front() {
+                if self.strikes(agent, slot) == Fate::Dies {
+                    return Fate::Dies;
+                }
+                if self.carry_out(agent, slot, action) == Fate::Leaves {
+                    return Fate::Leaves;
+                }
+            } else if !self.step(agent, slot) {
+                return Fate::Lives;
+            }
+        }
+        agent.busy_until = self.now.plus(1);
+        self.at(1, Event::Turn(slot, agent.process));
+        Fate::Lives
+    }
+
+    /// Feeds the machine one input, if there is any; else sees to it that it is woken.
+    fn step(&mut self, agent: &mut Agent, slot: usize) -> bool {
+        let mut actions = Vec::new();
+        let now = self.now;
+        let choices = [!agent.answers.is_empty(), !agent.hints.is_empty(), !agent.replies.is_empty()];
+        let first = self.rng.index(3);
+        let chosen = (0..3).map(|turn| (first + turn) % 3).find(|queue| choices[*queue]);
+        if agent.ticked.is_none() {
+            agent.ticked = Some(now);
+            agent.machine.step(now, Input::Tick, &mut actions);
+        } else if let Some(queue) = chosen {
+            agent.feed(now, queue, &mut actions);
+        } else {
+            let wake_at = agent.machine.wake_at().max(agent.ticked.map_or(now, |ticked| ticked.plus(1)));
+            if wake_at > now {
+                if agent.wake_at != Some(wake_at) && wake_at < Millis(u64::MAX) {
+                    agent.wake_at = Some(wake_at);
+                    self.at(wake_at.since(now), Event::Wake(slot, agent.process));
+                }
+                return false;
+            }
+            agent.ticked = Some(now);
+            agent.machine.step(now, Input::Tick, &mut actions);
+        }
+        self.steps += 1;
+        agent.actions.extend(actions);
+        true
+    }
+
+    /// An effect is about to happen: the place where a process can die or be paused.
+    fn strikes(&mut self, agent: &mut Agent, slot: usize) -> Fate {
+        self.tally.effects += 1;
+        if self.plan.agent.crash_at == Some(self.tally.effects) {
+            return Fate::Dies;
+        }
+        if self.quiet || self.stopping {
+            return Fate::Lives;
+        }
+        if self.may_crash() && self.rng.chance(self.plan.agent.crash) {
+            return Fate::Dies;
+        }
+        if self.rng.chance(self.plan.agent.pause) {
+            self.tally.pauses += 1;
+            let pause = self.rng.pick(&[10, 1000, 12_000, TRANSACTION_TIMEOUT_MS * 2]);
+            self.say(|| format!("agent {} is paused for {pause} ms", agent.process));
+            agent.paused_until = self.now.plus(pause);
+            self.second_start(slot, pause / 2);
+        } else if self.rng.chance(self.plan.agent.stop) && self.tally.stops < 4 {
+            self.tally.stops += 1;
+            agent.hints.push_back(Hint::Stop);
+        } else if self.rng.chance(self.plan.agent.second) {
+            self.second_start(slot, 0);
+        }
+        Fate::Lives
+    }
+
+    /// Another host runs an agent of the same id, perhaps from a copy of the same disk.
+    fn second_start(&mut self, slot: usize, delay: u64) {
+        if self.plan.agent.second == 0 || self.tally.seconds >= 3 {
+            return;
+        }
+        let other = 1 - slot;
+        if self.agents[other].is_none() {
+            self.tally.seconds += 1;
+            if self.rng.chance(500) {
+                self.states[other] = self.states[slot].clone();
+            }
+            self.at(delay, Event::Start(other));
+        }
+    }
+
+    /// The process is gone: what it held is closed, what it had sent may still arrive.
+    fn bury(&mut self, mut agent: Agent, slot: usize) {
+        self.say(|| format!("agent {} dies", agent.process));
+        self.tally.crashes += 1;
+        if agent.busy.is_none()
+            && let Some(request) = agent.commands.front().and_then(|command| agent.edge.last_words(command))
+            && self.rng.chance(300)
+        {
+            let delay = self.rng.pick(&[0, 3, 50]);
+            self.at(delay, Event::Later(crate::edge::Later::Arrives(request)));
+        }
+        self.close_all(&mut agent);
+        let delay = self.rng.pick(&[1, 100, 2000, 30_000]);
+        self.at(delay, Event::Start(slot));
+    }
+
+    fn close_all(&mut self, agent: &mut Agent) {
+        for (_, life) in std::mem::take(&mut agent.files) {
+            self.vfs.close(life);
+        }
+        for life in 0..self.vfs.inodes.len() {
+            self.reconsider(life);
+        }
+    }
+
+    fn carry_out(&mut self, agent: &mut Agent, slot: usize, action: Action) -> Fate {
+        let rates = if self.quiet { ReadRates::default() } else { self.plan.reads.clone() };
+        if self.rng.chance(rates.slow) {
+            let delay = self.rng.pick(&[1, 20, 500]);
+            agent.busy_until = self.now.plus(delay);
+        }
+        match action {
+            Action::Sweep | Action::List(_) => {
+                self.say(|| "agent: list".to_owned());
+                let files = if self.rng.chance(rates.listing_error) {
+                    self.tally.read_errors += 1;
+                    Err(self.rng.pick(&[FileError::Permission, FileError::TooManyFiles, FileError::Unknown]))
+                } else {
+                    Ok(self.vfs.list(Path::new(DIRECTORY)))
+                };
+                agent
+                    .answers
+                    .push_back(Answer::Listed(vec![Listing { directory: shared(DIRECTORY), files }]));
+            }
+            Action::Open(file, path, ask) => self.open(agent, file, &path, &ask, &rates),
+            Action::Read { file, position, length, before } => {
+                self.read(agent, (file, position), (length, before), &rates);
+            }
+            Action::Close(file) => {
+                self.say(|| format!("agent: close {}", file.0));
+                match agent.files.remove(&file) {
+                    Some(life) => self.vfs.close(life),
+                    None => self.oracle.violated(|| format!("{file:?} is closed without being open")),
+                }
+            }
+            Action::Persist(snapshot) => {
+                self.say(|| format!("agent: persist {}", snapshot.sequence));
+                self.states[slot].push(snapshot);
+                if self.states[slot].len() > STATES_KEPT {
+                    self.states[slot].remove(0);
+                }
+                self.oracle.persisted();
+            }
+            Action::Kafka(command) => {
+                agent.commands.push_back(command);
+                self.start_command(agent, slot);
+            }
+            Action::Say(notice) => self.say(|| format!("agent {} says {notice:?}", agent.process)),
+            Action::Exit(exit) => return self.exits(agent, slot, &exit),
+        }
+        Fate::Lives
+    }
+
+    fn exits(&mut self, agent: &mut Agent, slot: usize, exit: &Exit) -> Fate {
+        self.say(|| format!("agent {} exits: {exit:?}", agent.process));
+        if !agent.actions.is_empty() {
+            self.oracle.violated(|| "there are actions after the exit".to_owned());
+        }
+        match exit {
+            Exit::Stopped => {
+                let delay = self.rng.pick(&[1, 1000, 20_000]);
+                self.at(delay, Event::Start(slot));
+            }
+            Exit::Refused(why) => {
+                self.tally.refused += 1;
+                if self.tally.seconds == 0 {
+                    self.oracle.violated(|| format!("refused without a reason: {why}"));
+                }
+                // Nobody restarts the one that refused while the other works; a person does once it does not.
+                if self.agents[1 - slot].is_none() {
+                    self.at(5000, Event::Start(slot));
+                }
+            }
+        }
+        Fate::Leaves
+    }
+
+    fn open(&mut self, agent: &mut Agent, file: FileId, path: &Path, ask: &Ask, rates: &ReadRates) {
+        let failed = if self.rng.chance(rates.error) {
+            self.tally.read_errors += 1;
+            Some(self.rng.pick(&[FileError::Permission, FileError::TooManyFiles, FileError::Unknown]))
+        } else {
+            None
+        };
+        let found = if failed.is_none() { self.vfs.open(path) } else { None };
+        let opened = match found {
+            None => Err(failed.unwrap_or(FileError::NotFound)),
+            Some(life) => {
+                if agent.files.insert(file, life).is_some() {
+                    self.oracle.violated(|| format!("{file:?} is used again"));
+                }
+                if agent.files.len() > FILES_MAX {
+                    self.oracle.violated(|| "descriptors are not bounded".to_owned());
+                }
+                Ok(self.look_at(life, ask))
+            }
+        };
+        self.say(|| {
+            format!(
+                "agent: open {} {} -> {:?}",
+                file.0,
+                path.display(),
+                opened.as_ref().map(|opened| opened.stat)
+            )
+        });
+        agent.answers.push_back(Answer::Opened(file, opened));
+    }
+
+    fn look_at(&mut self, life: Life, ask: &Ask) -> Opened {
+        let data = &self.vfs.inodes[life].data;
+        let marker = |position: &u64| vfs::before(data, *position, MARKER_BYTES_MAX).map(<[u8]>::to_vec);
+        let boundary = ask.boundary.then(|| {
+            let end = memchr::memrchr(b'\n', data).map_or(0, |newline| newline + 1);
+            Boundary {
+                position: end as u64,
+                before: data[end.saturating_sub(MARKER_BYTES_MAX)..end].to_vec(),
+            }
+        });
+        Opened {
+            stat: self.vfs.stat(life),
+            head: vfs::slice(data, 0, HEAD_BYTES_MAX).to_vec(),
+            markers: ask.markers.iter().map(marker).collect(),
+            boundary,
+        }
+    }
+
+    fn read(&mut self, agent: &mut Agent, from: (FileId, u64), sizes: (usize, usize), rates: &ReadRates) {
+        let (file, position) = from;
+        let Some(life) = agent.files.get(&file).copied() else {
+            return self.oracle.violated(|| format!("{file:?} is read without being open"));
+        };
+        let answer = if self.rng.chance(rates.error) {
+            self.tally.read_errors += 1;
+            Err(FileError::Unknown)
+        } else {
+            let mut data = vfs::slice(&self.vfs.inodes[life].data, position, sizes.0).to_vec();
+            if data.len() > 1 && self.rng.chance(rates.short) {
+                let length = 1 + self.rng.index(data.len() - 1);
+                data.truncate(length);
+            }
+            if self.rng.chance(rates.torn) {
+                self.tally.torn_reads += 1;
+                self.disturb();
+            }
+            let now_there = &self.vfs.inodes[life].data;
+            let end = position.min(now_there.len() as u64);
+            let from = position.saturating_sub(sizes.1 as u64).min(end);
+            let length = usize::try_from(end - from).expect("at most what was asked for");
+            let before = vfs::slice(now_there, from, length).to_vec();
+            Ok(OwnedChunk { data, before, stat: self.vfs.stat(life) })
+        };
+        self.say(|| {
+            format!(
+                "agent: read {} at {position} -> {:?}",
+                file.0,
+                answer.as_ref().map(|chunk| chunk.data.len())
+            )
+        });
+        agent.answers.push_back(Answer::Read(file, answer));
+    }
+
+    fn start_command(&mut self, agent: &mut Agent, slot: usize) {
+        if agent.busy.is_none() && !agent.commands.is_empty() {
+            agent.busy = Some(None);
+            let delay = self.latency();
+            self.at(delay, Event::Execute(slot, agent.process));
+        }
+    }
+
+    fn latency(&mut self) -> u64 {
+        if !self.quiet && self.rng.chance(self.plan.kafka.slow) {
+            self.rng.pick(&[50, 700, 6000])
+        } else {
+            self.rng.below(3)
+        }
+    }
+
+    /// A command reaches the broker.
+    pub fn edge_executes(&mut self, slot: usize, process: u64) {
+        let Some(mut agent) = self.agents[slot].take_if(|agent| agent.process == process) else { return };
+        if self.now < agent.paused_until {
+            self.at(agent.paused_until.since(self.now), Event::Execute(slot, process));
+            self.agents[slot] = Some(agent);
+            return;
+        }
+        agent.busy = None;
+        if self.strikes(&mut agent, slot) == Fate::Dies {
+            return self.bury(agent, slot);
+        }
+        let Some(command) = agent.commands.pop_front() else { return };
+        self.cluster_faults(&command);
+        let reply = self.execute(&mut agent, command);
+        agent.busy = Some(Some(reply));
+        self.deliver_visible();
+        if self.strikes(&mut agent, slot) == Fate::Dies {
+            return self.bury(agent, slot);
+        }
+        let delay = self.latency();
+        self.at(delay, Event::Reply(slot, process));
+        self.agents[slot] = Some(agent);
+    }
+
+    fn execute(&mut self, agent: &mut Agent, command: Command) -> Reply {
+        let what = name(&command);
+        let mut later = Vec::new();
+        let mut network = Network {
+            now: self.now,
+            rng: &mut self.rng,
+            rates: &self.plan.kafka,
+            transaction_timeout_ms: TRANSACTION_TIMEOUT_MS,
+            broker: &mut self.broker,
+            later: &mut later,
+            seen: &mut self.tally.kafka,
+            broken: None,
+        };
+        let reply = agent.edge.execute(command, &mut network);
+        if let Some(broken) = network.broken.take() {
+            self.oracle.broke_rule(broken);
+        }
+        for (at, later) in later {
+            self.at(at.since(self.now), Event::Later(later));
+        }
+        let shown = match &reply {
+            Reply::Produced(_) => "Produced".to_owned(),
+            other => format!("{other:?}"),
+        };
+        self.say(|| format!("kafka {}: {what} -> {shown}", agent.process));
+        reply
+    }
+
+    /// What happens to the cluster as a whole.
+    fn cluster_faults(&mut self, command: &Command) {
+        if self.quiet {
+            return;
+        }
+        let rates = self.plan.kafka.clone();
+        if self.rng.chance(rates.unreachable) {
+            let length = self.rng.pick(&[500, 5000, 60_000]);
+            self.say(|| format!("kafka is unreachable for {length} ms"));
+            self.broker.unreachable_until = self.now.plus(length);
+        }
+        if self.rng.chance(rates.topic_missing) {
+            self.broker.missing_until = self.now.plus(10_000);
+        }
+        if matches!(command, Command::Connect { .. }) && self.rng.chance(rates.offsets_lost * 10) {
+            self.say(|| "kafka forgets the groups".to_owned());
+            self.tally.offsets_lost += 1;
+            self.broker.forget_offsets();
+            self.oracle.offsets_lost();
+        }
+    }
+
+    /// The answer of a command reaches the main thread.
+    pub fn edge_replies(&mut self, slot: usize, process: u64) {
+        let Some(mut agent) = self.agents[slot].take_if(|agent| agent.process == process) else { return };
+        if self.now < agent.paused_until {
+            self.at(agent.paused_until.since(self.now), Event::Reply(slot, process));
+        } else {
+            agent.replies.extend(agent.busy.take().flatten());
+            self.start_command(&mut agent, slot);
+            self.at(0, Event::Turn(slot, process));
+        }
+        self.agents[slot] = Some(agent);
+    }
+}
+
+impl Agent {
+    fn feed(&mut self, now: Millis, queue: usize, actions: &mut Vec<Action>) {
+        let machine = &mut self.machine;
+        if queue == 0 {
+            match self.answers.pop_front() {
+                Some(Answer::Listed(listings)) => machine.step(now, Input::Listed(listings), actions),
+                Some(Answer::Opened(file, opened)) => machine.step(now, Input::Opened(file, opened), actions),
+                Some(Answer::Read(file, Ok(OwnedChunk { data, before, stat }))) => {
+                    let chunk = Chunk { data: &data, before: &before, stat };
+                    machine.step(now, Input::Read(file, Ok(chunk)), actions);
+                }
+                Some(Answer::Read(file, Err(error))) => {
+                    machine.step(now, Input::Read(file, Err(error)), actions)
+                }
+                None => {}
+            }
+        } else if queue == 1 {
+            match self.hints.pop_front() {
+                Some(Hint::Path(path)) => machine.step(now, Input::Hint(path), actions),
+                Some(Hint::Lost) => machine.step(now, Input::HintsLost, actions),
+                Some(Hint::Stop) => machine.step(now, Input::Stop, actions),
+                None => {}
+            }
+        } else if let Some(reply) = self.replies.pop_front() {
+            machine.step(now, Input::Kafka(reply), actions);
+        }
+    }
+}

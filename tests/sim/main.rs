@@ -1,0 +1,18 @@
+//! The simulator: the pure machine between a virtual file system and a virtual Kafka, both hostile. One seed is one life.
+//!
+//! `VIEWTAIL_SIM_SEEDS=n` runs n seeds, `VIEWTAIL_SIM_SEED=n` replays one with its trace.
+
+mod agent;
+mod edge;
+mod exhaustive;
+mod options;
+mod oracle;
+mod plan;
+mod planted;
+mod rng;
+mod run;
+mod swarm;
+mod vfs;
+mod vkafka;
+mod workload;
+mod world;

@@ -1,0 +1,62 @@
+//! The agent's configuration, as far as the machine is told of it.
+
+use std::sync::OnceLock;
+
+use viewtail::event::{EncoderOptions, Site};
+use viewtail::format::Format;
+use viewtail::pipeline::checkpoint::Snapshot;
+use viewtail::pipeline::options::{DeliveryOptions, LogOptions, Options, PathMatcher, Start, Timestamp};
+
+use crate::plan::Plan;
+use crate::rng::Rng;
+use crate::workload::LINE_BYTES_MAX;
+use crate::world::DIRECTORY;
+
+pub const TOPIC: &str = "views";
+
+/// A stop is given up by the machine well before the world loses its patience.
+const STOP_DEADLINE_MS: u64 = 25_000;
+
+pub fn of(plan: &Plan, local: Option<Snapshot>, rng: &mut Rng) -> Options {
+    let delivery = DeliveryOptions {
+        mode: plan.mode,
+        topic: TOPIC.to_owned(),
+        commit_interval_ms: plan.commit_interval_ms,
+        batch_events_max: plan.batch_events_max,
+        partition_by: plan.partition_by,
+        timestamp: Timestamp::Now,
+        stop_deadline_ms: STOP_DEADLINE_MS,
+        quiet_grace_ms: plan.quiet_grace_ms,
+    };
+    Options { logs: logs(plan), delivery, local, nonce: rng.next(), stream_seed: rng.next() }
+}
+
+/// Formats and globs are compiled once for all lives.
+fn logs(plan: &Plan) -> Vec<LogOptions> {
+    static LOGS: OnceLock<[Vec<LogOptions>; 3]> = OnceLock::new();
+    let logs = LOGS.get_or_init(|| {
+        [
+            vec![log("access", "access.log"), log("other", "other.log")],
+            vec![log("access", "access.log*"), log("other", "other.log*")],
+            vec![log("wide", "wide-*.log")],
+        ]
+    });
+    let chosen = if plan.wide.is_some() { 2 } else { usize::from(plan.glob_takes_rotated) };
+    logs[chosen].clone()
+}
+
+fn log(name: &str, glob: &str) -> LogOptions {
+    let encoder = EncoderOptions {
+        format: Format::combined(),
+        site: Site::Fixed("example.net".to_owned()),
+        host: "host".to_owned(),
+        log: name.to_owned(),
+    };
+    LogOptions {
+        paths: PathMatcher::new(&[format!("{DIRECTORY}/{glob}")], &[]).expect("the glob is valid"),
+        encoder,
+        start: Start::Beginning,
+        line_bytes_max: LINE_BYTES_MAX,
+        key: glob.bytes().map(u64::from).sum(),
+    }
+}

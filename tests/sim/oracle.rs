@@ -1,0 +1,406 @@
+//! What was written, what of it a reader of committed records sees, and whether both agree exactly.
+//!
+//! A line is *due* once its terminator is written. It stops being due only if the world (never the agent) destroys its
+//! last reachable bytes before it is committed. Every due line has to be committed exactly once, with its true
+//! position and size; any other line at most once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use viewtail::pipeline::options::{Mode, PartitionBy};
+use viewtail::pipeline::shard;
+
+use crate::plan::Plan;
+
+pub type LineId = u32;
+
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub epoch: u32,
+    pub position: u64,
+    pub size: u64,
+    pub complete: bool,
+    /// Its bytes were destroyed before they were committed.
+    excused: bool,
+    /// In how many reachable inodes its bytes are.
+    homes: u32,
+    pub committed: u32,
+    /// How often it may be committed again, because the truth about it was taken away.
+    repeats: u32,
+    /// Whether its text is its own: heads and empty lines look alike.
+    unique: bool,
+    /// It stands where other bytes were cut away, which may have been delivered: it may count as one of those.
+    in_cut: bool,
+}
+
+impl Line {
+    pub fn end(&self) -> u64 {
+        self.position + self.size
+    }
+
+    fn is_owed(&self) -> bool {
+        self.complete && self.unique && !self.excused && self.committed == 0
+    }
+}
+
+/// One run of bytes.
+#[derive(Clone, Debug, Default)]
+struct Epoch {
+    lines: Vec<LineId>,
+    stream: Option<u64>,
+    /// It may appear under a second name.
+    loose: bool,
+    /// Bytes up to here were there once before they were cut away.
+    cut_below: u64,
+}
+
+/// What is read of a committed event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Event {
+    stream: u64,
+    position: u64,
+    size: u64,
+    skipped: u64,
+    partial: bool,
+    token: Option<LineId>,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    epoch: Option<u32>,
+    /// Position to size.
+    events: BTreeMap<u64, u64>,
+    partitions: BTreeSet<usize>,
+    /// Highest position per partition: order.
+    last: BTreeMap<usize, u64>,
+}
+
+#[derive(Debug)]
+pub struct Oracle {
+    mode: Mode,
+    partition_by: PartitionBy,
+    offsets_may_be_lost: bool,
+    pub lines: Vec<Line>,
+    epochs: Vec<Epoch>,
+    streams: BTreeMap<u64, Stream>,
+    owed: u64,
+    pub events: u64,
+    /// Lines committed since the local state was last written.
+    since_persist: Vec<LineId>,
+    pub violation: Option<String>,
+    /// Whether a breach of the protocol is a violation by itself, without any line lost or doubled by it.
+    pub holds_to_protocol: bool,
+}
+
+impl Oracle {
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            mode: plan.mode,
+            partition_by: plan.partition_by,
+            offsets_may_be_lost: plan.kafka.offsets_lost > 0,
+            lines: Vec::new(),
+            epochs: Vec::new(),
+            streams: BTreeMap::new(),
+            owed: 0,
+            events: 0,
+            since_persist: Vec::new(),
+            violation: None,
+            holds_to_protocol: true,
+        }
+    }
+
+    /// Lines that are due and not committed.
+    pub fn owed(&self) -> u64 {
+        self.owed
+    }
+
+    pub fn owed_lines(&self) -> Vec<String> {
+        let owed = self.lines.iter().enumerate().filter(|(_, line)| line.is_owed());
+        owed.take(8)
+            .map(|(id, line)| {
+                format!("line {id} at {}..{} of epoch {}", line.position, line.end(), line.epoch)
+            })
+            .collect()
+    }
+
+    pub fn violated(&mut self, what: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            self.violation = Some(what());
+        }
+    }
+
+    pub fn broke_rule(&mut self, rule: String) {
+        if self.holds_to_protocol {
+            self.violated(|| rule);
+        }
+    }
+
+    pub fn new_epoch(&mut self) -> u32 {
+        self.epochs.push(Epoch::default());
+        u32::try_from(self.epochs.len() - 1).expect("few epochs")
+    }
+
+    /// The number that the next line gets.
+    pub fn next_line(&self) -> LineId {
+        LineId::try_from(self.lines.len()).expect("few lines")
+    }
+
+    /// A line begins in one inode.
+    pub fn line_begins(&mut self, epoch: u32, position: u64, unique: bool) -> LineId {
+        let id = self.next_line();
+        self.lines.push(Line {
+            epoch,
+            position,
+            size: 0,
+            complete: false,
+            excused: false,
+            homes: 1,
+            committed: 0,
+            repeats: 0,
+            unique,
+            in_cut: position < self.epochs[epoch as usize].cut_below,
+        });
+        self.epochs[epoch as usize].lines.push(id);
+        id
+    }
+
+    /// More bytes of it are written, the last of them perhaps its terminator.
+    pub fn line_grows(&mut self, id: LineId, bytes: &[u8]) {
+        let line = &mut self.lines[id as usize];
+        line.size += bytes.len() as u64;
+        if bytes.last() == Some(&b'\n') {
+            line.complete = true;
+            line.excused = line.homes == 0 || line.in_cut;
+            self.owed += u64::from(line.is_owed());
+        }
+    }
+
+    /// Its bytes are reachable in one more inode.
+    pub fn appears(&mut self, id: LineId) {
+        self.lines[id as usize].homes += 1;
+    }
+
+    /// Its bytes are reachable in one inode less.
+    pub fn vanishes(&mut self, id: LineId) {
+        let line = &mut self.lines[id as usize];
+        line.homes -= 1;
+        if line.homes == 0 && line.committed == 0 {
+            self.owed -= u64::from(line.is_owed());
+            line.excused = true;
+        }
+    }
+
+    /// The tail of an epoch is cut away. Its first lines may come once more under another name, if so much is written
+    /// before anybody looks that the file looks rewritten.
+    pub fn is_cut(&mut self, epoch: u32, size_before: u64) {
+        let epoch = &mut self.epochs[epoch as usize];
+        epoch.loose = true;
+        epoch.cut_below = epoch.cut_below.max(size_before);
+        for id in &epoch.lines {
+            self.lines[*id as usize].repeats += 1;
+        }
+    }
+
+    /// A copy of the epoch cannot be told from a file of its own: nobody knew the epoch when it was copied, or lines that
+    /// are not in the copy were written and perhaps read before the original was truncated.
+    pub fn is_copied_unproven(&mut self, epoch: u32) {
+        let epoch = &mut self.epochs[epoch as usize];
+        epoch.loose = true;
+        for id in &epoch.lines {
+            self.lines[*id as usize].repeats += 1;
+        }
+    }
+
+    /// Whether anything of the epoch is committed: only then can a restarted agent know it.
+    pub fn is_known(&self, epoch: u32) -> bool {
+        self.epochs[epoch as usize].lines.iter().any(|id| self.lines[*id as usize].committed > 0)
+    }
+
+    /// The local state now says what Kafka says.
+    pub fn persisted(&mut self) {
+        self.since_persist.clear();
+    }
+
+    /// Kafka forgot the positions: what the local state does not know may come again.
+    pub fn offsets_lost(&mut self) {
+        for id in &self.since_persist {
+            let line = &mut self.lines[*id as usize];
+            line.repeats = line.repeats.max(line.committed);
+            self.epochs[line.epoch as usize].loose = true;
+        }
+    }
+
+    /// A record becomes visible to readers of committed records.
+    pub fn committed(&mut self, partition: usize, value: &[u8]) {
+        self.events += 1;
+        let Some(event) = scan(value) else {
+            return self.violated(|| format!("unreadable event {:?}", String::from_utf8_lossy(value)));
+        };
+        if self.events % 64 == 0 && serde_json::from_slice::<serde_json::Value>(value).is_err() {
+            self.violated(|| format!("not JSON: {:?}", String::from_utf8_lossy(value)));
+        }
+        if let Some(id) = event.token {
+            self.committed_line(id, event);
+        }
+        self.enter_stream(partition, event);
+    }
+
+    fn committed_line(&mut self, id: LineId, event: Event) {
+        let at_least_once = self.mode != Mode::ExactlyOnce;
+        let Some(line) = self.lines.get_mut(id as usize) else {
+            return self.violated(|| format!("an event of a line that was never written: {event:?}"));
+        };
+        if line.position != event.position || line.size != event.size || line.complete == event.partial {
+            let line = line.clone();
+            return self.violated(|| format!("line {id} is {line:?}, its event says {event:?}"));
+        }
+        self.owed -= u64::from(line.is_owed());
+        line.committed += 1;
+        let doubled = line.committed > 1 + line.repeats && !at_least_once;
+        let epoch = line.epoch;
+        self.since_persist.push(id);
+        if doubled {
+            self.violated(|| format!("DOUBLED: line {id} {event:?}"));
+        }
+        self.name_epoch(epoch, event);
+    }
+
+    /// A generation has one stream and a stream one generation.
+    fn name_epoch(&mut self, number: u32, event: Event) {
+        let epoch = &mut self.epochs[number as usize];
+        let other_name = epoch.stream.replace(event.stream).filter(|stream| *stream != event.stream);
+        let loose = epoch.loose;
+        let stream = self.streams.entry(event.stream).or_default();
+        let other_epoch = stream.epoch.replace(number).filter(|epoch| *epoch != number);
+        if let Some(other) = other_name.filter(|_| !loose) {
+            self.violated(|| format!("epoch {number} was stream {other:016x}, now {event:?}"));
+        }
+        if let Some(other) = other_epoch {
+            self.violated(|| {
+                format!("stream {:016x} was epoch {other}, now {number}: {event:?}", event.stream)
+            });
+        }
+    }
+
+    fn enter_stream(&mut self, partition: usize, event: Event) {
+        let Event { position, size, skipped, .. } = event;
+        let stream = self.streams.entry(event.stream).or_default();
+        let before = stream.events.range(..position).next_back().map(|(start, size)| start + size);
+        let again = stream.events.insert(position, size);
+        stream.partitions.insert(partition);
+        let last = stream.last.get(&partition).copied();
+        if again.is_none() {
+            stream.last.insert(partition, position);
+        }
+        let scattered = stream.partitions.len() > 1;
+        if again.is_some() && self.mode == Mode::ExactlyOnce && !self.offsets_may_be_lost {
+            self.violated(|| format!("DOUBLED id: {event:?}"));
+        }
+        if again.is_none() && last.is_some_and(|last| last >= position) {
+            self.violated(|| {
+                format!("order: {event:?} comes after position {last:?} in partition {partition}")
+            });
+        }
+        if before.is_some_and(|end| end > position) {
+            self.violated(|| format!("{event:?} begins inside the event that ends at {before:?}"));
+        }
+        if skipped > 0 && again.is_none() && self.mode == Mode::ExactlyOnce {
+            let end = before.unwrap_or(0);
+            if end + skipped != position {
+                self.violated(|| {
+                    format!("{event:?} says what it skipped, but the event before ends at {end}")
+                });
+            }
+        }
+        if scattered && self.partition_by == PartitionBy::File {
+            self.violated(|| format!("{event:?}: the stream is in several partitions"));
+        }
+    }
+
+    /// Positions become the truth: they have to be exactly where the committed events of each stream end.
+    pub fn positions(&mut self, first: bool, metadata: &str) {
+        let entries = if first {
+            shard::decode_first(metadata).map(|(_, entries)| entries)
+        } else {
+            shard::decode_other(metadata)
+        };
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.violated(|| format!("positions cannot be read back: {error}")),
+        };
+        if self.offsets_may_be_lost {
+            return;
+        }
+        for entry in entries {
+            let stream = self.streams.get(&entry.stream.0);
+            let end =
+                stream.and_then(|stream| stream.events.last_key_value()).map(|(start, size)| start + size);
+            if end.is_some_and(|end| end != entry.mark.position) {
+                let at = entry.mark.position;
+                self.violated(|| {
+                    format!("stream {} is committed at {at}, its events end at {end:?}", entry.stream)
+                });
+            }
+            if end.is_none() && entry.begun {
+                self.violated(|| format!("stream {} counts as begun without an event", entry.stream));
+            }
+        }
+    }
+
+    /// What can only be said at the end.
+    pub fn finish(&mut self) {
+        if self.owed > 0 {
+            let (owed, lines) = (self.owed, self.owed_lines());
+            self.violated(|| format!("LOST: {owed} lines, {lines:?}"));
+        }
+        for number in 0..self.epochs.len() {
+            let Some(stream) = self.epochs[number].stream else { continue };
+            if !self.epochs[number].loose && self.mode == Mode::ExactlyOnce {
+                self.finish_epoch(number, stream);
+            }
+        }
+    }
+
+    /// Lines without a text of their own are found by their positions.
+    fn finish_epoch(&mut self, number: usize, stream: u64) {
+        let mut events = self.streams[&stream].events.clone();
+        for id in self.epochs[number].lines.clone() {
+            let line = self.lines[id as usize].clone();
+            let size = events.remove(&line.position);
+            if size.is_some_and(|size| size != line.size) {
+                self.violated(|| format!("line {id} is {line:?}, its event has size {size:?}"));
+            }
+            if size.is_none() && line.complete && !line.excused && !line.unique {
+                self.violated(|| format!("LOST: line {id} {line:?} of stream {stream:016x}"));
+            }
+        }
+        if let Some((position, size)) = events.first_key_value() {
+            let what = format!("stream {stream:016x} has an event at {position} of {size} where no line is");
+            self.violated(|| what);
+        }
+    }
+}
+
+/// Reads the few fields that matter; written for speed, as every event of every seed passes here.
+fn scan(value: &[u8]) -> Option<Event> {
+    let id = after(value, b"\"id\":\"")?;
+    let stream = u64::from_str_radix(std::str::from_utf8(id.get(..16)?).ok()?, 16).ok()?;
+    let position = number(id.get(16..)?.strip_prefix(b":")?)?;
+    let size = number(after(id, b"\"line_size\":")?)?;
+    let skipped = after(id, b"\"skipped_size\":").and_then(number).unwrap_or(0);
+    let partial = after(id, b"\"partial\":true").is_some();
+    let token = after(id, b"/t/").and_then(number).and_then(|token| LineId::try_from(token).ok());
+    Some(Event { stream, position, size, skipped, partial, token })
+}
+
+fn after<'a>(value: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
+    memchr::memmem::find(value, mark).map(|at| &value[at + mark.len()..])
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+    let mut value = None;
+    for digit in digits {
+        value = Some(value.unwrap_or(0) * 10 + u64::from(digit - b'0'));
+    }
+    value
+}

@@ -1,0 +1,278 @@
+//! What one seed does: which faults, how often, on what kind of logs. Each seed picks its own subset (swarm), as faults
+//! that always come together hide each other.
+
+use crate::rng::Rng;
+use viewtail::pipeline::options::{Mode, PartitionBy};
+
+/// Rates are per mille of the occasions; 0 is never.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub mode: Mode,
+    pub partition_by: PartitionBy,
+    pub partitions: u32,
+    pub commit_interval_ms: u64,
+    pub batch_events_max: u64,
+    pub quiet_grace_ms: u64,
+    pub logs: usize,
+    /// Many files of one or two lines instead of a few long ones: several shards.
+    pub wide: Option<u64>,
+    pub lines: u64,
+    pub gap_ms: u64,
+    /// `access.log*` instead of `access.log`.
+    pub glob_takes_rotated: bool,
+    pub births: bool,
+    /// A first line that is the same in every file.
+    pub equal_heads: bool,
+    /// The broker checks that a partition is in the transaction before it takes records (Kafka 3.6 and later).
+    pub verification: bool,
+    pub files: FileRates,
+    pub reads: ReadRates,
+    pub kafka: KafkaRates,
+    pub agent: AgentRates,
+}
+
+/// Weights of what happens to a log, beside plain appends.
+#[derive(Clone, Debug, Default)]
+pub struct FileRates {
+    pub partial: u32,
+    pub rename: u32,
+    pub late_writes: u32,
+    pub copytruncate: u32,
+    pub truncate: u32,
+    pub regrow: u32,
+    pub tail_cut: u32,
+    pub delete: u32,
+    pub recreate: u32,
+    pub garbage: u32,
+    pub long_line: u32,
+    pub empty_line: u32,
+}
+
+/// What goes wrong between the file system and the agent.
+#[derive(Clone, Debug, Default)]
+pub struct ReadRates {
+    pub error: u32,
+    pub short: u32,
+    pub torn: u32,
+    pub listing_error: u32,
+    pub slow: u32,
+    pub hint_lost: u32,
+    pub hint_doubled: u32,
+    pub hint_late: u32,
+    pub hints_overflow: u32,
+}
+
+/// What goes wrong between the agent and the broker, per command.
+#[derive(Clone, Debug, Default)]
+pub struct KafkaRates {
+    pub retriable: u32,
+    pub abortable: u32,
+    pub fatal: u32,
+    pub lost_reply: u32,
+    pub delayed: u32,
+    pub slow: u32,
+    pub unreachable: u32,
+    pub topic_missing: u32,
+    pub offsets_lost: u32,
+}
+
+/// What happens to the agent's process, per effect.
+#[derive(Clone, Debug, Default)]
+pub struct AgentRates {
+    pub crash: u32,
+    pub pause: u32,
+    pub stop: u32,
+    pub second: u32,
+    pub state_lost: u32,
+    pub state_stale: u32,
+    /// Crash exactly before this effect, counted over the whole run: the exhaustive mode.
+    pub crash_at: Option<u64>,
+}
+
+impl Plan {
+    /// No fault at all, few lines.
+    pub fn calm(rng: &mut Rng) -> Self {
+        Self {
+            mode: Mode::ExactlyOnce,
+            partition_by: PartitionBy::File,
+            partitions: u32::try_from(rng.range(1, 4)).expect("small"),
+            commit_interval_ms: rng.pick(&[50, 200, 1000]),
+            batch_events_max: rng.pick(&[3, 10, 1000]),
+            quiet_grace_ms: 20_000,
+            logs: 1,
+            wide: None,
+            lines: rng.range(15, 60),
+            gap_ms: rng.pick(&[1, 20, 200, 1500]),
+            glob_takes_rotated: rng.chance(500),
+            births: rng.chance(800),
+            equal_heads: false,
+            verification: rng.chance(500),
+            files: FileRates::default(),
+            reads: ReadRates::default(),
+            kafka: KafkaRates::default(),
+            agent: AgentRates::default(),
+        }
+    }
+
+    /// What the seed says.
+    pub fn swarm(rng: &mut Rng) -> Self {
+        let mut plan = Self::calm(rng);
+        plan.mode = if rng.chance(120) { Mode::AtLeastOnce } else { Mode::ExactlyOnce };
+        plan.partition_by =
+            rng.pick(&[PartitionBy::File, PartitionBy::File, PartitionBy::Site, PartitionBy::Sticky]);
+        plan.logs = if rng.chance(250) { 2 } else { 1 };
+        plan.equal_heads = rng.chance(150);
+        plan.files = FileRates::swarm(rng);
+        plan.reads = ReadRates::swarm(rng);
+        plan.kafka = KafkaRates::swarm(rng);
+        plan.agent = AgentRates::swarm(rng);
+        if rng.chance(15) {
+            plan.wide = Some(rng.range(60, 150));
+            plan.lines = rng.range(120, 250);
+            plan.batch_events_max = rng.pick(&[20, 1000]);
+            plan.gap_ms = rng.pick(&[1, 5, 20]);
+        }
+        plan.keep_truth_somewhere();
+        plan
+    }
+
+    /// Every rate by its name, so that a failure can be narrowed down to the faults that it needs.
+    pub fn rates(&mut self) -> Vec<(&'static str, &mut u32)> {
+        let Self { files, reads, kafka, agent, .. } = self;
+        vec![
+            ("files.partial", &mut files.partial),
+            ("files.rename", &mut files.rename),
+            ("files.late_writes", &mut files.late_writes),
+            ("files.copytruncate", &mut files.copytruncate),
+            ("files.truncate", &mut files.truncate),
+            ("files.regrow", &mut files.regrow),
+            ("files.tail_cut", &mut files.tail_cut),
+            ("files.delete", &mut files.delete),
+            ("files.recreate", &mut files.recreate),
+            ("files.garbage", &mut files.garbage),
+            ("files.long_line", &mut files.long_line),
+            ("files.empty_line", &mut files.empty_line),
+            ("reads.error", &mut reads.error),
+            ("reads.short", &mut reads.short),
+            ("reads.torn", &mut reads.torn),
+            ("reads.listing_error", &mut reads.listing_error),
+            ("reads.slow", &mut reads.slow),
+            ("reads.hint_lost", &mut reads.hint_lost),
+            ("reads.hint_doubled", &mut reads.hint_doubled),
+            ("reads.hint_late", &mut reads.hint_late),
+            ("reads.hints_overflow", &mut reads.hints_overflow),
+            ("kafka.retriable", &mut kafka.retriable),
+            ("kafka.abortable", &mut kafka.abortable),
+            ("kafka.fatal", &mut kafka.fatal),
+            ("kafka.lost_reply", &mut kafka.lost_reply),
+            ("kafka.delayed", &mut kafka.delayed),
+            ("kafka.slow", &mut kafka.slow),
+            ("kafka.unreachable", &mut kafka.unreachable),
+            ("kafka.topic_missing", &mut kafka.topic_missing),
+            ("kafka.offsets_lost", &mut kafka.offsets_lost),
+            ("agent.crash", &mut agent.crash),
+            ("agent.pause", &mut agent.pause),
+            ("agent.stop", &mut agent.stop),
+            ("agent.second", &mut agent.second),
+            ("agent.state_lost", &mut agent.state_lost),
+            ("agent.state_stale", &mut agent.state_stale),
+        ]
+    }
+
+    /// Positions can be lost on one side, not on all: then nobody could know what was sent.
+    fn keep_truth_somewhere(&mut self) {
+        if self.mode != Mode::ExactlyOnce {
+            self.kafka.offsets_lost = 0;
+            self.agent.second = 0;
+            self.agent.state_lost = 0;
+            self.agent.state_stale = 0;
+        }
+        if self.kafka.offsets_lost > 0 {
+            self.agent.second = 0;
+            self.agent.state_lost = 0;
+            self.agent.state_stale = 0;
+        }
+    }
+}
+
+/// Usually nothing, else one of the rates.
+fn sometimes(rng: &mut Rng, rates: &[u32]) -> u32 {
+    if rng.chance(650) { 0 } else { rng.pick(rates) }
+}
+
+impl FileRates {
+    fn swarm(rng: &mut Rng) -> Self {
+        if rng.chance(150) {
+            return Self::default();
+        }
+        Self {
+            partial: sometimes(rng, &[50, 300]),
+            rename: sometimes(rng, &[30, 100, 300]),
+            late_writes: sometimes(rng, &[300, 900]),
+            copytruncate: sometimes(rng, &[30, 150]),
+            truncate: sometimes(rng, &[30, 100]),
+            regrow: sometimes(rng, &[50, 150]),
+            tail_cut: sometimes(rng, &[30, 100]),
+            delete: sometimes(rng, &[30, 100]),
+            recreate: sometimes(rng, &[50, 150]),
+            garbage: sometimes(rng, &[50, 500]),
+            long_line: sometimes(rng, &[30, 200]),
+            empty_line: sometimes(rng, &[30, 100]),
+        }
+    }
+}
+
+impl ReadRates {
+    fn swarm(rng: &mut Rng) -> Self {
+        if rng.chance(300) {
+            return Self::default();
+        }
+        Self {
+            error: sometimes(rng, &[20, 200]),
+            short: sometimes(rng, &[50, 500]),
+            torn: sometimes(rng, &[50, 300]),
+            listing_error: sometimes(rng, &[20, 200]),
+            slow: sometimes(rng, &[20, 300]),
+            hint_lost: sometimes(rng, &[50, 500, 1000]),
+            hint_doubled: sometimes(rng, &[100, 500]),
+            hint_late: sometimes(rng, &[100, 500]),
+            hints_overflow: sometimes(rng, &[10, 50]),
+        }
+    }
+}
+
+impl KafkaRates {
+    fn swarm(rng: &mut Rng) -> Self {
+        if rng.chance(150) {
+            return Self::default();
+        }
+        Self {
+            retriable: sometimes(rng, &[20, 150]),
+            abortable: sometimes(rng, &[20, 150]),
+            fatal: sometimes(rng, &[20, 100]),
+            lost_reply: sometimes(rng, &[30, 200]),
+            delayed: sometimes(rng, &[50, 300]),
+            slow: sometimes(rng, &[50, 200]),
+            unreachable: sometimes(rng, &[5, 20]),
+            topic_missing: sometimes(rng, &[5]),
+            offsets_lost: sometimes(rng, &[10, 30]),
+        }
+    }
+}
+
+impl AgentRates {
+    fn swarm(rng: &mut Rng) -> Self {
+        if rng.chance(150) {
+            return Self::default();
+        }
+        Self {
+            crash: sometimes(rng, &[3, 10, 30]),
+            pause: sometimes(rng, &[3, 10]),
+            stop: sometimes(rng, &[3, 10]),
+            second: sometimes(rng, &[2, 5]),
+            state_lost: sometimes(rng, &[300, 1000]),
+            state_stale: sometimes(rng, &[300, 1000]),
+            crash_at: None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Bugs planted on purpose: a simulator that misses one of them proves nothing about the others.
+
+use viewtail::planted::Bug;
+
+use crate::run::{self, life, with_bug};
+
+/// A bug that is not found within so many seeds counts as missed.
+const SEEDS_MAX: u64 = 5000;
+
+const BUGS: [Bug; 13] = [
+    Bug::OffsetsFirst,
+    Bug::FetchBeforeInit,
+    Bug::NoEpochHygiene,
+    Bug::ResendAfterDoubt,
+    Bug::ShardForgotten,
+    Bug::InodeOnly,
+    Bug::PartialAsWhole,
+    Bug::PersistBeforeCommit,
+    Bug::NoRewind,
+    Bug::RemoteLossIgnored,
+    Bug::NoVerifyAfterRead,
+    Bug::FinishedAtFirstEof,
+    Bug::AdvanceOnProduce,
+];
+
+#[test]
+fn every_planted_bug_is_caught() {
+    let _alone = run::alone();
+    let missed: Vec<Bug> = BUGS.into_iter().filter(|bug| !is_caught(*bug)).collect();
+    assert!(missed.is_empty(), "not caught within {SEEDS_MAX} seeds: {missed:?}");
+}
+
+/// Tries to see it by its effect on lines alone first, then also by the rules of the protocol.
+fn is_caught(bug: Bug) -> bool {
+    let by_effect = first_failure(bug, false);
+    let by_rule = first_failure(bug, true);
+    let say = |found: &Option<(u64, String)>| match found {
+        Some((seed, failure)) => format!("seed {seed}: {}", failure.chars().take(90).collect::<String>()),
+        None => "not within the seeds tried".to_owned(),
+    };
+    run::report(&format!(
+        "sim: planted {bug:?}\n     by effect {}\n     by rule   {}",
+        say(&by_effect),
+        say(&by_rule)
+    ));
+    by_effect.is_some() || by_rule.is_some()
+}
+
+fn first_failure(bug: Bug, holds_to_protocol: bool) -> Option<(u64, String)> {
+    let run = |seed| {
+        with_bug(Some(bug), || life(seed, false, |world| world.oracle.holds_to_protocol = holds_to_protocol))
+    };
+    let (_, failures) = run::seeds(0..SEEDS_MAX, 1, run);
+    failures.into_iter().next().map(|outcome| (outcome.seed, outcome.failure.unwrap_or_default()))
+}

@@ -1,0 +1,131 @@
+//! Many seeds, each with faults of its own choice.
+
+use std::time::Instant;
+
+use crate::run::{self, Outcome, life};
+use crate::world::Tally;
+
+/// As many as a release needs at the least on every change; `make sim SEEDS=n` runs more.
+const SEEDS: u64 = 20_000;
+
+/// Failures shown before the run is given up.
+const ENOUGH: usize = 40;
+
+/// Seeds that once found something, each with what it found.
+const REGRESSIONS: &str = include_str!("regressions.txt");
+
+#[test]
+fn every_line_is_delivered_exactly_once_whatever_fails() {
+    let _alone = run::alone();
+    if let Some(seed) = number("VIEWTAIL_SIM_SEED") {
+        return run::verdict(&failed(life(seed, true, |_| {})));
+    }
+    run::verdict(&regressions());
+    let first = number("VIEWTAIL_SIM_FIRST").unwrap_or(0);
+    let count = number("VIEWTAIL_SIM_SEEDS").unwrap_or(SEEDS);
+    let (tally, failures) =
+        timed(|| run::seeds(first..first + count, ENOUGH, |seed| life(seed, false, |_| {})));
+    run::verdict(&failures);
+    if count >= SEEDS {
+        covers(&tally);
+    }
+}
+
+#[test]
+fn a_seed_always_gives_the_same_life() {
+    let _alone = run::alone();
+    for seed in 0..50 {
+        assert_eq!(
+            life(seed, false, |_| {}).fingerprint,
+            life(seed, false, |_| {}).fingerprint,
+            "seed {seed}"
+        );
+    }
+}
+
+/// A simulator whose faults do not happen proves nothing.
+fn covers(tally: &Tally) {
+    let Tally { crashes, pauses, stops, seconds, refused, torn_reads, read_errors, kafka, .. } = tally;
+    let Tally { state_lost, state_stale, offsets_lost, rotations, copytruncates, truncates, .. } = tally;
+    let Tally { deletes, committed, aborted, aborted_records, timed_out, .. } = tally;
+    let counts = [
+        ("crashes", crashes),
+        ("pauses", pauses),
+        ("stops", stops),
+        ("double starts", seconds),
+        ("rivals that gave way", refused),
+        ("torn reads", torn_reads),
+        ("read errors", read_errors),
+        ("lost states", state_lost),
+        ("stale states", state_stale),
+        ("lost group offsets", offsets_lost),
+        ("rotations", rotations),
+        ("copytruncates", copytruncates),
+        ("truncations", truncates),
+        ("deletions", deletes),
+        ("commits", committed),
+        ("aborts", aborted),
+        ("aborted records", aborted_records),
+        ("coordinator time-outs", timed_out),
+        ("retriable errors", &kafka.retriable),
+        ("abortable errors", &kafka.abortable),
+        ("fatal errors", &kafka.fatal),
+        ("fatal errors of an applied commit", &kafka.fatal_applied),
+        ("fenced requests", &kafka.fenced),
+        ("lost replies", &kafka.lost_replies),
+        ("delayed EndTxn", &kafka.delayed_end),
+        ("delayed TxnOffsetCommit", &kafka.delayed_offsets),
+        ("unreachable brokers", &kafka.unreachable),
+        ("missing topics", &kafka.topic_missing),
+    ];
+    for (name, count) in counts {
+        assert!(*count > 0, "no {name} in the whole run");
+    }
+}
+
+fn timed(run: impl FnOnce() -> (Tally, Vec<Outcome>)) -> (Tally, Vec<Outcome>) {
+    // Real time is only reported here, it decides nothing.
+    #[expect(clippy::disallowed_methods, reason = "the length of the run is reported")]
+    let start = Instant::now();
+    let (tally, failures) = run();
+    let seconds = start.elapsed().as_secs_f64();
+    let Tally { seeds, lines, events, effects, crashes, pauses, seconds: doubles, .. } = &tally;
+    let Tally {
+        committed,
+        aborted,
+        timed_out,
+        rotations,
+        copytruncates,
+        truncates,
+        deletes,
+        torn_reads,
+        kafka,
+        ..
+    } = &tally;
+    run::report(&format!(
+        "sim: {seeds} seeds, {lines} lines, {events} events, {effects} effects, {crashes} crashes, {pauses} pauses, \
+         {doubles} double starts, {committed} commits, {aborted} aborted transactions ({timed_out} by the coordinator), \
+         {} delayed EndTxn, {} lost replies, {} fenced, {} commits of unknown outcome, {rotations} rotations, \
+         {copytruncates} copytruncates, {truncates} truncations, {deletes} deletions, {torn_reads} torn reads in {seconds:.1} s",
+        kafka.delayed_end, kafka.lost_replies, kafka.fenced, kafka.fatal_applied,
+    ));
+    (tally, failures)
+}
+
+fn regressions() -> Vec<Outcome> {
+    let seeds = REGRESSIONS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_whitespace().next());
+    let seeds = seeds.map(|seed| seed.parse::<u64>().expect("regressions.txt: a line begins with a seed"));
+    seeds.flat_map(|seed| failed(life(seed, false, |_| {}))).collect()
+}
+
+fn failed(outcome: Outcome) -> Vec<Outcome> {
+    if outcome.failure.is_some() { vec![outcome] } else { Vec::new() }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
+}

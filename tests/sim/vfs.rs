@@ -1,0 +1,207 @@
+//! A virtual file system: inodes with births and names, numbers that are used again at once, descriptors that keep an
+//! unlinked inode alive. It knows bytes, not lines; which lines an inode holds is noted here only for the oracle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use viewtail::pipeline::action::{FileKind, FileSeen, Millis, SharedPath, Stat};
+use viewtail::pipeline::identity::Tuple;
+
+use crate::oracle::LineId;
+
+/// Index of an inode in its whole life; never used again, unlike its number.
+pub type Life = usize;
+
+/// How coarse births are: a kernel tick, so that two inodes of one number can have the same birth.
+const BIRTH_GRAIN_MS: u64 = 4;
+
+#[derive(Debug)]
+pub struct Inode {
+    number: u64,
+    birth_ns: Option<i64>,
+    modified_ns: i64,
+    pub data: Vec<u8>,
+    /// Lines whose bytes are here, in order, the last one perhaps not complete.
+    pub lines: Vec<LineId>,
+    /// Which run of bytes this is; a truncation to nothing begins a new one.
+    pub epoch: u32,
+    /// It began by a truncation.
+    pub truncated: bool,
+    /// Its bytes were copied from another inode.
+    pub is_copy: bool,
+    names: u64,
+    readers: u32,
+    writers: u32,
+    /// Nobody can reach it any more, or nobody could know what it is: its lines no longer count as kept here.
+    pub lost: bool,
+}
+
+impl Inode {
+    pub fn is_unlinked(&self) -> bool {
+        self.names == 0
+    }
+
+    pub fn has_readers(&self) -> bool {
+        self.readers > 0
+    }
+}
+
+#[derive(Debug)]
+pub struct Vfs {
+    pub inodes: Vec<Inode>,
+    names: BTreeMap<SharedPath, Life>,
+    free: BTreeSet<u64>,
+    numbers: u64,
+    births: bool,
+    /// Counts changes, so that no two leave the same modification time.
+    changes: i64,
+}
+
+impl Vfs {
+    pub fn new(births: bool) -> Self {
+        Self {
+            inodes: Vec::new(),
+            names: BTreeMap::new(),
+            free: BTreeSet::new(),
+            numbers: 100,
+            births,
+            changes: 0,
+        }
+    }
+
+    /// Creates a file and opens it for a writer. The path must be free.
+    pub fn create(&mut self, now: Millis, path: &str, epoch: u32) -> Life {
+        let number = self.free.pop_first().unwrap_or_else(|| {
+            self.numbers += 1;
+            self.numbers
+        });
+        let birth = now.0 / BIRTH_GRAIN_MS * BIRTH_GRAIN_MS;
+        let birth_ns = self.births.then(|| nanoseconds(birth));
+        let modified_ns = self.stamp(now);
+        let inode = Inode {
+            number,
+            birth_ns,
+            modified_ns,
+            data: Vec::new(),
+            lines: Vec::new(),
+            epoch,
+            truncated: false,
+            is_copy: false,
+            names: 1,
+            readers: 0,
+            writers: 1,
+            lost: false,
+        };
+        self.inodes.push(inode);
+        let life = self.inodes.len() - 1;
+        let taken = self.names.insert(shared(path), life);
+        assert!(taken.is_none(), "simulator: {path} exists");
+        life
+    }
+
+    pub fn append(&mut self, now: Millis, life: Life, bytes: &[u8]) {
+        self.inodes[life].modified_ns = self.stamp(now);
+        self.inodes[life].data.extend_from_slice(bytes);
+    }
+
+    pub fn truncate(&mut self, now: Millis, life: Life, size: usize) {
+        self.inodes[life].modified_ns = self.stamp(now);
+        self.inodes[life].data.truncate(size);
+    }
+
+    /// Renames; the new name must be free.
+    pub fn rename(&mut self, from: &str, to: &str) -> Life {
+        let life = self.names.remove(Path::new(from)).expect("simulator: renames what exists");
+        let taken = self.names.insert(shared(to), life);
+        assert!(taken.is_none(), "simulator: {to} exists");
+        life
+    }
+
+    pub fn unlink(&mut self, path: &str) -> Option<Life> {
+        let life = self.names.remove(Path::new(path))?;
+        self.inodes[life].names -= 1;
+        self.free_if_unused(life);
+        Some(life)
+    }
+
+    pub fn lookup(&self, path: &Path) -> Option<Life> {
+        self.names.get(path).copied()
+    }
+
+    /// The name of an inode, if it has one.
+    pub fn name_of(&self, life: Life) -> Option<&SharedPath> {
+        self.names.iter().find(|(_, named)| **named == life).map(|(path, _)| path)
+    }
+
+    pub fn open(&mut self, path: &Path) -> Option<Life> {
+        let life = self.lookup(path)?;
+        self.inodes[life].readers += 1;
+        Some(life)
+    }
+
+    pub fn close(&mut self, life: Life) {
+        self.inodes[life].readers -= 1;
+        self.free_if_unused(life);
+    }
+
+    pub fn writer_closes(&mut self, life: Life) {
+        self.inodes[life].writers -= 1;
+        self.free_if_unused(life);
+    }
+
+    pub fn stat(&self, life: Life) -> Stat {
+        let inode = &self.inodes[life];
+        Stat {
+            tuple: Tuple { device: 1, inode: inode.number, birth_ns: inode.birth_ns },
+            size: inode.data.len() as u64,
+            modified_ns: inode.modified_ns,
+            links: inode.names,
+        }
+    }
+
+    /// All files of a directory, sorted by name.
+    pub fn list(&self, directory: &Path) -> Vec<FileSeen> {
+        let inside = self.names.iter().filter(|(path, _)| path.parent() == Some(directory));
+        inside
+            .map(|(path, life)| FileSeen {
+                path: Arc::clone(path),
+                kind: FileKind::Regular,
+                stat: self.stat(*life),
+            })
+            .collect()
+    }
+
+    fn stamp(&mut self, now: Millis) -> i64 {
+        self.changes += 1;
+        nanoseconds(now.0) + self.changes
+    }
+
+    fn free_if_unused(&mut self, life: Life) {
+        let inode = &mut self.inodes[life];
+        if inode.names == 0 && inode.readers == 0 && inode.writers == 0 {
+            self.free.insert(inode.number);
+            inode.data.clear();
+        }
+    }
+}
+
+/// A copy of the bytes of `data` from `position`, at most `length`.
+pub fn slice(data: &[u8], position: u64, length: usize) -> &[u8] {
+    let start = usize::try_from(position).map_or(data.len(), |start| start.min(data.len()));
+    &data[start..data.len().min(start + length)]
+}
+
+/// The at most `length` bytes before `position`, `None` where the file is shorter than that.
+pub fn before(data: &[u8], position: u64, length: usize) -> Option<&[u8]> {
+    let end = usize::try_from(position).ok().filter(|end| *end <= data.len())?;
+    Some(&data[end.saturating_sub(length)..end])
+}
+
+pub fn shared(path: &str) -> SharedPath {
+    Arc::from(Path::new(path))
+}
+
+fn nanoseconds(milliseconds: u64) -> i64 {
+    i64::try_from(milliseconds).expect("a simulation is short") * 1_000_000
+}

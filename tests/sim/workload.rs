@@ -1,0 +1,425 @@
+//! What writes the logs and rotates them: web servers, logrotate and careless people.
+
+use std::collections::VecDeque;
+
+use crate::oracle::LineId;
+use crate::vfs::Life;
+use crate::world::{DIRECTORY, Event, World};
+
+/// Rotated files that are kept: `.1` to `.3`.
+const ROTATED_MAX: u64 = 3;
+
+/// The longest gap between two late writes to a renamed or unlinked file: well within the grace of the quickest plan.
+const LATE_GAP_MS_MAX: u64 = 5_000;
+
+/// Lines of this size are longer than the agent's limit in every plan.
+pub const LINE_BYTES_MAX: usize = 400;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A few lines into the file that the writer has open.
+    Append,
+    /// The beginning of a line.
+    Partial,
+    /// Its rest.
+    Finish,
+    /// `.1` becomes `.2` and so on, the log becomes `.1`; the writer goes on writing into it.
+    Rotate,
+    /// The writer opens the log anew, creating it.
+    Reopen,
+    /// Lines into the file that the writer had open before.
+    AppendLate,
+    CloseOld,
+    Copy,
+    Truncate,
+    /// All but a few lines at the start are cut away.
+    CutTail,
+    Unlink,
+    /// A line into one of very many files.
+    Wide,
+}
+
+/// A line whose end is not written yet.
+#[derive(Debug)]
+struct Partial {
+    life: Life,
+    epoch: u32,
+    line: LineId,
+    rest: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub struct Writer {
+    base: String,
+    lines_left: u64,
+    active: Option<Life>,
+    old: Option<Life>,
+    partial: Option<Partial>,
+    steps: VecDeque<(u64, Step)>,
+}
+
+impl Writer {
+    pub fn is_done(&self) -> bool {
+        self.lines_left == 0 && self.steps.is_empty()
+    }
+}
+
+impl World {
+    pub fn add_writers(&mut self) {
+        for number in 0..self.plan.logs {
+            let base = format!("{DIRECTORY}/{}.log", ["access", "other"][number]);
+            let lines_left = self.plan.lines / self.plan.logs as u64;
+            let steps = VecDeque::new();
+            self.writers.push(Writer { base, lines_left, active: None, old: None, partial: None, steps });
+            self.at(0, Event::Writer(number));
+        }
+    }
+
+    /// The next step of a writer, and when the one after it comes.
+    pub fn writer_acts(&mut self, number: usize) {
+        if self.writers[number].is_done() {
+            return;
+        }
+        let gap = self.plan.gap_ms;
+        let delay = match self.writers[number].steps.pop_front() {
+            Some((delay, step)) => {
+                self.carry_out_step(number, step);
+                delay
+            }
+            None => {
+                self.choose_steps(number);
+                self.rng.below(gap * 2 + 1)
+            }
+        };
+        self.at(delay, Event::Writer(number));
+    }
+
+    /// Lets the world change in the middle of something.
+    pub fn disturb(&mut self) {
+        let number = self.rng.index(self.writers.len());
+        if let Some((_, step)) = self.writers[number].steps.pop_front() {
+            self.carry_out_step(number, step);
+        }
+    }
+
+    fn choose_steps(&mut self, number: usize) {
+        let files = self.plan.files.clone();
+        let gap = self.plan.gap_ms;
+        let steps: Vec<(u64, Step)> = if self.plan.wide.is_some() {
+            vec![(gap, Step::Wide)]
+        } else if self.writers[number].active.is_none() {
+            vec![(gap, Step::Reopen)]
+        } else if self.rng.chance(files.rename) {
+            self.rotation()
+        } else if self.rng.chance(files.copytruncate) {
+            let between = self.rng.pick(&[0, 0, 2, 200]);
+            let mut steps = vec![(between, Step::Copy)];
+            if self.rng.chance(300) {
+                steps.push((self.rng.below(3), Step::Append));
+            }
+            steps.push((gap, Step::Truncate));
+            steps
+        } else if self.rng.chance(files.truncate) {
+            vec![(gap, Step::Truncate)]
+        } else if self.rng.chance(files.regrow) {
+            vec![(0, Step::Truncate), (0, Step::Append), (0, Step::Append), (gap, Step::Append)]
+        } else if self.rng.chance(files.tail_cut) {
+            vec![(gap, Step::CutTail)]
+        } else if self.rng.chance(files.delete) {
+            let mut steps = vec![(self.rng.below(100), Step::Unlink)];
+            steps.extend(self.late(Step::Append));
+            steps.extend([(0, Step::Reopen), (gap, Step::CloseOld)]);
+            steps
+        } else if self.rng.chance(files.recreate) {
+            vec![(0, Step::Unlink), (0, Step::Reopen), (0, Step::CloseOld), (gap, Step::Append)]
+        } else if self.rng.chance(files.partial) {
+            let pause = self.rng.pick(&[0, 5, 500, LATE_GAP_MS_MAX]);
+            vec![(pause, Step::Partial), (gap, Step::Finish)]
+        } else {
+            vec![(self.rng.below(gap + 1), Step::Append)]
+        };
+        self.writers[number].steps.extend(steps);
+    }
+
+    fn rotation(&mut self) -> Vec<(u64, Step)> {
+        let mut steps = vec![(self.rng.pick(&[0, 0, 50]), Step::Rotate)];
+        steps.extend(self.late(Step::Append));
+        steps.push((self.rng.below(20), Step::Reopen));
+        steps.extend(self.late(Step::AppendLate));
+        steps.push((self.rng.below(self.plan.gap_ms + 1), Step::CloseOld));
+        steps
+    }
+
+    /// Writes that come after the file lost its name.
+    fn late(&mut self, step: Step) -> Vec<(u64, Step)> {
+        if !self.rng.chance(self.plan.files.late_writes) {
+            return Vec::new();
+        }
+        let count = self.rng.range(1, 3);
+        (0..count).map(|_| (self.rng.pick(&[1, 50, 1000, LATE_GAP_MS_MAX]), step)).collect()
+    }
+
+    fn carry_out_step(&mut self, number: usize, step: Step) {
+        let base = self.writers[number].base.clone();
+        self.say(|| format!("writer {base}: {step:?}"));
+        let active = self.writers[number].active;
+        let named = active.filter(|life| self.vfs.lookup(base.as_ref()) == Some(*life));
+        match (step, active, named) {
+            (Step::Append, Some(life), _) => self.append_lines(number, life),
+            (Step::Partial, Some(life), _) => self.begin_partial(number, life),
+            (Step::Finish, _, _) => self.finish_partial(number),
+            (Step::Rotate, _, Some(life)) => self.rotate(&base, life),
+            (Step::Reopen, _, _) => self.reopen(number),
+            (Step::AppendLate, _, _) => {
+                if let Some(life) = self.writers[number].old {
+                    self.append_lines(number, life);
+                }
+            }
+            (Step::CloseOld, _, _) => self.close_old(number),
+            (Step::Copy, _, Some(life)) => self.copy(&base, life),
+            (Step::Truncate, _, Some(life)) => self.truncate(number, life),
+            (Step::CutTail, _, Some(life)) => self.cut_tail(life),
+            (Step::Unlink, _, Some(life)) => {
+                self.tally.deletes += 1;
+                self.vfs.unlink(&base);
+                self.reconsider(life);
+                self.forsake_unseen_epoch(life);
+            }
+            (Step::Wide, _, _) => self.append_wide(number),
+            (
+                Step::Append
+                | Step::Partial
+                | Step::Rotate
+                | Step::Copy
+                | Step::Truncate
+                | Step::CutTail
+                | Step::Unlink,
+                _,
+                _,
+            ) => {}
+        }
+        if !matches!(step, Step::Append | Step::AppendLate | Step::Partial | Step::Finish | Step::Truncate) {
+            self.hint(DIRECTORY);
+        }
+        if self.vfs.lookup(base.as_ref()).is_some() {
+            self.hint(&base);
+        }
+    }
+
+    fn append_lines(&mut self, number: usize, life: Life) {
+        if self.writers[number].partial.as_ref().is_some_and(|partial| partial.life == life) {
+            self.finish_partial(number);
+        }
+        for _ in 0..self.rng.range(1, 5) {
+            self.append_line(number, life);
+        }
+        if let Some(path) = self.vfs.name_of(life).map(|path| path.to_string_lossy().into_owned()) {
+            self.hint(&path);
+        }
+    }
+
+    fn append_line(&mut self, number: usize, life: Life) {
+        self.write_head(life);
+        let (line, text) = self.begin_line(number, life);
+        self.write(life, line, &text);
+    }
+
+    fn begin_partial(&mut self, number: usize, life: Life) {
+        if self.writers[number].partial.is_some() {
+            return;
+        }
+        self.write_head(life);
+        let (line, text) = self.begin_line(number, life);
+        if text.len() < 75 {
+            return self.write(life, line, &text);
+        }
+        // Not within the token, which would read as another line's.
+        let cut = 70 + self.rng.index(text.len() - 71);
+        self.write(life, line, &text[..cut]);
+        let (epoch, rest) = (self.vfs.inodes[life].epoch, text[cut..].to_vec());
+        self.writers[number].partial = Some(Partial { life, epoch, line, rest });
+    }
+
+    /// Writes the rest, unless the beginning was cut away in between.
+    fn finish_partial(&mut self, number: usize) {
+        let Some(Partial { life, epoch, line, rest }) = self.writers[number].partial.take() else { return };
+        if self.vfs.inodes[life].epoch == epoch {
+            self.write(life, line, &rest);
+        }
+    }
+
+    /// Some files begin with the same line.
+    fn write_head(&mut self, life: Life) {
+        if self.plan.equal_heads && self.vfs.inodes[life].data.is_empty() {
+            let line = self.oracle.line_begins(self.vfs.inodes[life].epoch, 0, false);
+            self.vfs.inodes[life].lines.push(line);
+            self.write(life, line, &access_line("/health", 0));
+        }
+    }
+
+    fn begin_line(&mut self, number: usize, life: Life) -> (LineId, Vec<u8>) {
+        let writer = &mut self.writers[number];
+        writer.lines_left = writer.lines_left.saturating_sub(1);
+        let files = self.plan.files.clone();
+        let id = self.oracle.next_line();
+        let padding = if self.rng.chance(files.long_line) { LINE_BYTES_MAX * 2 } else { self.rng.index(60) };
+        let (text, unique) = if self.rng.chance(files.empty_line) {
+            (b"\n".to_vec(), false)
+        } else if self.rng.chance(files.garbage) {
+            (garbage_line(id, padding), true)
+        } else {
+            (access_line(&format!("/t/{id}/"), padding), true)
+        };
+        let inode = &mut self.vfs.inodes[life];
+        let line = self.oracle.line_begins(inode.epoch, inode.data.len() as u64, unique);
+        inode.lines.push(line);
+        if inode.lost {
+            self.oracle.vanishes(line);
+        }
+        (line, text)
+    }
+
+    fn write(&mut self, life: Life, line: LineId, bytes: &[u8]) {
+        self.vfs.append(self.now, life, bytes);
+        self.oracle.line_grows(line, bytes);
+    }
+
+    fn rotate(&mut self, base: &str, life: Life) {
+        self.tally.rotations += 1;
+        self.shift(base);
+        let to = format!("{base}.1");
+        self.vfs.rename(base, &to);
+        self.reconsider(life);
+    }
+
+    /// Makes room at `.1`.
+    fn shift(&mut self, base: &str) {
+        if let Some(life) = self.vfs.unlink(&format!("{base}.{ROTATED_MAX}")) {
+            self.reconsider(life);
+        }
+        for number in (1..ROTATED_MAX).rev() {
+            let (from, to) = (format!("{base}.{number}"), format!("{base}.{}", number + 1));
+            if self.vfs.lookup(from.as_ref()).is_some() {
+                self.vfs.rename(&from, &to);
+            }
+        }
+    }
+
+    fn reopen(&mut self, number: usize) {
+        let base = self.writers[number].base.clone();
+        if self.vfs.lookup(base.as_ref()).is_some() {
+            return;
+        }
+        self.close_old(number);
+        let epoch = self.oracle.new_epoch();
+        let life = self.vfs.create(self.now, &base, epoch);
+        self.writers[number].old = self.writers[number].active.replace(life);
+    }
+
+    fn close_old(&mut self, number: usize) {
+        if let Some(life) = self.writers[number].old.take() {
+            if self.writers[number].partial.as_ref().is_some_and(|partial| partial.life == life) {
+                self.finish_partial(number);
+            }
+            self.vfs.writer_closes(life);
+        }
+    }
+
+    fn copy(&mut self, base: &str, life: Life) {
+        self.tally.copytruncates += 1;
+        self.shift(base);
+        let to = format!("{base}.1");
+        let epoch = self.vfs.inodes[life].epoch;
+        let copy = self.vfs.create(self.now, &to, epoch);
+        let data = self.vfs.inodes[life].data.clone();
+        self.vfs.append(self.now, copy, &data);
+        self.vfs.writer_closes(copy);
+        self.vfs.inodes[copy].is_copy = true;
+        if self.plan.glob_takes_rotated && !self.oracle.is_known(epoch) {
+            self.oracle.is_copied_unproven(epoch);
+        }
+        // A copy that belongs to no log can be found only by who knows what it is a copy of.
+        if self.plan.glob_takes_rotated || self.oracle.is_known(epoch) {
+            let lines = self.vfs.inodes[life].lines.clone();
+            lines.iter().for_each(|line| self.oracle.appears(*line));
+            self.vfs.inodes[copy].lines = lines;
+        } else {
+            self.vfs.inodes[copy].lost = true;
+        }
+    }
+
+    fn truncate(&mut self, number: usize, life: Life) {
+        self.tally.truncates += 1;
+        let inode = &self.vfs.inodes[life];
+        let copied = self.vfs.inodes.iter().filter(|copy| copy.is_copy && copy.epoch == inode.epoch);
+        if copied.map(|copy| copy.data.len()).max().is_some_and(|size| size < inode.data.len()) {
+            self.oracle.is_copied_unproven(inode.epoch);
+        }
+        self.cut_lines(life, 0);
+        self.vfs.truncate(self.now, life, 0);
+        self.vfs.inodes[life].epoch = self.oracle.new_epoch();
+        self.vfs.inodes[life].truncated = true;
+        if self.writers[number].partial.as_ref().is_some_and(|partial| partial.life == life) {
+            self.writers[number].partial = None;
+        }
+    }
+
+    /// A file that was truncated and then lost its name before anybody looked: a descriptor from before the truncation still
+    /// reaches the new bytes, but nothing says that they are new but themselves, and no name leads back to them.
+    fn forsake_unseen_epoch(&mut self, life: Life) {
+        let inode = &self.vfs.inodes[life];
+        if inode.truncated && !inode.lost && !self.oracle.is_known(inode.epoch) {
+            self.forsake(life);
+        }
+    }
+
+    fn cut_tail(&mut self, life: Life) {
+        let lines = &self.vfs.inodes[life].lines;
+        let whole = lines.iter().all(|line| self.oracle.lines[*line as usize].complete);
+        if lines.len() < 2 || !whole {
+            return;
+        }
+        self.tally.truncates += 1;
+        let kept = 1 + self.rng.index(lines.len() - 1);
+        let end = self.oracle.lines[self.vfs.inodes[life].lines[kept - 1] as usize].end();
+        self.cut_lines(life, kept);
+        self.oracle.is_cut(self.vfs.inodes[life].epoch, self.vfs.inodes[life].data.len() as u64);
+        self.vfs.truncate(self.now, life, usize::try_from(end).expect("files are small"));
+    }
+
+    fn cut_lines(&mut self, life: Life, kept: usize) {
+        let inode = &mut self.vfs.inodes[life];
+        let cut = inode.lines.split_off(kept);
+        if !inode.lost {
+            cut.into_iter().for_each(|line| self.oracle.vanishes(line));
+        }
+    }
+
+    fn append_wide(&mut self, number: usize) {
+        let files = self.plan.wide.unwrap_or(1);
+        let path = format!("{DIRECTORY}/wide-{}.log", self.rng.below(files));
+        let life = self.vfs.lookup(path.as_ref()).unwrap_or_else(|| {
+            let epoch = self.oracle.new_epoch();
+            self.vfs.create(self.now, &path, epoch)
+        });
+        self.append_line(number, life);
+        self.hint(&path);
+    }
+}
+
+fn access_line(target: &str, padding: usize) -> Vec<u8> {
+    let agent = "x".repeat(padding);
+    format!(
+        "192.0.2.7 - - [23/Nov/2025:06:28:00 +0000] \"GET {target} HTTP/1.1\" 200 {padding} \"-\" \"{agent}\"\n"
+    )
+    .into_bytes()
+}
+
+/// What no log format takes: the front of a torn line, with bytes that are no text.
+fn garbage_line(id: LineId, padding: usize) -> Vec<u8> {
+    let mut line = format!("%%% /t/{id}/ torn and more of it \\x \u{7}").into_bytes();
+    line.extend([0xff, 0xfe, b'"', b'\\', b'\t']);
+    line.extend(std::iter::repeat_n(b'z', padding));
+    line.push(b'\n');
+    line
+}
