@@ -246,7 +246,7 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
             set("ssl.certificate.location", &identity.cert_file.to_string_lossy());
             set("ssl.key.location", &identity.key_file.to_string_lossy());
             if let Some(password) = &identity.key_password {
-                set("ssl.key.password", password.read().map_err(no_password)?.expose());
+                set("ssl.key.password", password.read().map_err(|error| no_password(&error))?.expose());
             }
         }
         set("ssl.endpoint.identification.algorithm", if tls.verify_hostname { "https" } else { "none" });
@@ -257,7 +257,7 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
     if let Some(sasl) = &kafka.sasl {
         set("sasl.mechanism", sasl.mechanism.as_str());
         set("sasl.username", &sasl.username);
-        set("sasl.password", sasl.password.read().map_err(no_password)?.expose());
+        set("sasl.password", sasl.password.read().map_err(|error| no_password(&error))?.expose());
     }
     for (name, value) in kafka.properties.iter() {
         set(name, value);
@@ -265,7 +265,7 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
     Ok(properties)
 }
 
-fn no_password(error: PasswordError) -> Failure {
-    let refused = matches!(&error, PasswordError::File { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied);
+fn no_password(error: &PasswordError) -> Failure {
+    let refused = matches!(error, PasswordError::File { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied);
     Failure::new(if refused { Exit::Permission } else { Exit::Configuration }, error.to_string())
 }
