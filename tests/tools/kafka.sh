@@ -167,7 +167,11 @@ run() {
     local ports controllers voters='' brokers='' cluster
     read -r -a ports <<<"$(free_ports "$nodes")"
     read -r -a controllers <<<"$(free_ports "$nodes")"
-    if [ -n "$port" ]; then ports[0]=$port; fi
+    if [ -n "$port" ]; then
+        # Otherwise a stranger's broker on this port would look like ours.
+        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then die "port $port is in use; choose another with --port"; fi
+        ports[0]=$port
+    fi
     cluster=$(random_uuid)
     for ((i = 0; i < nodes; i++)); do
         voters+="${voters:+,}$((i + 1))@127.0.0.1:${controllers[i]}"
@@ -181,7 +185,7 @@ run() {
         PIDS+=($!)
     done
     wait_until_ready "$brokers" "$nodes" ||
-        die "no broker within $READY_DEADLINE_SECONDS s; its last words: $(tail -n 3 "$RUN_DIR/node1/server.log")"
+        die "the broker ended or did not answer within $READY_DEADLINE_SECONDS s; its last words: $(tail -n 3 "$RUN_DIR/node1/server.log")"
     if [ -n "$topic" ]; then
         (kafka_java org.apache.kafka.tools.TopicCommand --bootstrap-server "$brokers" --create --if-not-exists \
             --topic "$topic" --partitions 3 --replication-factor "$nodes") >"$RUN_DIR/topic.log" 2>&1 ||
