@@ -15,7 +15,8 @@ fn every_configuration_gives_the_text_beside_it() {
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
     assert!(files.len() >= 20, "cases are missing: {}", files.len());
-    let wrong: Vec<String> = files.iter().filter_map(|file| check(&file.with_extension("txt"), &text_of(file)).err()).collect();
+    let wrong: Vec<String> =
+        files.iter().filter_map(|file| check(&file.with_extension("txt"), &text_of(file)).err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -25,7 +26,8 @@ fn text_of(file: &Path) -> String {
     match config::parse(&yaml, "agent.yaml") {
         Err(errors) => errors.render(Style::Plain),
         Ok((config, warnings)) => {
-            let warnings: String = warnings.iter().map(|warning| warning.render(Style::Plain) + "\n").collect();
+            let warnings: String =
+                warnings.iter().map(|warning| warning.render(Style::Plain) + "\n").collect();
             warnings + &config::show(&config)
         }
     }
