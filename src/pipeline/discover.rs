@@ -344,7 +344,7 @@ impl Tail {
         opened: Result<Opened, FileError>,
         actions: &mut Vec<Action>,
     ) {
-        let Some(Examination { seen, candidates, cut }) = self.examining.remove(&id) else { return };
+        let Some(Examination { mut seen, candidates, cut }) = self.examining.remove(&id) else { return };
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -354,9 +354,14 @@ impl Tail {
         };
         self.told.remove(&seen.path);
         if opened.stat.tuple != seen.stat.tuple {
-            actions.push(Action::Close(id));
             self.list_after(now, &seen.path);
-            return;
+            if cut.is_some() || self.is_inode_of_any(&opened.stat) {
+                actions.push(Action::Close(id));
+                return;
+            }
+            // Renamed since it was listed, and another file took its place. Nobody knows that one, and it may lose its
+            // name as quickly: the descriptor is not given back.
+            seen.stat = opened.stat;
         }
         if let Some((stream, position)) = cut {
             self.begin_behind_cut(now, (stream, position), id, (&seen.path, opened), actions);
@@ -389,17 +394,27 @@ impl Tail {
             // The inode of what it is a copy of was not looked at yet: it may hold the original or something else.
             actions.push(Action::Close(id));
             self.list_after(now.plus(TROUBLE_POLL_MS), &seen.path);
-        } else if let Some(stream) =
-            copied(self, |generation| !generation.is_missing()).filter(|_| !self.was_held(now, &seen.stat))
+        } else if let Some(stream) = copied(self, |generation| !generation.is_missing())
+            .filter(|stream| !self.was_held(now, &seen.stat, *stream))
         {
+            // The next look needs to know whether the original is still what it was.
+            self.poll(stream, now.plus(HOLD_COPY_MS / 2));
             self.reject(&opened.stat, Some(now.plus(HOLD_COPY_MS)));
             self.tell_copy(stream, &seen.path);
             self.list_after(now.plus(HOLD_COPY_MS), &seen.path);
             actions.push(Action::Close(id));
         } else {
-            self.take_in(now, id, (&seen, opened), actions);
+            let home = self.home_of_rewritten(&verdicts, &seen.path);
+            self.take_in(now, id, (&seen, opened, home), actions);
         }
         self.close_idle(actions);
+    }
+
+    /// Whether the inode is, may be or is about to be known.
+    fn is_inode_of_any(&self, stat: &Stat) -> bool {
+        let inode = stat.tuple.inode;
+        self.generations.values().any(|generation| generation.tuple.inode == inode)
+            || self.examining.values().any(|examination| examination.seen.stat.tuple.inode == inode)
     }
 
     fn judge_all(&self, candidates: &[(StreamId, Mark)], opened: &Opened) -> Vec<(StreamId, Verdict)> {
@@ -476,6 +491,8 @@ impl Tail {
         generation.stat = opened.stat;
         generation.whereabouts = Whereabouts::Here;
         generation.grown_at = now;
+        // It may live on under another name, and whoever writes to it now has not been waited for.
+        generation.finished = false;
         generation.path = Some(path.clone());
         if generation.home.is_none() {
             generation.home =
@@ -553,11 +570,12 @@ impl Tail {
         Some((generation.log?, generation.home.clone().unwrap_or_else(|| path.clone())))
     }
 
-    fn was_held(&self, now: Millis, stat: &Stat) -> bool {
-        self.rejected
-            .get(&stat.tuple)
-            .and_then(|rejected| rejected.held_until)
-            .is_some_and(|until| until <= now)
+    /// Whether the file was held for long enough, and what it looks like a copy of was seen to be alive in between.
+    fn was_held(&self, now: Millis, stat: &Stat, original: StreamId) -> bool {
+        let held_until = self.rejected.get(&stat.tuple).and_then(|rejected| rejected.held_until);
+        held_until.is_some_and(|until| {
+            until <= now && self.generations[&original].read_at.plus(HOLD_COPY_MS) > until
+        })
     }
 
     fn reject(&mut self, stat: &Stat, held_until: Option<Millis>) {
@@ -573,17 +591,24 @@ impl Tail {
         }
     }
 
+    /// The path of a log whose file was rewritten and then rotated before anybody looked: what is in it now began there.
+    fn home_of_rewritten(&self, verdicts: &[(StreamId, Verdict)], path: &Path) -> Option<SharedPath> {
+        let home = self.home_by_name(path)?;
+        let mut rewritten = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Rewritten);
+        rewritten.any(|(stream, _)| self.generations[stream].home.as_ref() == Some(&home)).then_some(home)
+    }
+
     /// A file that is no known generation: a new one if a log wants it.
     fn take_in(
         &mut self,
         now: Millis,
         id: FileId,
-        (seen, opened): (&FileSeen, Opened),
+        (seen, opened, before): (&FileSeen, Opened, Option<SharedPath>),
         actions: &mut Vec<Action>,
     ) {
         let home = match self.log_of(&seen.path) {
             Some(_) => Some(seen.path.clone()),
-            None => self.chain_home(seen),
+            None => before.or_else(|| self.chain_home(seen)),
         };
         let compressed = MAGICS.iter().any(|magic| opened.head.starts_with(magic));
         let log = home.as_ref().and_then(|home| self.log_of(home));

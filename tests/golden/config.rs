@@ -22,7 +22,7 @@ fn every_configuration_gives_the_text_beside_it() {
 
 /// Errors, or warnings and effective values.
 fn text_of(file: &Path) -> String {
-    let yaml = std::fs::read_to_string(file).unwrap();
+    let yaml = std::fs::read_to_string(file).expect("a case can be read");
     match config::parse(&yaml, "agent.yaml") {
         Err(errors) => errors.render(Style::Plain),
         Ok((config, warnings)) => {

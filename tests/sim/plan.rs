@@ -182,6 +182,9 @@ impl Plan {
     /// Positions can be lost on one side, not on all: then nobody could know what was sent.
     fn keep_truth_somewhere(&mut self) {
         if self.mode != Mode::ExactlyOnce {
+            // What was sent without being acknowledged is known to readers, but not to an agent that starts anew: lines that
+            // take its place in a cut file get its ids.
+            self.files.tail_cut = 0;
             self.kafka.offsets_lost = 0;
             self.agent.second = 0;
             self.agent.state_lost = 0;

@@ -296,6 +296,7 @@ impl World {
     fn shift(&mut self, base: &str) {
         if let Some(life) = self.vfs.unlink(&format!("{base}.{ROTATED_MAX}")) {
             self.reconsider(life);
+            self.forsake_unseen_epoch(life);
         }
         for number in (1..ROTATED_MAX).rev() {
             let (from, to) = (format!("{base}.{number}"), format!("{base}.{}", number + 1));
@@ -335,7 +336,7 @@ impl World {
         self.vfs.append(self.now, copy, &data);
         self.vfs.writer_closes(copy);
         self.vfs.inodes[copy].is_copy = true;
-        if self.plan.glob_takes_rotated && !self.oracle.is_known(epoch) {
+        if !self.oracle.is_known(epoch) {
             self.oracle.is_copied_unproven(epoch);
         }
         // A copy that belongs to no log can be found only by who knows what it is a copy of.
@@ -364,11 +365,12 @@ impl World {
         }
     }
 
-    /// A file that was truncated and then lost its name before anybody looked: a descriptor from before the truncation still
+    /// A file that was truncated or cut and then lost its name before anybody looked: a descriptor from before the truncation still
     /// reaches the new bytes, but nothing says that they are new but themselves, and no name leads back to them.
     fn forsake_unseen_epoch(&mut self, life: Life) {
         let inode = &self.vfs.inodes[life];
-        if inode.truncated && !inode.lost && !self.oracle.is_known(inode.epoch) {
+        let unseen = inode.truncated && !self.oracle.is_known(inode.epoch);
+        if !inode.lost && (unseen || self.oracle.was_cut(inode.epoch)) {
             self.forsake(life);
         }
     }
@@ -407,10 +409,12 @@ impl World {
     }
 }
 
+/// A line of nginx's `combined`. Its end is its own too, as times and sizes see to in real logs: the bytes before a position
+/// are what proves it.
 fn access_line(target: &str, padding: usize) -> Vec<u8> {
-    let agent = "x".repeat(padding);
+    let filler = "x".repeat(padding);
     format!(
-        "192.0.2.7 - - [23/Nov/2025:06:28:00 +0000] \"GET {target} HTTP/1.1\" 200 {padding} \"-\" \"{agent}\"\n"
+        "192.0.2.7 - - [23/Nov/2025:06:28:00 +0000] \"GET {target} HTTP/1.1\" 200 {padding} \"-\" \"{filler} {target}\"\n"
     )
     .into_bytes()
 }
@@ -420,6 +424,6 @@ fn garbage_line(id: LineId, padding: usize) -> Vec<u8> {
     let mut line = format!("%%% /t/{id}/ torn and more of it \\x \u{7}").into_bytes();
     line.extend([0xff, 0xfe, b'"', b'\\', b'\t']);
     line.extend(std::iter::repeat_n(b'z', padding));
-    line.push(b'\n');
+    line.extend(format!(" {id}\n").bytes());
     line
 }

@@ -33,12 +33,20 @@ kafka_java() {
         -Djava.awt.headless=true -cp "$LIB/*" "$@"
 }
 
+# Below the ports that the kernel gives to outgoing connections: a broker that comes back must find its own free.
 free_ports() {
     python3 - "$1" <<'PYTHON'
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for one in held:
-    one.bind(("127.0.0.1", 0))
+import random, socket, sys
+held = []
+for port in random.sample(range(12000, 32000), 1000):
+    one = socket.socket()
+    try:
+        one.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    held.append(one)
+    if len(held) == int(sys.argv[1]):
+        break
 print(" ".join(str(one.getsockname()[1]) for one in held))
 PYTHON
 }
