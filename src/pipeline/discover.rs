@@ -332,8 +332,13 @@ impl Tail {
         };
         let mark = generation.lines.cursor();
         let seen = FileSeen { path: path.clone(), kind: FileKind::Regular, stat: generation.stat };
-        actions.push(Action::Open(id, path, Ask { markers: vec![mark.position], boundary: false }));
-        self.examining.insert(id, Examination { seen, candidates: vec![(stream, mark)], cut: None });
+        // If it turns out to be something else, it may be a copy in a reused inode.
+        let mut candidates = self.candidates(&seen);
+        candidates.retain(|(other, _)| *other != stream);
+        candidates.insert(0, (stream, mark));
+        let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
+        actions.push(Action::Open(id, path, Ask { markers, boundary: false }));
+        self.examining.insert(id, Examination { seen, candidates, cut: None });
     }
 
     /// A file was opened, or not: what is it?
@@ -376,7 +381,11 @@ impl Tail {
                 verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Copy).map(|(stream, _)| *stream);
             copies.find(|stream| wanted(&tail.generations[stream]))
         };
-        let chosen = of(Verdict::Same).or_else(|| copied(self, Generation::is_missing));
+        // An inode without a line of evidence yields to bytes that prove something else.
+        let is_proven = |stream: &StreamId| self.generations[stream].lines.cursor().position > 0;
+        let has_proven_copy = verdicts.iter().any(|(stream, verdict)| *verdict == Verdict::Copy && is_proven(stream));
+        let same = of(Verdict::Same).filter(|stream| is_proven(stream) || !has_proven_copy);
+        let chosen = same.or_else(|| copied(self, Generation::is_missing));
         if let Some(stream) = of(Verdict::Cut).filter(|_| chosen.is_none())
             && !self.generations[&stream].is_settled()
         {
@@ -397,11 +406,7 @@ impl Tail {
         } else if let Some(stream) = copied(self, |generation| !generation.is_missing())
             .filter(|stream| !self.was_held(now, &seen.stat, *stream))
         {
-            // The next look needs to know whether the original is still what it was.
-            self.poll(stream, now.plus(HOLD_COPY_MS / 2));
-            self.reject(&opened.stat, Some(now.plus(HOLD_COPY_MS)));
-            self.tell_copy(stream, &seen.path);
-            self.list_after(now.plus(HOLD_COPY_MS), &seen.path);
+            self.hold_copy(now, stream, (&seen.path, opened.stat));
             actions.push(Action::Close(id));
         } else {
             let home = self.home_of_rewritten(&verdicts, &seen.path);
@@ -570,12 +575,25 @@ impl Tail {
         Some((generation.log?, generation.home.clone().unwrap_or_else(|| path.clone())))
     }
 
-    /// Whether the file was held for long enough, and what it looks like a copy of was seen to be alive in between.
+    /// Whether the file was held for long enough, and what it looks like a copy of was seen to be alive after that.
     fn was_held(&self, now: Millis, stat: &Stat, original: StreamId) -> bool {
-        let held_until = self.rejected.get(&stat.tuple).and_then(|rejected| rejected.held_until);
-        held_until.is_some_and(|until| {
-            until <= now && self.generations[&original].read_at.plus(HOLD_COPY_MS) > until
-        })
+        let held_until = self.held_until(stat);
+        held_until.is_some_and(|until| until <= now && self.generations[&original].read_at >= until)
+    }
+
+    fn held_until(&self, stat: &Stat) -> Option<Millis> {
+        self.rejected.get(&stat.tuple).and_then(|rejected| rejected.held_until)
+    }
+
+    /// A file that looks like a copy of a live one waits; at the end, for a look at the original.
+    fn hold_copy(&mut self, now: Millis, original: StreamId, (path, stat): (&SharedPath, Stat)) {
+        let until = self.held_until(&stat).unwrap_or(now.plus(HOLD_COPY_MS));
+        self.reject(&stat, Some(until));
+        self.tell_copy(original, path);
+        if until <= now {
+            self.poll(original, now);
+        }
+        self.list_after(until.max(now.plus(TROUBLE_POLL_MS)), path);
     }
 
     fn reject(&mut self, stat: &Stat, held_until: Option<Millis>) {
