@@ -195,6 +195,10 @@ impl Agent {
                 let opened = self.files.open(file, &path, &ask);
                 self.step(Input::Opened(file, opened));
             }
+            Action::Look(file, ask) => {
+                let opened = self.files.look(file, &ask);
+                self.step(Input::Opened(file, opened));
+            }
             Action::Read { file, position, length, before } => {
                 let mut actions = Vec::new();
                 let read = self.files.read(file, position, length, before);

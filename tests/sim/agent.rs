@@ -293,6 +293,16 @@ impl World {
                     .push_back(Answer::Listed(vec![Listing { directory: shared(DIRECTORY), files }]));
             }
             Action::Open(file, path, ask) => self.open(agent, file, &path, &ask, &rates),
+            Action::Look(file, ask) => {
+                let opened = match agent.files.get(&file).copied() {
+                    Some(life) => Ok(self.look_at(life, &ask)),
+                    None => {
+                        self.oracle.violated(|| format!("{file:?} is looked at without being open"));
+                        Err(FileError::Unknown)
+                    }
+                };
+                agent.answers.push_back(Answer::Opened(file, opened));
+            }
             Action::Read { file, position, length, before } => {
                 self.read(agent, (file, position), (length, before), &rates);
             }
