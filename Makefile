@@ -8,6 +8,8 @@ CARGO := cargo
 CARGO_FLAGS := --release --locked
 # Seeds of the simulator: `make test` runs at least this many.
 SEEDS ?= 20000
+# Port of `make kafka`.
+PORT ?= 9092
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo demo-kill test setup lint unit sim kafka-tests kafka bench clean
@@ -47,8 +49,8 @@ sim: ## the simulator alone: make sim SEEDS=100000; one seed again: VIEWTAIL_SIM
 kafka-tests: setup ## the tests against a real Kafka, nginx and logrotate alone
 	@tests/tools/test.sh kafka
 
-kafka: setup ## a real broker with topic page-views for trying things by hand; Ctrl-C ends it
-	@tests/tools/kafka.sh run --port 9092 --topic page-views
+kafka: setup ## a real broker on PORT (9092) with topic page-views for trying things by hand; Ctrl-C ends it
+	@tests/tools/kafka.sh run --port $(PORT) --topic page-views
 
 bench: setup build ## viewtail against kcat on the same lines and broker; report in target/bench
 	$(CARGO) build $(CARGO_FLAGS) --example genlog

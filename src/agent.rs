@@ -16,6 +16,7 @@ use crate::io::files::{self, Directories, Files};
 use crate::io::interrupt;
 use crate::io::kafka::{Edge, EdgeHandle, KafkaOptions};
 use crate::io::state::{Saved, StateDir};
+use crate::io::terminal;
 use crate::io::watch::Watch;
 use crate::pipeline::action::{Action, Command, Exit, Input, Millis, Reply, SharedPath};
 use crate::pipeline::checkpoint::Snapshot;
@@ -194,6 +195,10 @@ impl Agent {
                 let opened = self.files.open(file, &path, &ask);
                 self.step(Input::Opened(file, opened));
             }
+            Action::Look(file, ask) => {
+                let opened = self.files.look(file, &ask);
+                self.step(Input::Opened(file, opened));
+            }
             Action::Read { file, position, length, before } => {
                 let mut actions = Vec::new();
                 let read = self.files.read(file, position, length, before);
@@ -232,8 +237,9 @@ impl Agent {
             Ok(()) => {}
             Err(error) if !self.state_in_trouble => {
                 self.state_in_trouble = true;
+                let directory = terminal::escape(&self.state.directory().to_string_lossy()).into_owned();
                 tracing::error!(
-                    "cannot write the local state ({error}); free the disk. Kafka holds the positions as well in exactly_once"
+                    "cannot write the local state in {directory}: {error}; free its disk (in exactly_once Kafka holds the positions too)"
                 );
             }
             Err(_) => {}

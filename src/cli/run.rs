@@ -27,7 +27,8 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         Mode::ExactlyOnce => Durability::Cached,
         Mode::AtLeastOnce | Mode::BestEffort => Durability::Synced,
     };
-    let (state, saved) = StateDir::open(&setup.config.agent.state_dir, durability).map_err(no_state)?;
+    let (state, saved) =
+        StateDir::open(&setup.config.agent.state_dir, durability).map_err(|error| no_state(&error))?;
     if let Some(saved) = &saved {
         tell_foreign_state(&setup, saved);
     }
@@ -75,8 +76,8 @@ fn tell_foreign_state(setup: &Setup, saved: &Saved) {
     }
 }
 
-fn no_state(error: StateError) -> anyhow::Error {
-    let exit = match &error {
+fn no_state(error: &StateError) -> anyhow::Error {
+    let exit = match error {
         StateError::Locked { .. } => Exit::Temporary,
         StateError::Newer { .. } => Exit::Configuration,
         StateError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {

@@ -1,4 +1,4 @@
-//! From a configuration to the parts of an agent: formats compiled, identity found, properties named.
+//! From a configuration to the parts of an agent: identity found, properties named.
 
 use std::path::Path;
 
@@ -6,11 +6,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Exit, Failure};
 use crate::config::{
-    self, Config, ConfigErrors, Delivery, EscapeConfig, FormatConfig, Kafka, Log, PasswordError,
-    Start as StartConfig, Style, Warning,
+    self, Config, ConfigErrors, Delivery, Kafka, Log, PasswordError, Start as StartConfig, Style, Warning,
 };
 use crate::event::{EncoderOptions, Site};
-use crate::format::{Escape, Format};
 use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, Mode as KafkaMode, QueueLimits};
 use crate::io::{clock, identity};
 use crate::pipeline::options::{
@@ -34,12 +32,12 @@ pub struct Setup {
     pub agent_id: String,
     /// The machine's fingerprint, empty where there is none.
     pub machine: String,
-    /// The logs, compiled.
+    /// The logs.
     pub logs: Vec<LogOptions>,
 }
 
 impl Setup {
-    /// Reads a configuration and compiles what is in it.
+    /// Reads a configuration.
     ///
     /// # Errors
     /// A [`Failure`] with exit 77 or 78 that shows every mistake.
@@ -57,7 +55,7 @@ impl Setup {
             }
             None => identity::derived_agent_id(&machine, &config.agent.state_dir),
         };
-        let logs = compile_logs(&config)?;
+        let logs = config.logs.iter().map(log_options).collect::<anyhow::Result<_>>()?;
         Ok(Self { config, warnings, agent_id, machine, logs })
     }
 
@@ -146,48 +144,7 @@ fn shown(errors: &ConfigErrors) -> Failure {
     Failure::Rendered { exit, text: errors.render(Style::Coloured) }
 }
 
-fn compile_logs(config: &Config) -> anyhow::Result<Vec<LogOptions>> {
-    let mut logs = Vec::new();
-    let mut findings = Vec::new();
-    for log in &config.logs {
-        match compile_format(config, log) {
-            Ok(format) => logs.push(log_options(log, format)?),
-            Err(mistakes) => findings.extend(mistakes),
-        }
-    }
-    if findings.is_empty() {
-        Ok(logs)
-    } else {
-        Err(shown(&ConfigErrors::new(config.source().clone(), findings)).into())
-    }
-}
-
-fn compile_format(config: &Config, log: &Log) -> Result<Format, Vec<config::Finding>> {
-    match &log.format {
-        FormatConfig::Combined => Ok(Format::combined()),
-        FormatConfig::Main => Ok(Format::main()),
-        FormatConfig::Nginx { template, escape, place } => {
-            let escape = match escape {
-                EscapeConfig::Default => Escape::Default,
-                EscapeConfig::Json => Escape::Json,
-            };
-            Format::nginx(template, escape).map_err(|error| {
-                let remarks = error.remarks.iter();
-                remarks
-                    .map(|remark| {
-                        let (fact, help) = remark
-                            .message
-                            .split_once(": ")
-                            .unwrap_or((&remark.message, "correct the format"));
-                        config.source().error_at(*place, remark.span.start, fact, help)
-                    })
-                    .collect()
-            })
-        }
-    }
-}
-
-fn log_options(log: &Log, format: Format) -> anyhow::Result<LogOptions> {
+fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
     let paths: Vec<String> = log.paths.iter().map(|path| path.as_str().to_owned()).collect();
     // An exclusion without a slash is over the name alone.
     let exclude: Vec<String> = log
@@ -208,7 +165,7 @@ fn log_options(log: &Log, format: Format) -> anyhow::Result<LogOptions> {
     };
     Ok(LogOptions {
         paths: PathMatcher::new(&paths, &exclude)?,
-        encoder: EncoderOptions { format, site, host, log: log.name.clone() },
+        encoder: EncoderOptions { format: log.format.clone(), site, host, log: log.name.clone() },
         start: start_of(log.start),
         line_bytes_max: log.max_line_bytes as usize,
         key: xxh3_64(paths.join("\n").as_bytes()),
@@ -246,7 +203,7 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
             set("ssl.certificate.location", &identity.cert_file.to_string_lossy());
             set("ssl.key.location", &identity.key_file.to_string_lossy());
             if let Some(password) = &identity.key_password {
-                set("ssl.key.password", password.read().map_err(no_password)?.expose());
+                set("ssl.key.password", password.read().map_err(|error| no_password(&error))?.expose());
             }
         }
         set("ssl.endpoint.identification.algorithm", if tls.verify_hostname { "https" } else { "none" });
@@ -257,7 +214,7 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
     if let Some(sasl) = &kafka.sasl {
         set("sasl.mechanism", sasl.mechanism.as_str());
         set("sasl.username", &sasl.username);
-        set("sasl.password", sasl.password.read().map_err(no_password)?.expose());
+        set("sasl.password", sasl.password.read().map_err(|error| no_password(&error))?.expose());
     }
     for (name, value) in kafka.properties.iter() {
         set(name, value);
@@ -265,7 +222,7 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
     Ok(properties)
 }
 
-fn no_password(error: PasswordError) -> Failure {
-    let refused = matches!(&error, PasswordError::File { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied);
+fn no_password(error: &PasswordError) -> Failure {
+    let refused = matches!(error, PasswordError::File { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied);
     Failure::new(if refused { Exit::Permission } else { Exit::Configuration }, error.to_string())
 }

@@ -34,7 +34,7 @@ impl Value for AgentId {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if id.len() > defaults::AGENT_ID_BYTES_MAX || !id.chars().all(allowed) {
             let fault = format!(
-                "must be at most {} of a-z A-Z 0-9 . _ -, found {}",
+                "must be at most {} characters of a-z A-Z 0-9 . _ -, found {}",
                 defaults::AGENT_ID_BYTES_MAX,
                 quoted(&id)
             );

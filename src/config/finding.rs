@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::place::Place;
 use super::source::ConfigSource;
@@ -168,16 +168,11 @@ fn render(source: &ConfigSource, finding: &Finding, style: Style) -> String {
     renderer.render(&[group.element(Level::HELP.message(finding.help.as_str()))])
 }
 
-/// The line of a place; of a place with many lines the first. Only this line is handed on, so that an error costs
-/// the same in a file of any length.
-fn snippet(source: &ConfigSource, place: Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    let text = source.masked();
-    let start = place.start().min(text.len());
-    let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-    let line = text[line_start..line_end].trim_end();
-    let span =
-        (start - line_start).min(line.len())..(place.range().end.min(line_end) - line_start).min(line.len());
+/// The line of a place, and the part of the place that is in it.
+fn snippet(source: &ConfigSource, place: Place) -> Snippet<'_, Annotation<'_>> {
+    let (line_start, line) = source.masked_line(place);
+    let within = |byte: usize| byte.saturating_sub(line_start).min(line.len());
+    let span = within(place.start())..within(place.range().end);
     let (number, _) = source.line_column(place);
     Snippet::source(line)
         .path(source.name())

@@ -1,17 +1,21 @@
 //! `logs:`: which files are read, and how their lines are written.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::defaults;
+use super::finding::{Finding, Severity};
 use super::node::{Kind, Node, quoted};
+use super::number::Written;
 use super::pattern::{Exclude, PathPattern};
-use super::place::Place;
-use super::reader::{Reader, Section, Written};
+use super::reader::{Reader, Section};
+use super::source::ConfigSource;
 use super::units::Measure;
 use super::value::{Choice, Fault, Value, any_text};
+use crate::format::{Escape, Format, Remark};
 
 /// An entry of `logs:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Log {
     /// The log's name in events, metrics and status; by default the first of its paths, as written.
     pub name: String,
@@ -20,7 +24,7 @@ pub struct Log {
     /// Which of these do not.
     pub exclude: Vec<Exclude>,
     /// How its lines are written.
-    pub format: FormatConfig,
+    pub format: Format,
     /// The site of its events; `None`: `$host` of the line, else the host's name.
     pub site: Option<String>,
     /// Where reading begins in files that exist when the log is first configured.
@@ -38,34 +42,7 @@ impl Log {
     }
 }
 
-/// How the lines of a log are written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormatConfig {
-    /// nginx's built-in `combined`.
-    Combined,
-    /// `main`, as nginx's packages configure it.
-    Main,
-    /// The text of a `log_format`.
-    Nginx {
-        /// The text between the quotes.
-        template: String,
-        /// Its `escape=`.
-        escape: EscapeConfig,
-        /// Where the template stands, for [`super::ConfigSource::error_at`].
-        place: Place,
-    },
-}
-
-/// nginx's `escape=` of a `log_format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EscapeConfig {
-    /// `\xHH`.
-    Default,
-    /// As in JSON strings.
-    Json,
-}
-
-impl Choice for EscapeConfig {
+impl Choice for Escape {
     const WORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("json", Self::Json)];
 }
 
@@ -168,20 +145,18 @@ impl Value for Template {
     }
 }
 
-pub(super) fn read_all(sections: Vec<Section<'_>>, reader: &Reader) -> Vec<Log> {
-    let logs: Vec<Log> = sections.into_iter().map(read).collect();
-    for (index, log) in logs.iter().enumerate() {
-        refuse_same_name(&logs[..index], log, (index, reader));
-        advise_overlap(&logs[..index], log, (index, reader));
-    }
+pub(super) fn read_all(sections: Vec<Section<'_>>, reader: &Reader, source: &ConfigSource) -> Vec<Log> {
+    let logs: Vec<Log> = sections.into_iter().map(|section| read(section, reader, source)).collect();
+    refuse_same_names(&logs, reader);
+    advise_overlaps(&logs, reader);
     logs
 }
 
-fn read(mut section: Section<'_>) -> Log {
+fn read(mut section: Section<'_>, reader: &Reader, source: &ConfigSource) -> Log {
     let name = section.nullable::<String>("name");
     let paths: Vec<PathPattern> = section.filled_list("paths", "[/var/log/nginx/access.log]");
     let exclude = section.list("exclude");
-    let format = read_format(&mut section);
+    let format = read_format(&mut section, reader, source);
     let site = section.nullable("site").map(|Site(site)| site);
     let start = section.optional("start", defaults::START);
     let max_line_bytes = section.number(
@@ -196,53 +171,79 @@ fn read(mut section: Section<'_>) -> Log {
 }
 
 /// A word, or a mapping whose key says which server wrote the lines.
-fn read_format(section: &mut Section<'_>) -> FormatConfig {
+fn read_format(section: &mut Section<'_>, reader: &Reader, source: &ConfigSource) -> Format {
     let entry = section.entry("format");
     if !entry.is_some_and(|entry| matches!(entry.value.kind, Kind::Map(_))) {
         return match section.optional("format", NamedFormat::Combined) {
-            NamedFormat::Combined => FormatConfig::Combined,
-            NamedFormat::Main => FormatConfig::Main,
+            NamedFormat::Combined => Format::combined(),
+            NamedFormat::Main => Format::main(),
         };
     }
     let mut format = section.section("format");
     let template: Option<Template> = format.required("nginx", "'$remote_addr ...'");
     let place = format.entry("nginx").map_or(format.place(), |entry| entry.value.place);
-    let escape = format.optional("escape", EscapeConfig::Default);
+    let escape = format.optional("escape", Escape::Default);
     format.finish();
-    match template {
-        Some(Template(template)) => FormatConfig::Nginx { template, escape, place },
-        None => FormatConfig::Combined,
+    let Some(Template(template)) = template else { return Format::combined() };
+    let report = |severity, remarks: &[Remark]| {
+        for remark in remarks {
+            let (message, help) =
+                remark.message.split_once(": ").unwrap_or((&remark.message, "change the format"));
+            let place = Some(source.place_within(place, remark.span.clone()));
+            reader.report(Finding { severity, place, message: message.to_owned(), help: help.to_owned() });
+        }
+    };
+    match Format::nginx(&template, escape) {
+        Ok(format) => {
+            report(Severity::Warning, format.warnings());
+            format
+        }
+        Err(error) => {
+            report(Severity::Error, &error.remarks);
+            Format::combined()
+        }
     }
 }
 
-fn refuse_same_name(before: &[Log], log: &Log, (index, reader): (usize, &Reader)) {
-    let twin = before.iter().position(|other| other.name == log.name);
-    let path = format!("logs[{index}].name");
-    reader.rule(&[&path], twin.is_none() || reader.place(&path).is_none(), || {
-        Fault::new(
-            format!("two logs are called {}", quoted(&log.name)),
-            "events and metrics are told apart by this name: choose another",
-        )
-    });
-}
-
-/// Only what can be told without looking at the disk: a path that is named in one log and matched by another.
-fn advise_overlap(before: &[Log], log: &Log, (index, reader): (usize, &Reader)) {
-    let paths = format!("logs[{index}].paths");
-    for (number, other) in before.iter().enumerate() {
-        let named = |one: &Log, two: &Log| {
-            let literal =
-                one.paths.iter().filter(|path| path.is_literal() && one.matches(Path::new(path.as_str())));
-            literal.map(|path| path.as_str().to_owned()).find(|path| two.matches(Path::new(path)))
-        };
-        let same =
-            || log.paths.iter().find(|path| other.paths.contains(path)).map(|path| path.as_str().to_owned());
-        let shared = named(log, other).or_else(|| named(other, log)).or_else(same);
-        reader.advice(&[&paths], shared.is_none(), || {
+/// Only names that were given: the same path twice is another matter.
+fn refuse_same_names(logs: &[Log], reader: &Reader) {
+    let mut names = HashSet::new();
+    for (index, log) in logs.iter().enumerate() {
+        let path = format!("logs[{index}].name");
+        let is_new = names.insert(log.name.as_str());
+        reader.rule(&[&path], is_new || reader.place(&path).is_none(), || {
             Fault::new(
-                format!("{} belongs to `logs[{number}]` too", quoted(&shared.unwrap_or_default())),
-                "the first log gets the file: remove the path from one of them, or use `exclude`",
+                format!("two logs are called {}", quoted(&log.name)),
+                "events and metrics are told apart by this name: choose another",
             )
         });
+    }
+}
+
+/// Only what can be told without looking at the disk: the same pattern in two logs, or a path that is named in one
+/// and matched in another.
+fn advise_overlaps(logs: &[Log], reader: &Reader) {
+    /// More is no hand-written file, and the agent tells of shared files when it meets them.
+    const GLOBS_MAX: usize = 100;
+    let mut owners: HashMap<&str, usize> = HashMap::new();
+    let globbing = |log: &&(usize, &Log)| log.1.paths.iter().any(|path| !path.is_literal());
+    let numbered: Vec<(usize, &Log)> = logs.iter().enumerate().collect();
+    let globs: Vec<&(usize, &Log)> = numbered.iter().filter(globbing).take(GLOBS_MAX).collect();
+    for (index, log) in &numbered {
+        for pattern in &log.paths {
+            let path = Path::new(pattern.as_str());
+            let same = owners.insert(pattern.as_str(), *index).filter(|owner| owner != index);
+            let is_file = pattern.is_literal() && log.matches(path);
+            let mut matching =
+                globs.iter().filter(|(other, glob)| is_file && other != index && glob.matches(path));
+            let Some(other) = same.or_else(|| matching.next().map(|(other, _)| *other)) else { continue };
+            let (first, second) = ((*index).min(other), (*index).max(other));
+            reader.advice(&[&format!("logs[{second}].paths")], false, || {
+                Fault::new(
+                    format!("{} belongs to `logs[{first}]` too", quoted(pattern.as_str())),
+                    "the first log gets the file: remove the path from one of them, or use `exclude`",
+                )
+            });
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! What is wrong is reported all at once, each with file, line, column, a caret and the remedy. Whoever holds a
 //! `Config` need not check anything again. The path of the text through the files here:
-//! `source` (the text, secrets masked), `scan` (places and bounds), `node` (the tree), `reader` and `value` (typed
-//! options), one file for each section of agent.yaml, `finding` (messages). An option is added where its section is
+//! `source` (the text, secrets masked), `scan` (places and bounds), `node` (the tree), `reader`, `value` and `number`
+//! (typed options), one file for each section of agent.yaml, `finding` (messages). An option is added where its section is
 //! read, with its default in `defaults` and its comment in agent.yaml; a test compares the two.
 //!
 //! Knows neither the network nor the logs: whether a path exists or a broker answers is for `check` to find out.
@@ -14,6 +14,7 @@ mod finding;
 mod kafka;
 mod log;
 mod node;
+mod number;
 mod path;
 mod pattern;
 mod place;
@@ -24,6 +25,8 @@ mod secret;
 mod show;
 mod source;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod units;
 mod value;
 
@@ -38,13 +41,14 @@ pub use kafka::{
     Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
     SaslMechanism, Timestamp, Tls, TlsIdentity,
 };
-pub use log::{EscapeConfig, FormatConfig, Log, Start};
+pub use log::{Log, Start};
 pub use pattern::{Exclude, PathPattern};
 pub use place::Place;
 pub use secret::{Password, PasswordError, Secret};
 pub use source::ConfigSource;
 pub use units::Measure;
 
+use node::Node;
 use reader::{Reader, Setting};
 use scan::Stop;
 
@@ -78,21 +82,7 @@ impl Config {
 /// All mistakes in the file, or why it cannot be read.
 pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     let name = path.display().to_string();
-    let (bytes, mode) = read_file(path).map_err(|error| {
-        let source = ConfigSource::new(&name, "").shared();
-        let fact = format!("cannot read the configuration: {error}");
-        match error.kind() {
-            std::io::ErrorKind::PermissionDenied => {
-                let help = "make the file readable by the user that runs viewtail, or become that user";
-                ConfigErrors::of_permission(source, Finding::of_file(fact, help))
-            }
-            std::io::ErrorKind::NotFound => {
-                let help = "name another file with -c, or copy the agent.yaml that is shipped with viewtail";
-                ConfigErrors::new(source, vec![Finding::of_file(fact, help)])
-            }
-            _ => ConfigErrors::new(source, vec![Finding::of_file(fact, "name a readable file with -c")]),
-        }
-    })?;
+    let (bytes, mode) = read_file(path).map_err(|error| unreadable(&name, &error))?;
     let (config, mut warnings) = parse_bytes(&bytes, &name)?;
     warnings.extend(exposed_password(&config, mode));
     Ok((config, warnings))
@@ -120,6 +110,17 @@ fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, u32)> {
     Ok((bytes, mode))
 }
 
+fn unreadable(name: &str, error: &std::io::Error) -> ConfigErrors {
+    let source = ConfigSource::new(name, "").shared();
+    let fact = format!("cannot read the configuration: {error}");
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        let help = "make the file readable by the user that runs viewtail, or become that user";
+        return ConfigErrors::of_permission(source, Finding::of_file(fact, help));
+    }
+    let help = "name another file with -c, or copy the agent.yaml that is shipped with viewtail";
+    ConfigErrors::new(source, vec![Finding::of_file(fact, help)])
+}
+
 fn parse_bytes(bytes: &[u8], name: &str) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     let whole = |message: String, help: &str| {
         Err(ConfigErrors::new(ConfigSource::new(name, "").shared(), vec![Finding::of_file(message, help)]))
@@ -135,31 +136,14 @@ fn parse_bytes(bytes: &[u8], name: &str) -> Result<(Config, Vec<Warning>), Confi
             return whole(format!("line {line} is not UTF-8"), "save the file as UTF-8");
         }
     };
-    if text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
-        return whole("the file is empty".to_owned(), "copy the agent.yaml that is shipped with viewtail");
-    }
     read(ConfigSource::new(name, text))
 }
 
 fn read(mut source: ConfigSource) -> Result<(Config, Vec<Warning>), ConfigErrors> {
-    let scan = scan::scan(&source);
-    source.mask(&scan.secrets);
-    let tree = match scan.stopped {
-        Some(Stop::Refused(finding)) => Err(finding),
-        Some(Stop::Syntax(place, reason)) => Err(node::explain(&source, place, &reason)),
-        None => node::parse(&source, &scan.places),
-    };
+    let tree = plant(&mut source);
     let source = source.shared();
     let tree = tree.map_err(|finding| ConfigErrors::new(source.clone(), vec![finding]))?;
-
-    let reader = Reader::default();
-    let mut root = reader.root(&tree);
-    let agent = agent::read(root.section("agent"));
-    let logs = log::read_all(root.sections("logs", "- paths: [/var/log/nginx/access.log]"), &reader);
-    let kafka = kafka::read(root.section("kafka"), &reader);
-    root.finish();
-
-    let (findings, settings) = reader.finish();
+    let Reading { agent, logs, kafka, findings, settings } = interpret(&tree, &source);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {
@@ -167,6 +151,48 @@ fn read(mut source: ConfigSource) -> Result<(Config, Vec<Warning>), ConfigErrors
     }
     let warnings = warnings.into_iter().map(|finding| Warning::new(source.clone(), finding)).collect();
     Ok((Config { agent, logs, kafka, source, settings }, warnings))
+}
+
+/// From text to tree; secrets are masked on the way, before anything is shown.
+fn plant(source: &mut ConfigSource) -> Result<Node, Finding> {
+    let scan = scan::scan(source);
+    source.mask(&scan.secrets);
+    match scan.stopped {
+        None if scan.places.is_empty() => {
+            let help = "copy the agent.yaml that is shipped with viewtail";
+            Err(Finding::of_file("the file is empty".to_owned(), help))
+        }
+        None => node::parse(source, &scan.places),
+        Some(stop) => {
+            source.mask_lines();
+            Err(match stop {
+                Stop::Refused(finding) => finding,
+                Stop::Syntax(place, reason) => node::explain(source, place, &reason),
+            })
+        }
+    }
+}
+
+/// All that a tree says. The values count only if there is no error among the findings.
+struct Reading {
+    agent: Agent,
+    logs: Vec<Log>,
+    kafka: Kafka,
+    findings: Vec<Finding>,
+    settings: Vec<Setting>,
+}
+
+fn interpret(tree: &Node, source: &ConfigSource) -> Reading {
+    let reader = Reader::default();
+    let mut root = reader.root(tree);
+    let agent = agent::read(root.section("agent"));
+    let logs = root.sections("logs", "[{paths: [/var/log/nginx/access.log]}]");
+    let logs = log::read_all(logs, &reader, source);
+    let kafka = root.required_section("kafka", "{brokers: [localhost:9092], topic: page-views}");
+    let kafka = kafka::read(kafka, &reader);
+    root.finish();
+    let (findings, settings) = reader.finish();
+    Reading { agent, logs, kafka, findings, settings }
 }
 
 /// A password that stands in a file that everybody on the host can read.

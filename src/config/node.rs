@@ -65,6 +65,11 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
+/// Whether YAML reads this, written without quotes, as this text.
+pub(super) fn is_plain_text(text: &str) -> bool {
+    serde_yaml::from_str::<serde_yaml::Value>(text).is_ok_and(|value| value.as_str() == Some(text))
+}
+
 /// Builds the tree of a text that was scanned to its end.
 pub(super) fn parse(source: &ConfigSource, places: &[Place]) -> Result<Node, Finding> {
     let places = Places { places, next: Cell::new(0) };
@@ -113,6 +118,11 @@ impl<'de> Visitor<'de> for &Places<'_> {
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a value")
+    }
+
+    /// What an empty document is.
+    fn visit_none<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
     }
 
     fn visit_unit<E>(self) -> Result<Kind, E> {

@@ -6,15 +6,14 @@
 //! the result is thrown away at the end.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
-use std::fmt::Display;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use super::finding::{Finding, Severity};
 use super::node::{Entry, Kind, Node, quoted};
+use super::number::Written;
 use super::path::Path;
 use super::place::Place;
-use super::units::Measure;
 use super::value::{Fault, Value};
 
 /// An option as it counts, in the order of reading.
@@ -33,6 +32,8 @@ pub(super) struct Setting {
 pub(super) struct Reader {
     findings: RefCell<Vec<Finding>>,
     settings: RefCell<Vec<Setting>>,
+    /// Where options were given, by their paths.
+    places: RefCell<HashMap<String, Place>>,
     /// Options whose value is wrong, so that no rule builds on their defaults.
     broken: RefCell<HashSet<String>>,
 }
@@ -65,8 +66,14 @@ impl Reader {
 
     /// Where an option was given.
     pub(super) fn place(&self, path: &str) -> Option<Place> {
-        let settings = self.settings.borrow();
-        settings.iter().find(|setting| setting.path.to_string() == path).and_then(|setting| setting.place)
+        self.places.borrow().get(path).copied()
+    }
+
+    fn record(&self, path: Path, value: String, place: Option<Place>) {
+        if let Some(place) = place {
+            self.places.borrow_mut().insert(path.to_string(), place);
+        }
+        self.settings.borrow_mut().push(Setting { path, value, place });
     }
 
     pub(super) fn report(&self, finding: Finding) {
@@ -79,15 +86,6 @@ impl Reader {
     }
 }
 
-/// How a number is written.
-#[derive(Clone, Copy)]
-pub(super) enum Written {
-    /// Without a unit.
-    Count,
-    /// With one.
-    As(Measure),
-}
-
 /// A mapping that is being read.
 pub(super) struct Section<'a> {
     reader: &'a Reader,
@@ -96,32 +94,37 @@ pub(super) struct Section<'a> {
     place: Place,
     entries: &'a [Entry],
     known: Vec<&'static str>,
+    /// Keys that must be there and are not, with examples.
+    missing: Vec<(&'static str, &'static str)>,
+    /// Whether what stands here is a mapping at all: of anything else one error says enough.
+    is_readable: bool,
 }
 
 impl<'a> Section<'a> {
     fn open(reader: &'a Reader, path: Path, place: Place, node: Option<&'a Node>) -> Self {
-        let entries = match node.map(|node| &node.kind) {
-            Some(Kind::Map(entries)) => entries.as_slice(),
-            None | Some(Kind::Null) => &[],
-            Some(_) => {
-                let node = node.expect("a kind was just matched, so there is a node");
-                let found = node.describe();
-                reader.report(Finding::error(
-                    node.place,
-                    &format!("{} must hold `key: value` lines, found {found}", path.name()),
-                    "see the shipped agent.yaml for the shape",
-                ));
-                reader.broken.borrow_mut().insert(path.to_string());
-                &[]
-            }
+        let (entries, is_readable): (&[Entry], bool) = match node {
+            None => (&[], true),
+            Some(node) => match &node.kind {
+                Kind::Map(entries) => (entries, true),
+                Kind::Null => (&[], true),
+                Kind::Bool(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) | Kind::List(_) => {
+                    (&[], false)
+                }
+            },
         };
-        let section = Self { reader, path, place, entries, known: Vec::new() };
+        let section =
+            Self { reader, path, place, entries, known: Vec::new(), missing: Vec::new(), is_readable };
+        if let (Some(node), false) = (node, is_readable) {
+            let fact =
+                format!("{} must hold `key: value` lines, found {}", section.path.name(), node.describe());
+            reader.report(Finding::error(node.place, &fact, "see the shipped agent.yaml for the shape"));
+        }
         section.refuse_doubles();
         section
     }
 
     /// An option that must be given; `None` once it was reported. `example` is a value to copy.
-    pub(super) fn required<T: Value>(&mut self, key: &'static str, example: &str) -> Option<T> {
+    pub(super) fn required<T: Value>(&mut self, key: &'static str, example: &'static str) -> Option<T> {
         match self.given(key) {
             Some(entry) if !matches!(entry.value.kind, Kind::Null) => self.read(entry),
             Some(entry) => {
@@ -206,7 +209,7 @@ impl<'a> Section<'a> {
     }
 
     /// A list that must have an item.
-    pub(super) fn filled_list<T: Value>(&mut self, key: &'static str, example: &str) -> Vec<T> {
+    pub(super) fn filled_list<T: Value>(&mut self, key: &'static str, example: &'static str) -> Vec<T> {
         let items = self.list(key);
         match self.entry(key) {
             None => self.missing(key, example),
@@ -236,34 +239,22 @@ impl<'a> Section<'a> {
     where
         T: Copy + TryFrom<u64> + Into<u64>,
     {
-        let show = |number: T| show_number(written, number.into());
         let Some(entry) = self.given(key) else {
-            self.record(key, show(default), None);
+            self.record(key, written.show(default.into()), None);
             return default;
         };
         if matches!(entry.value.kind, Kind::Null) {
-            self.no_value(entry, &show(default));
+            self.no_value(entry, &written.show(default.into()));
             return default;
         }
-        let (low, high): (u64, u64) = ((*bounds.start()).into(), (*bounds.end()).into());
-        let number = read_number(written, &entry.value).and_then(|number| {
-            let fits = (low..=high).contains(&number).then(|| T::try_from(number).ok()).flatten();
-            fits.ok_or_else(|| {
-                let (low, high) = (show(*bounds.start()), show(*bounds.end()));
-                let fault = format!("must be {low} to {high}, found {}", show_number(written, number));
-                Fault::new(
-                    fault,
-                    format!("write a value from {low} to {high}; the default is {}", show(default)),
-                )
-            })
-        });
-        match number {
+        match written.read(&entry.value, &bounds) {
             Ok(number) => {
-                self.record(key, show(number), Some(entry.key.place));
+                self.record(key, written.show(number.into()), Some(entry.key.place));
                 number
             }
             Err(fault) => {
-                self.fault(entry.value.place, key, &fault);
+                let help = format!("{}; the default is {}", fault.help, written.show(default.into()));
+                self.fault(entry.value.place, key, &Fault::new(fault.message, help));
                 default
             }
         }
@@ -276,6 +267,17 @@ impl<'a> Section<'a> {
         Section::open(self.reader, self.path.key(key), place, entry.map(|entry| &entry.value))
     }
 
+    /// A mapping within this one that must be given; `example` is one to copy. Where it is absent, that is all that
+    /// is said of it.
+    pub(super) fn required_section(&mut self, key: &'static str, example: &'static str) -> Section<'a> {
+        let mut section = self.section(key);
+        if self.entry(key).is_none() {
+            self.missing(key, example);
+            section.is_readable = false;
+        }
+        section
+    }
+
     /// A mapping within this one; `None`, and an option that is `null`, where it is absent or empty.
     pub(super) fn nullable_section(&mut self, key: &'static str) -> Option<Section<'a>> {
         if self.is_given(key) {
@@ -286,7 +288,7 @@ impl<'a> Section<'a> {
     }
 
     /// The mappings of a list; reported where there is none. `example` is an item to copy.
-    pub(super) fn sections(&mut self, key: &'static str, example: &str) -> Vec<Section<'a>> {
+    pub(super) fn sections(&mut self, key: &'static str, example: &'static str) -> Vec<Section<'a>> {
         let Some(entry) = self.given(key) else {
             self.missing(key, example);
             return Vec::new();
@@ -303,7 +305,7 @@ impl<'a> Section<'a> {
                 self.fault(
                     entry.key.place,
                     key,
-                    &Fault::new("is empty", format!("write at least one: {example}")),
+                    &Fault::new("is empty", format!("write at least one: `{key}: {example}`")),
                 );
                 Vec::new()
             }
@@ -312,7 +314,7 @@ impl<'a> Section<'a> {
                 self.fault(
                     entry.value.place,
                     key,
-                    &Fault::new(fault, format!("begin each item with a dash: {example}")),
+                    &Fault::new(fault, format!("write it as a list: `{key}: {example}`")),
                 );
                 Vec::new()
             }
@@ -340,20 +342,19 @@ impl<'a> Section<'a> {
         self.place
     }
 
-    /// Whether nothing is given here.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Whether any key has a value.
+    pub(super) fn has_values(&self) -> bool {
+        self.entries.iter().any(|entry| !matches!(entry.value.kind, Kind::Null))
     }
 
     /// Remembers an option's value.
     pub(super) fn record(&self, key: &str, value: String, place: Option<Place>) {
-        self.reader.settings.borrow_mut().push(Setting { path: self.path.key(key), value, place });
+        self.reader.record(self.path.key(key), value, place);
     }
 
     /// Remembers this section itself as an option, where it has none.
     pub(super) fn record_empty(&self) {
-        let setting = Setting { path: self.path.clone(), value: "{}".to_owned(), place: None };
-        self.reader.settings.borrow_mut().push(setting);
+        self.reader.record(self.path.clone(), "{}".to_owned(), None);
     }
 
     /// Reports a wrong value of a key.
@@ -362,27 +363,29 @@ impl<'a> Section<'a> {
         self.reader.report(Finding::error(place, &format!("`{key}` {}", fault.message), &fault.help));
     }
 
-    /// Reports a key that is not there.
-    pub(super) fn missing(&self, key: &str, example: &str) {
+    /// Remembers a key that should be there, to be reported at the end.
+    pub(super) fn missing(&mut self, key: &'static str, example: &'static str) {
         self.reader.broken.borrow_mut().insert(self.path.key(key).to_string());
-        let fact = format!("`{key}` is missing in {}", self.path.name());
-        let value = if example.contains('\n') || example.starts_with('-') {
-            format!("add {key} with {example}")
-        } else {
-            format!("add `{key}: {example}`")
-        };
-        self.reader.report(Finding::error(self.place, &fact, &value));
+        self.missing.push((key, example));
     }
 
-    /// Ends the reading: what was not asked for is unknown.
+    /// Ends the reading: what was not asked for is unknown, and what is missing may be among it, misspelt.
     pub(super) fn finish(self) {
+        let mut misspelt = Vec::new();
         for (key, entry) in self.open_entries().filter(|(key, _)| !self.known.contains(key)) {
             let fact = format!("unknown key {} in {}", quoted(key), self.path.name());
+            misspelt.extend(nearest(key, &self.known));
             self.reader.report(Finding::error(
                 entry.key.place,
                 &fact,
                 &did_you_mean(key, &self.known, "key"),
             ));
+        }
+        for (key, example) in
+            self.missing.iter().filter(|(key, _)| self.is_readable && !misspelt.contains(key))
+        {
+            let fact = format!("`{key}` is missing in {}", self.path.name());
+            self.reader.report(Finding::error(self.place, &fact, &format!("add `{key}: {example}`")));
         }
     }
 
@@ -437,50 +440,20 @@ fn text_key(entry: &Entry) -> Option<&str> {
     }
 }
 
-/// The known word that is nearest to a wrong one, or all of them.
-pub(super) fn did_you_mean(wrong: &str, known: &[&str], noun: impl Display) -> String {
-    let distance = |word: &&&str| strsim::osa_distance(&wrong.to_lowercase(), word);
+/// The known word that a wrong one most likely means.
+fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
+    let wrong = wrong.to_lowercase();
+    let distance = |word: &str| strsim::osa_distance(&wrong, word);
+    let word = known.iter().copied().min_by_key(|word| distance(word))?;
     // A third of the letters wrong is as far as two words look alike; one letter is always allowed.
-    let near = known.iter().min_by_key(distance).filter(|word| distance(word) <= (word.len() / 3).max(1));
-    match near {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => {
-            let words: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
-            format!("known {noun}s here: {}", words.join(", "))
-        }
-    }
+    (distance(word) <= (word.len() / 3).max(1)).then_some(word)
 }
 
-fn show_number(written: Written, number: u64) -> String {
-    match written {
-        Written::Count => number.to_string(),
-        Written::As(measure) => measure.show(number),
+/// The known word that a wrong one most likely means, or all of them.
+pub(super) fn did_you_mean(wrong: &str, known: &[&str], noun: &str) -> String {
+    if let Some(word) = nearest(wrong, known) {
+        return format!("did you mean `{word}`?");
     }
-}
-
-fn read_number(written: Written, node: &Node) -> Result<u64, Fault> {
-    match (written, &node.kind) {
-        (Written::Count, Kind::Integer(number)) => u64::try_from(*number).map_err(|_| {
-            Fault::new(format!("must not be negative, found {number}"), "write a whole number".to_owned())
-        }),
-        (Written::As(_), Kind::Integer(0)) => Ok(0),
-        (Written::As(measure), Kind::Integer(number)) => Err(Fault::new(
-            format!("needs a unit, found {}", node.describe()),
-            format!("write `{number}{}`, or another unit: {}", measure.smallest_unit(), measure.help()),
-        )),
-        (Written::As(measure), Kind::Text(text)) => measure.parse(text).ok_or_else(|| {
-            Fault::new(
-                format!("must be {}, found {}", measure.noun(), node.describe()),
-                measure.help().to_owned(),
-            )
-        }),
-        (Written::As(measure), _) => Err(Fault::new(
-            format!("must be {}, found {}", measure.noun(), node.describe()),
-            measure.help().to_owned(),
-        )),
-        (Written::Count, _) => Err(Fault::new(
-            format!("must be a whole number, found {}", node.describe()),
-            "write digits alone, without a unit".to_owned(),
-        )),
-    }
+    let words: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
+    format!("known {noun}s here: {}", words.join(", "))
 }

@@ -110,8 +110,7 @@ pub(super) fn is_secret_key(key: &str) -> bool {
     /// Two letters wrong is what a hurried hand does to a word of eight.
     const TYPOS_MAX: usize = 2;
     const POINTERS: [&str; 5] = ["_file", "_env", "_credential", ".location", ".url"];
-    const WORDS: [&str; 7] =
-        ["password", "passwd", "passphrase", "secret", "token", ".pem", "sasl.oauthbearer.config"];
+    const WORDS: [&str; 6] = ["pass", "pwd", "secret", "token", ".pem", "sasl.oauthbearer.config"];
     let key = key.to_ascii_lowercase();
     !POINTERS.iter().any(|ending| key.ends_with(ending))
         && (WORDS.iter().any(|word| key.contains(word))

@@ -2,9 +2,9 @@
 //!
 //! Invariant: no text leaves here for a message before secrets in it are masked.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::finding::{Finding, Severity};
 use super::place::Place;
 use super::scalar;
 use super::secret::is_secret_key;
@@ -15,15 +15,17 @@ pub struct ConfigSource {
     text: String,
     /// `text` with a `*` for every byte of a secret; the same length, so that places hold in both.
     masked: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
 impl ConfigSource {
     /// A byte order mark is no part of the text: YAML allows it and nothing points at it.
     pub(super) fn new(name: &str, text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut source = Self { name: name.to_owned(), text: text.to_owned(), masked: text.to_owned() };
-        source.mask(&secrets_by_line(text));
-        source
+        let lines =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        Self { name: name.to_owned(), text: text.to_owned(), masked: text.to_owned(), lines }
     }
 
     /// The name, usually the path of the file.
@@ -35,43 +37,49 @@ impl ConfigSource {
     /// Line and column of a place, both from 1, the column in characters.
     #[must_use]
     pub fn line_column(&self, place: Place) -> (usize, usize) {
-        let start = self.floor(place.start());
-        let before = &self.text[..start];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let start = self.text.floor_char_boundary(place.start());
+        let line = self.lines.partition_point(|line_start| *line_start <= start);
+        let line_start = self.lines[line - 1];
+        (line, self.text[line_start..start].chars().count() + 1)
     }
 
-    /// An error at a byte of the text that a scalar stands for, for example of a log format: the caret goes to where
-    /// that byte is written, whatever quotes, escapes and folded lines lie between.
+    /// The place of some bytes of the text that a scalar stands for, for example of a log format: where they are
+    /// written, whatever quotes, escapes and folded lines lie between.
     #[must_use]
-    pub fn error_at(&self, scalar: Place, offset: usize, message: &str, help: &str) -> Finding {
-        let place = scalar::locate(&self.text, scalar, offset);
-        Finding {
-            severity: Severity::Error,
-            place: Some(place),
-            message: message.to_owned(),
-            help: help.to_owned(),
-        }
+    pub fn place_within(&self, scalar: Place, bytes: Range<usize>) -> Place {
+        let first = scalar::locate(&self.text, scalar, bytes.start);
+        let last = scalar::locate(&self.text, scalar, bytes.end.saturating_sub(1).max(bytes.start));
+        Place::new(first.start(), last.range().end)
     }
 
     /// The point at a line and column as parsers count them: from 1, in characters.
     pub(super) fn place_of(&self, line: usize, column: usize) -> Place {
-        let line_start: usize =
-            self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let line_start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
         let rest = &self.text[line_start..];
         let before = rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(byte, _)| byte);
         Place::new(line_start + before, line_start + before)
+    }
+
+    /// The line that a place begins in, secrets masked, and where it begins. Only a line is handed out, so that a
+    /// message costs the same in a text of any length.
+    pub(super) fn masked_line(&self, place: Place) -> (usize, &str) {
+        let (line, _) = self.line_column(place);
+        let start = self.lines[line - 1];
+        let end = self.lines.get(line).copied().unwrap_or(self.masked.len());
+        (start, self.masked[start..end].trim_end())
     }
 
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// The text that may be shown.
-    pub(super) fn masked(&self) -> &str {
-        &self.masked
+    /// Hides what follows the colon of keys that name secrets, line by line. For a text that is not YAML: it has no
+    /// values, and yet its lines are shown, and a password whose quote is not closed must not be.
+    pub(super) fn mask_lines(&mut self) {
+        self.mask(&secrets_by_line(&self.text));
     }
 
+    /// Hides these places.
     pub(super) fn mask(&mut self, secrets: &[Place]) {
         let mut bytes = std::mem::take(&mut self.masked).into_bytes();
         for secret in secrets {
@@ -86,10 +94,6 @@ impl ConfigSource {
     pub(super) fn shared(self) -> Arc<Self> {
         Arc::new(self)
     }
-
-    fn floor(&self, index: usize) -> usize {
-        (0..=index.min(self.text.len())).rev().find(|index| self.text.is_char_boundary(*index)).unwrap_or(0)
-    }
 }
 
 /// Only the name: the text may hold a password.
@@ -99,23 +103,53 @@ impl std::fmt::Debug for ConfigSource {
     }
 }
 
-/// What follows the colon of a key that names a secret. Text that is not YAML has no values, and yet its lines are
-/// shown: a password whose quote is not closed must not be.
 fn secrets_by_line(text: &str) -> Vec<Place> {
     let mut secrets = Vec::new();
     let mut line_start = 0;
     for line in text.split_inclusive('\n') {
-        let end = line_start + line.trim_end().len();
-        let mut key_start = line_start;
+        let end = line.trim_end().len();
+        let mut key_start = 0;
         for (colon, _) in line.match_indices(':') {
-            let key = text[key_start..line_start + colon].rsplit(|c: char| c == '{' || c == ',').next();
-            if key.is_some_and(|key| is_secret_key(key.trim_matches([' ', '\t', '"', '\'', '-', '#', '?']))) {
-                secrets.push(Place::new(line_start + colon + 1, end));
+            let key = line[key_start..colon].rsplit(['{', ',']).next().unwrap_or_default();
+            if is_secret_key(key.trim_matches([' ', '\t', '"', '\'', '-', '#', '?'])) {
+                secrets.push(Place::new(line_start + (colon + 1).min(end), line_start + end));
                 break;
             }
-            key_start = line_start + colon + 1;
+            key_start = colon + 1;
         }
         line_start += line.len();
     }
     secrets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        let mut source = ConfigSource::new("agent.yaml", text);
+        source.mask_lines();
+        source.masked
+    }
+
+    #[test]
+    fn a_line_hides_what_follows_a_secret_key() {
+        assert_eq!(
+            masked("sasl: {username: me, \"password\": x\n"),
+            "sasl: {username: me, \"password\":**\n"
+        );
+        assert_eq!(masked("pasword: xyz\nacks: all\n"), "pasword:****\nacks: all\n");
+        assert_eq!(masked("password_file: /x\n"), "password_file: /x\n");
+        assert_eq!(masked("password:"), "password:");
+    }
+
+    #[test]
+    fn lines_and_columns_count_characters_from_1() {
+        let source = ConfigSource::new("agent.yaml", "\u{feff}a: é\r\nbé: x");
+        for (byte, expected) in
+            [(0, (1, 1)), (3, (1, 4)), (5, (1, 5)), (7, (2, 1)), (10, (2, 3)), (99, (2, 6))]
+        {
+            assert_eq!(source.line_column(Place::new(byte, byte)), expected, "byte {byte}");
+        }
+    }
 }

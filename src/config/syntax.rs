@@ -33,12 +33,24 @@ pub(super) fn finding(source: &ConfigSource, place: Place, reason: &str) -> Find
         );
     }
     let help = REMEDIES.iter().find(|(words, _)| reason.contains(words)).map(|(_, help)| *help);
-    let fact = format!("not valid YAML: {}", without_own_position(reason));
-    Finding::error(
-        place,
-        &fact,
-        help.unwrap_or("compare the indentation with the lines above, and look for open quotes or brackets"),
-    )
+    let help =
+        help.unwrap_or("compare the indentation with the lines above, and look for open quotes or brackets");
+    let (problem, context) = reason.split_once(", while ").unwrap_or((reason, ""));
+    // What is open and never closed is noticed far behind it: the caret belongs where it begins.
+    if let (Some((line, column)), Some((what, _))) = (position(context), context.split_once(" at line ")) {
+        let fact = format!("not valid YAML: {problem}, while {what} that begins here");
+        return Finding::error(source.place_of(line, column), &fact, help);
+    }
+    let problem = problem.split(" at line ").next().unwrap_or(problem);
+    let problem = problem.split(" at position ").next().unwrap_or(problem);
+    let context = if context.is_empty() { String::new() } else { format!(", while {context}") };
+    Finding::error(place, &format!("not valid YAML: {problem}{context}"), help)
+}
+
+/// The line and column that a message ends with.
+fn position(message: &str) -> Option<(usize, usize)> {
+    let (line, column) = message.split_once(" at line ")?.1.split_once(" column ")?;
+    Some((line.parse().ok()?, column.parse().ok()?))
 }
 
 /// The first tab that stands where indentation belongs, at or before the line of the error.
@@ -54,15 +66,4 @@ fn tab_in_indentation(text: &str, error: Place) -> Option<Place> {
         line_start += line.len();
     }
     None
-}
-
-/// The caret shows the error's own position; that of its context, behind a comma, stays.
-fn without_own_position(reason: &str) -> String {
-    let (problem, context) = match reason.split_once(", while ") {
-        Some((problem, context)) => (problem, format!(", while {context}")),
-        None => (reason, String::new()),
-    };
-    let problem = problem.split(" at line ").next().unwrap_or(problem);
-    let problem = problem.split(" at position ").next().unwrap_or(problem);
-    format!("{problem}{context}")
 }

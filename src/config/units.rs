@@ -61,14 +61,14 @@ impl Measure {
         }
     }
 
-    /// The remedy for a wrong unit.
+    /// The units and an example.
     #[must_use]
     pub fn help(self) -> &'static str {
         match self {
             Self::Size => {
-                "write a whole number with one of B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024): 16MB"
+                "as in 16MB; units are B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024)"
             }
-            Self::Duration => "write a whole number with one of ms, s, m, h, d: 20ms, 1s, 24h",
+            Self::Duration => "as in 20ms; units are ms, s, m, h, d",
         }
     }
 

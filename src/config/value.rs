@@ -2,7 +2,7 @@
 
 use std::path::{Component, PathBuf};
 
-use super::node::{Kind, Node, quoted};
+use super::node::{Kind, Node, is_plain_text, quoted};
 use super::reader::did_you_mean;
 use super::secret::{MASK, Secret};
 
@@ -188,11 +188,7 @@ pub(super) fn any_text(node: &Node) -> Result<&str, Fault> {
 pub(super) fn yaml_text(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-*+@:$=~".contains(c);
     let begins_plainly = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
-    let stays_text = || {
-        let read = serde_yaml::from_str::<serde_yaml::Value>(text);
-        read.is_ok_and(|value| value.as_str() == Some(text))
-    };
-    if begins_plainly && text.chars().all(plain) && !text.ends_with(':') && stays_text() {
+    if begins_plainly && text.chars().all(plain) && !text.ends_with(':') && is_plain_text(text) {
         return text.to_owned();
     }
     // A JSON string is a double-quoted YAML scalar.

@@ -198,7 +198,7 @@ mod tests {
         let (encoded, text) = encode(&mut encoder, line.as_bytes(), &place);
         let expect = concat!(
             r#"{"v":1,"id":"00000000000000ab:0","line_size":180,"time":"2026-11-22T10:13:39Z","day":"2026-11-22","#,
-            r#""site":"blog.example.com","http_request_method":"GET","url_path":"/a/b.html","#,
+            r#""site":"blog.example.com","client_address":"192.0.2.7","http_request_method":"GET","url_path":"/a/b.html","#,
             r#""http_response_status_code":200,"http_response_body_size":5120,"#,
             r#""http_request_referrer":"https://example.org/?s=\"","user_agent_original":"Mozilla/5.0 (X11)","#,
             r#""network_protocol_version":"1.1","host":"web1","log":"blog"}"#

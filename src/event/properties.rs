@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for Members {
 }
 
 /// The order of the published table.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "v",
     "id",
     "line_size",
@@ -48,6 +48,7 @@ const KEYS: [&str; 24] = [
     "day",
     "site",
     "exclude_reason",
+    "client_address",
     "http_request_method",
     "url_path",
     "http_response_status_code",

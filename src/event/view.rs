@@ -1,5 +1,7 @@
 //! What the variables of a line say, as the middle of its event.
 
+use std::net::IpAddr;
+
 use super::encoder::Encoded;
 use super::limits::{INTEGER_DIGITS_MAX, PATH_BYTES_MAX, REFERRER_BYTES_MAX, USER_AGENT_BYTES_MAX};
 use super::request::Asked;
@@ -68,9 +70,12 @@ impl View {
         }
         let site = self.push_site(out);
         let asked = Asked::of(fields, &mut self.request);
-        match &asked {
-            None => out.extend_from_slice(MALFORMED),
-            Some(asked) => push_request(asked, &mut self.clean, out),
+        if asked.is_none() {
+            out.extend_from_slice(MALFORMED);
+        }
+        push_address(fields, out);
+        if let Some(asked) = &asked {
+            push_request(asked, &mut self.clean, out);
         }
         if let (true, Some(name)) = (self.host.is_empty(), asked.as_ref().and_then(Asked::authority)) {
             push_host(&mut self.host, name);
@@ -139,6 +144,19 @@ impl Text {
             push_lossy(out, capped(clean, self.limit));
         }
         out.push(b'"');
+    }
+}
+
+/// The address that the connection came from, in the one spelling that the standard library gives it; an IPv4 address
+/// in IPv6 form is the IPv4 address. Unix sockets have none.
+fn push_address(fields: &Fields<'_>, out: &mut Vec<u8>) {
+    let text = fields.get(Field::RemoteAddr).and_then(|value| std::str::from_utf8(value.text()).ok());
+    match text.and_then(|text| text.parse::<IpAddr>().ok().map(|address| (text, address.to_canonical()))) {
+        None => {}
+        Some((text, IpAddr::V4(_))) if !text.contains(':') => {
+            push_string(out, br#","client_address":""#, text.as_bytes());
+        }
+        Some((_, address)) => push_string(out, br#","client_address":""#, address.to_string().as_bytes()),
     }
 }
 

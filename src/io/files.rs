@@ -38,16 +38,22 @@ impl Files {
     /// It cannot be opened or read, or is not a regular file; nothing stays open then.
     pub fn open(&mut self, id: FileId, path: &Path, ask: &Ask) -> Result<Opened, FileError> {
         let file = open_regular(path).map_err(error_of)?;
-        let (kind, stat) = stat_of(file.as_fd()).map_err(error_of)?;
-        if kind != FileKind::Regular {
-            return Err(FileError::NotRegular);
-        }
-        let head = read_up_to(file.as_fd(), 0, HEAD_BYTES_MAX)?;
-        let markers = ask.markers.iter().map(|position| marker(file.as_fd(), *position, stat.size));
-        let markers = markers.collect::<Result<_, _>>()?;
-        let boundary = if ask.boundary { Some(last_boundary(file.as_fd(), stat.size)?) } else { None };
+        let opened = look_at(file.as_fd(), ask)?;
         self.open.insert(id, file);
-        Ok(Opened { stat, head, markers, boundary })
+        Ok(opened)
+    }
+
+    /// Looks again at an open file.
+    ///
+    /// # Errors
+    /// It cannot be read any more; it is closed then.
+    pub fn look(&mut self, id: FileId, ask: &Ask) -> Result<Opened, FileError> {
+        let file = self.open.get(&id).ok_or(FileError::Unknown)?;
+        let opened = look_at(file.as_fd(), ask);
+        if opened.is_err() {
+            self.close(id);
+        }
+        opened
     }
 
     /// Reads from a position; the bytes before it and the status are taken afterwards, as proof of what was read.
@@ -72,6 +78,18 @@ impl Files {
     pub fn close(&mut self, id: FileId) {
         self.open.remove(&id);
     }
+}
+
+fn look_at(file: BorrowedFd<'_>, ask: &Ask) -> Result<Opened, FileError> {
+    let (kind, stat) = stat_of(file).map_err(error_of)?;
+    if kind != FileKind::Regular {
+        return Err(FileError::NotRegular);
+    }
+    let head = read_up_to(file, 0, HEAD_BYTES_MAX)?;
+    let markers = ask.markers.iter().map(|position| marker(file, *position, stat.size));
+    let markers = markers.collect::<Result<_, _>>()?;
+    let boundary = if ask.boundary { Some(last_boundary(file, stat.size)?) } else { None };
+    Ok(Opened { stat, head, markers, boundary })
 }
 
 /// Lists one directory with the status of everything in it that is not a directory.

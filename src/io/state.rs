@@ -114,6 +114,12 @@ impl StateDir {
         Ok((state, saved))
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Writes the next slot.
     ///
     /// # Errors

@@ -150,7 +150,7 @@ pub enum Input<'a> {
     HintsLost,
     /// Answers [`Action::Sweep`] (all directories) and [`Action::List`] (one).
     Listed(Vec<Listing>),
-    /// Answers [`Action::Open`]; on an error the shell holds no descriptor for it.
+    /// Answers [`Action::Open`] and [`Action::Look`]; on an error the shell holds no descriptor for it.
     Opened(FileId, Result<Opened, FileError>),
     /// Answers [`Action::Read`].
     Read(FileId, Result<Chunk<'a>, FileError>),
@@ -169,6 +169,8 @@ pub enum Action {
     List(SharedPath),
     /// Open a file without blocking and without following symbolic links unless configured, and look at it.
     Open(FileId, SharedPath, Ask),
+    /// Look again at a file that is open. Answered as [`Action::Open`]; on an error the descriptor is closed.
+    Look(FileId, Ask),
     /// Read up to `length` bytes from `position`; the shell adds up to `before` bytes that stand before it.
     Read {
         /// The descriptor.

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::action::{
-    Action, Ask, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
+    Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
 };
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{Evidence, Head, Mark, MarkerEvidence, Verdict, judge};
@@ -43,11 +43,13 @@ pub(super) struct Directory {
 /// A file that was opened to find out what it is.
 #[derive(Debug)]
 pub(super) struct Examination {
-    seen: FileSeen,
+    pub seen: FileSeen,
     /// Generations it may be, each with the place where it was read to when its marker was asked for: reading goes on.
-    candidates: Vec<(StreamId, Mark)>,
+    pub candidates: Vec<(StreamId, Mark)>,
     /// It is known to be this one, cut to so many bytes, whose marker was asked for.
-    cut: Option<(StreamId, u64)>,
+    pub cut: Option<(StreamId, u64)>,
+    /// Where reading begins if it turns out to be new; known if it was held before the positions were.
+    pub boundary: Option<Boundary>,
 }
 
 /// A file that is not read.
@@ -81,12 +83,14 @@ impl Tail {
 
     /// Takes listings in: what is where, what is new, what is no longer there.
     pub fn listed(&mut self, now: Millis, listings: Vec<Listing>, actions: &mut Vec<Action>) {
+        if self.held.is_some() {
+            self.hold(now, listings, actions);
+            return;
+        }
         let swept = std::mem::take(&mut self.sweeping);
         let mut seen: Vec<FileSeen> = Vec::new();
         for listing in listings {
-            if swept {
-                self.directories.entry(listing.directory.clone()).or_default().listed_at = now;
-            }
+            self.note_listed(now, &listing.directory);
             if let Some(files) = self.readable(listing.directory.clone(), listing.files) {
                 self.locate(now, &listing.directory, &files);
                 seen.extend(files);
@@ -94,12 +98,7 @@ impl Tail {
         }
         self.miss_what_has_no_path(now, swept, &seen);
         // A file whose inode is known is held against its own generation before any other is taken for its copy.
-        let unlocated: HashSet<u64> = self
-            .generations
-            .values()
-            .filter(|generation| generation.whereabouts == Whereabouts::Unlocated)
-            .map(|generation| generation.tuple.inode)
-            .collect();
+        let unlocated = self.unlocated_inodes();
         let (own, other): (Vec<_>, Vec<_>) =
             seen.into_iter().partition(|file| unlocated.contains(&file.stat.tuple.inode));
         for file in own.into_iter().chain(other) {
@@ -111,8 +110,13 @@ impl Tail {
         }
     }
 
+    /// Remembers a directory and when it was looked at.
+    pub fn note_listed(&mut self, now: Millis, directory: &SharedPath) {
+        self.directories.entry(directory.clone()).or_default().listed_at = now;
+    }
+
     /// The files of a listing that succeeded; trouble is told once.
-    fn readable(
+    pub fn readable(
         &mut self,
         path: SharedPath,
         files: Result<Vec<FileSeen>, FileError>,
@@ -244,7 +248,7 @@ impl Tail {
         let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
         let id = self.next_file();
         actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary }));
-        self.examining.insert(id, Examination { seen: file, candidates, cut: None });
+        self.examining.insert(id, Examination { seen: file, candidates, cut: None, boundary: None });
     }
 
     fn is_rejected(&self, now: Millis, stat: &Stat) -> bool {
@@ -258,7 +262,7 @@ impl Tail {
 
     /// The generations that a file may be: those with its inode first, then those that are missing, then the live
     /// ones of its directory, of which it may be a copy.
-    fn candidates(&self, file: &FileSeen) -> Vec<(StreamId, Mark)> {
+    pub fn candidates(&self, file: &FileSeen) -> Vec<(StreamId, Mark)> {
         let directory = file.path.parent();
         let mut ranked: Vec<(u8, StreamId, Mark)> = self
             .generations
@@ -308,7 +312,7 @@ impl Tail {
     }
 
     /// Whether `start:` lets this file begin at its end.
-    fn starts_at_end(&self, log: usize, stat: &Stat) -> bool {
+    pub fn starts_at_end(&self, log: usize, stat: &Stat) -> bool {
         let log = &self.options.logs[log];
         match log.start {
             _ if self.known_logs.contains(&log.key) => false,
@@ -338,7 +342,7 @@ impl Tail {
         candidates.insert(0, (stream, mark));
         let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
         actions.push(Action::Open(id, path, Ask { markers, boundary: false }));
-        self.examining.insert(id, Examination { seen, candidates, cut: None });
+        self.examining.insert(id, Examination { seen, candidates, cut: None, boundary: None });
     }
 
     /// A file was opened, or not: what is it?
@@ -349,9 +353,15 @@ impl Tail {
         opened: Result<Opened, FileError>,
         actions: &mut Vec<Action>,
     ) {
-        let Some(Examination { mut seen, candidates, cut }) = self.examining.remove(&id) else { return };
+        if let Some(seen) = self.holding.remove(&id) {
+            self.was_held_open(id, seen, opened, actions);
+            return;
+        }
+        let Some(Examination { mut seen, candidates, cut, boundary }) = self.examining.remove(&id) else {
+            return;
+        };
         let opened = match opened {
-            Ok(opened) => opened,
+            Ok(opened) => Opened { boundary: opened.boundary.or(boundary), ..opened },
             Err(error) => {
                 self.could_not_open(now, &seen, &candidates, error);
                 return;
@@ -543,7 +553,10 @@ impl Tail {
         actions.push(Action::Close(id));
         let id = self.next_file();
         actions.push(Action::Open(id, seen.path.clone(), Ask { markers: vec![stat.size], boundary: false }));
-        self.examining.insert(id, Examination { seen, candidates: Vec::new(), cut: Some((old, stat.size)) });
+        self.examining.insert(
+            id,
+            Examination { seen, candidates: Vec::new(), cut: Some((old, stat.size)), boundary: None },
+        );
     }
 
     fn begin_behind_cut(
@@ -643,10 +656,9 @@ impl Tail {
             actions.push(Action::Close(id));
             return;
         };
-        let mark = opened
-            .boundary
-            .as_ref()
-            .map_or(Mark::start(), |boundary| Mark::at(boundary.position, &boundary.before));
+        let is_known = self.known_logs.contains(&self.options.logs[log].key);
+        let boundary = opened.boundary.as_ref().filter(|_| !is_known);
+        let mark = boundary.map_or(Mark::start(), |boundary| Mark::at(boundary.position, &boundary.before));
         let mut head = Head::default();
         head.learn(&opened.head);
         self.begin(

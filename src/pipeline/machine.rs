@@ -20,7 +20,6 @@ pub struct Machine {
     local: Option<Snapshot>,
     stop_deadline_ms: u64,
     stop_at: Option<Millis>,
-    resolved: bool,
     over: bool,
 }
 
@@ -29,18 +28,19 @@ impl Machine {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let Options { logs, delivery, local, nonce, stream_seed } = options;
-        let tail = Tail::new(TailOptions {
+        let tail = TailOptions {
             logs,
             mode: delivery.mode,
             partition_by: delivery.partition_by,
             timestamp: delivery.timestamp,
             quiet_grace_ms: delivery.quiet_grace_ms,
             stream_seed,
-        });
+        };
+        let tail = Tail::new(tail, local.as_ref());
         let stop_deadline_ms = delivery.stop_deadline_ms;
         let anchor = delivery.topic.clone();
         let delivery = Delivery::new(delivery, anchor, nonce, local.clone());
-        Self { tail, delivery, local, stop_deadline_ms, stop_at: None, resolved: false, over: false }
+        Self { tail, delivery, local, stop_deadline_ms, stop_at: None, over: false }
     }
 
     /// Takes one input; appends what is to be done to `actions`.
@@ -76,8 +76,7 @@ impl Machine {
     /// When the machine wants a tick if nothing else comes before.
     #[must_use]
     pub fn wake_at(&self) -> Millis {
-        let tail =
-            if self.resolved && self.stop_at.is_none() { self.tail.wake_at() } else { Millis(u64::MAX) };
+        let tail = if self.stop_at.is_none() { self.tail.wake_at() } else { Millis(u64::MAX) };
         tail.min(self.delivery.wake_at()).min(self.stop_at.unwrap_or(Millis(u64::MAX)))
     }
 
@@ -97,7 +96,7 @@ impl Machine {
                 out.events.push(Event::Over(Exit::Stopped));
                 continue;
             }
-            if self.resolved && self.stop_at.is_none() {
+            if self.stop_at.is_none() {
                 let allowance = self.allowance();
                 self.tail.pump(now, allowance, &mut out.actions);
             }
@@ -139,10 +138,10 @@ impl Machine {
         for event in std::mem::take(&mut out.events) {
             match event {
                 Event::Resolved(truth, entries) => {
-                    self.resolved = true;
                     self.begin_tail(truth, entries.len());
                     let paths = self.paths();
                     self.tail.adopt(entries, &paths);
+                    self.tail.end_hold(&mut out.actions);
                     self.tail.hints_lost(now);
                     self.local = None;
                 }

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod delivery;
 mod discover;
 mod generation;
+mod held;
 pub mod identity;
 pub mod line;
 pub mod machine;

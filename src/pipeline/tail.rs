@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use super::action::{Action, FileId, Millis, SharedPath, Stat};
+use super::action::{Action, FileId, FileSeen, Millis, SharedPath, Stat};
 use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
-use super::checkpoint::FileSnapshot;
+use super::checkpoint::{FileSnapshot, Snapshot};
 use super::discover::{Directory, Examination, Rejected};
 use super::generation::{Generation, Registration, Whereabouts};
+use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
 use super::line::Splitter;
 use super::notice::Notice;
@@ -62,6 +63,10 @@ pub(super) struct Tail {
     pub by_path: HashMap<SharedPath, StreamId>,
     pub by_file: HashMap<FileId, StreamId>,
     pub examining: HashMap<FileId, Examination>,
+    /// What is held until the committed positions are known.
+    pub held: Option<Held>,
+    /// Files that are being opened to be held.
+    pub holding: HashMap<FileId, FileSeen>,
     /// Files that were opened and are not to be read, until they change or a generation goes missing.
     pub rejected: HashMap<Tuple, Rejected>,
     /// Grows whenever a generation goes missing.
@@ -96,7 +101,7 @@ pub(super) struct Allowance {
 }
 
 impl Tail {
-    pub fn new(options: TailOptions) -> Self {
+    pub fn new(options: TailOptions, local: Option<&Snapshot>) -> Self {
         let encoders = options.logs.iter().map(|log| Encoder::new(log.encoder.clone())).collect();
         Self {
             options,
@@ -106,11 +111,13 @@ impl Tail {
             by_path: HashMap::new(),
             by_file: HashMap::new(),
             examining: HashMap::new(),
+            held: Some(Held::new(local)),
+            holding: HashMap::new(),
             rejected: HashMap::new(),
             searches: 0,
             directories: HashMap::new(),
             told: HashSet::new(),
-            known_logs: BTreeSet::new(),
+            known_logs: local.map(|local| local.logs.iter().copied().collect()).unwrap_or_default(),
             ready: VecDeque::new(),
             timers: BTreeSet::new(),
             reading: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::bench::Bench;
+use crate::stage::Stage;
 use crate::support::access_log::Random;
 use crate::support::agent::Agent;
 use crate::support::kafka::Kafka;
@@ -52,13 +52,13 @@ fn nothing_is_lost_or_doubled_whatever_is_killed_when() {
     if !cfg!(feature = "testing") {
         panic!("the named points need: cargo test --features testing (make kafka-tests does it)");
     }
-    let bench = Bench::on(Arc::new(Kafka::start()), "chaos", &[]);
-    let counter = bench.counter();
-    let plan = Plan::steady(&bench.log(), "w1", RATE).rotated(ROTATE_EVERY, LATE);
+    let stage = Stage::on(Arc::new(Kafka::start()), "chaos", &[]);
+    let counter = stage.counter();
+    let plan = Plan::steady(&stage.log(), "w1", RATE).rotated(ROTATE_EVERY, LATE);
     let writer = Writer::start(plan);
     let seed = u64::from(std::process::id());
     println!("chaos: seed {seed}");
-    let mut faults = Faults { bench: &bench, random: Random::new(seed), kills: 0, states_deleted: 0 };
+    let mut faults = Faults { stage: &stage, random: Random::new(seed), kills: 0, states_deleted: 0 };
 
     for _ in 0..BROKER_KILLS {
         faults.kill_agents(RANDOM_KILLS / BROKER_KILLS);
@@ -70,14 +70,14 @@ fn nothing_is_lost_or_doubled_whatever_is_killed_when() {
         }
     }
 
-    let agent = bench.agent(&bench.config());
+    let agent = stage.agent(&stage.config());
     // The end is calm: what was written last is rotated away and drained like everything before.
     let rotations = writer.rotations();
     wait_until(Duration::from_secs(20), "the log is rotated once more", || writer.rotations() > rotations);
     let (kills, states_deleted, rotations) = (faults.kills, faults.states_deleted, writer.rotations());
     let truth = writer.finish();
     let lines = lines_in(&truth);
-    let verdict = bench.finish(agent, &counter, lines, (&["--faults-required"], &[&truth]));
+    let verdict = stage.finish(agent, &counter, lines, (&["--faults-required"], &[&truth]));
     println!(
         "chaos: {kills} kill -9 of the agent, {BROKER_KILLS} of the broker, {states_deleted} state directories \
          deleted, {rotations} rotations, {} aborted records, {lines} lines",
@@ -90,7 +90,7 @@ fn nothing_is_lost_or_doubled_whatever_is_killed_when() {
 }
 
 struct Faults<'a> {
-    bench: &'a Bench,
+    stage: &'a Stage,
     random: Random,
     kills: u64,
     states_deleted: u64,
@@ -100,7 +100,7 @@ impl Faults<'_> {
     /// Kills at any instant of an agent's first one and a half seconds: start-up, recovery, full run.
     fn kill_agents(&mut self, times: u64) {
         for _ in 0..times {
-            let agent = self.bench.agent(&self.bench.config());
+            let agent = self.stage.agent(&self.stage.config());
             pass_time(Duration::from_millis(50 + self.random.below(1450)));
             agent.kill9();
             self.kills += 1;
@@ -113,14 +113,14 @@ impl Faults<'_> {
 
     /// The broker dies under a running agent, which stays up and goes on when it is back.
     fn kill_broker(&mut self) {
-        let mut agent = self.bench.agent(&self.bench.config());
+        let mut agent = self.stage.agent(&self.stage.config());
         pass_time(Duration::from_millis(700 + self.random.below(800)));
-        self.bench.kafka.kill9();
+        self.stage.kafka.kill9();
         pass_time(Duration::from_millis(self.random.below(2000)));
-        self.bench.kafka.restart();
-        let counter = self.bench.counter();
+        self.stage.kafka.restart();
+        let counter = self.stage.counter();
         let before = self.written();
-        counter.wait_for(before, crate::bench::CATCH_UP_LIMIT);
+        counter.wait_for(before, crate::stage::CATCH_UP_LIMIT);
         let ended = agent.process().exited();
         assert!(
             ended.is_none(),
@@ -134,7 +134,7 @@ impl Faults<'_> {
     /// The agent aborts itself at a named point.
     fn kill_at(&mut self, point: &str, round: u64) {
         let passing = if ONCE_A_LIFE.contains(&point) { 1 } else { 1 + round + self.random.below(2) };
-        let mut agent = Agent::spawn_failing(self.bench.scratch.path(), &self.bench.config(), point, passing);
+        let mut agent = Agent::spawn_failing(self.stage.scratch.path(), &self.stage.config(), point, passing);
         let status = {
             let process = agent.process();
             wait_until(POINT_LIMIT, &format!("the agent comes by {point} for the {passing}. time"), || {
@@ -147,7 +147,7 @@ impl Faults<'_> {
     }
 
     fn delete_state(&mut self) {
-        let state = self.bench.scratch.join("state");
+        let state = self.stage.scratch.join("state");
         if state.exists() {
             std::fs::remove_dir_all(&state).expect("the state directory of a dead agent can be deleted");
             self.states_deleted += 1;
@@ -156,23 +156,23 @@ impl Faults<'_> {
 
     /// Lines that are in the truth by now.
     fn written(&self) -> u64 {
-        lines_in(&self.bench.scratch.join("logs/truth-w1"))
+        lines_in(&self.stage.scratch.join("logs/truth-w1"))
     }
 }
 
 #[test]
 fn a_log_that_is_written_slowly_arrives_line_by_line() {
-    let bench = Bench::shared("chaos-slow");
-    let counter = bench.counter();
-    let writer = Writer::start(Plan::steady(&bench.log(), "s1", 5));
-    let mut agent = bench.agent(&bench.config());
-    counter.wait_for(15, crate::bench::CATCH_UP_LIMIT);
+    let stage = Stage::shared("chaos-slow");
+    let counter = stage.counter();
+    let writer = Writer::start(Plan::steady(&stage.log(), "s1", 5));
+    let mut agent = stage.agent(&stage.config());
+    counter.wait_for(15, crate::stage::CATCH_UP_LIMIT);
     // A kill between transactions, with nothing open: nothing to abort, nothing to repeat.
     agent.process().signal(Signal::KILL);
     agent.wait(Duration::from_secs(10));
-    let agent = bench.agent(&bench.config());
-    counter.wait_for(30, crate::bench::CATCH_UP_LIMIT);
+    let agent = stage.agent(&stage.config());
+    counter.wait_for(30, crate::stage::CATCH_UP_LIMIT);
     let truth = writer.finish();
     let lines = lines_in(&truth);
-    bench.finish(agent, &counter, lines, (&[], &[&truth]));
+    stage.finish(agent, &counter, lines, (&[], &[&truth]));
 }

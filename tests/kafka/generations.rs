@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::Bench;
+use crate::stage::Stage;
 use crate::support::access_log::AccessLog;
 use crate::support::writer::{lines_in, write_lines};
 
@@ -14,9 +14,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 #[test]
 fn more_than_a_thousand_generations_come_back_from_kafka_alone() {
-    let bench = Bench::shared("generations");
-    let logs = bench.scratch.directory("sites");
-    let truth = bench.scratch.join("truth");
+    let stage = Stage::shared("generations");
+    let logs = stage.scratch.directory("sites");
+    let truth = stage.scratch.join("truth");
     let mut source = AccessLog::new("w1", 11);
     let append_to_all = |source: &mut AccessLog| {
         for number in 0..FILES {
@@ -24,25 +24,25 @@ fn more_than_a_thousand_generations_come_back_from_kafka_alone() {
         }
     };
     append_to_all(&mut source);
-    let mut config = bench.config();
+    let mut config = stage.config();
     config.logs = vec![(logs.join("*.log").display().to_string(), "combined".to_owned())];
-    let counter = bench.counter();
+    let counter = stage.counter();
 
-    let agent = bench.agent(&config);
+    let agent = stage.agent(&config);
     counter.wait_for(lines_in(&truth), LIMIT);
     agent.kill9();
     std::fs::remove_dir_all(&config.state_dir).expect("the state directory of a dead agent can be deleted");
 
     append_to_all(&mut source);
-    let agent = bench.agent(&config);
+    let agent = stage.agent(&config);
     counter.wait_for(lines_in(&truth), LIMIT);
     // Once more after a quiet stop: what came back from Kafka is also what is written to it.
     agent.stop();
     std::fs::remove_dir_all(&config.state_dir)
         .expect("the state directory of a stopped agent can be deleted");
     append_to_all(&mut source);
-    let agent = bench.agent(&config);
-    let verdict = bench.finish(agent, &counter, lines_in(&truth), (&[], &[&truth]));
+    let agent = stage.agent(&config);
+    let verdict = stage.finish(agent, &counter, lines_in(&truth), (&[], &[&truth]));
     let files = u64::try_from(FILES).expect("a count of files fits");
     assert_eq!(verdict.streams, files, "each file is one generation for its whole life");
 }

@@ -7,7 +7,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod bench;
 mod chaos;
 mod generations;
 mod input;
@@ -15,4 +14,5 @@ mod nginx;
 mod outage;
 mod pause;
 mod rivals;
+mod stage;
 mod stop;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::Bench;
+use crate::stage::Stage;
 use crate::support::load::Load;
 use crate::support::nginx::{FORMAT, Nginx, TOKEN};
 use crate::support::wait::pass_time;
@@ -16,13 +16,13 @@ const KILL_EVERY: u64 = 3;
 
 #[test]
 fn every_request_of_a_rotated_nginx_log_arrives_once() {
-    let bench = Bench::shared("nginx");
-    let nginx = Nginx::start(bench.scratch.path());
-    let mut config = bench.config();
+    let stage = Stage::shared("nginx");
+    let nginx = Nginx::start(stage.scratch.path());
+    let mut config = stage.config();
     let format = format!("{{nginx: {}}}", serde_json::Value::from(FORMAT));
     config.logs = vec![(nginx.log().display().to_string(), format)];
-    let counter = bench.counter();
-    let mut agent = bench.agent(&config);
+    let counter = stage.counter();
+    let mut agent = stage.agent(&config);
     let load = Load::start(nginx.port(), 4, 500);
     for rotation in 1..=ROTATIONS {
         pass_time(PERIOD);
@@ -31,7 +31,7 @@ fn every_request_of_a_rotated_nginx_log_arrives_once() {
             agent.kill9();
             // One rotation happens while nobody looks.
             nginx.rotate();
-            agent = bench.agent(&config);
+            agent = stage.agent(&config);
         }
     }
     let requests = load.finish();
@@ -41,7 +41,7 @@ fn every_request_of_a_rotated_nginx_log_arrives_once() {
     assert_eq!(lines, requests, "nginx logged every request that was answered");
     // Two workers write both logs, and not always in the same order.
     let options = ["--token", TOKEN, "--any-order"];
-    let verdict = bench.finish(agent, &counter, lines, (&options, &[&truth]));
+    let verdict = stage.finish(agent, &counter, lines, (&options, &[&truth]));
     println!("nginx: {requests} requests, {} generations", verdict.streams);
     assert!(verdict.streams > ROTATIONS, "{} generations after {ROTATIONS} rotations", verdict.streams);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bench::CATCH_UP_LIMIT;
+use crate::stage::CATCH_UP_LIMIT;
 use crate::support::agent::{Agent, Config};
 use crate::support::checker;
 use crate::support::kafka::Kafka;

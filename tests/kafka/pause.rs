@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::bench::{Bench, CATCH_UP_LIMIT};
+use crate::stage::{CATCH_UP_LIMIT, Stage};
 use crate::support::wait::{pass_time, wait_until};
 use crate::support::writer::{Plan, Writer, lines_in};
 
@@ -13,13 +13,13 @@ const PAUSE: Duration = Duration::from_secs(24);
 
 #[test]
 fn an_agent_stopped_past_the_transaction_timeout_goes_on_without_a_gap() {
-    let bench = Bench::shared("pause");
-    let counter = bench.counter();
-    let writer = Writer::start(Plan::steady(&bench.log(), "w1", 1000));
-    let mut agent = bench.agent(&bench.config());
+    let stage = Stage::shared("pause");
+    let counter = stage.counter();
+    let writer = Writer::start(Plan::steady(&stage.log(), "w1", 1000));
+    let mut agent = stage.agent(&stage.config());
     counter.wait_for(1000, CATCH_UP_LIMIT);
 
-    stop_in_a_transaction(&bench, &mut agent);
+    stop_in_a_transaction(&stage, &mut agent);
     let (stopped_at, written_at) = (counter.count(), writer.lines());
     pass_time(PAUSE);
     assert!(counter.count() <= written_at, "more is committed than was written: {stopped_at}, {written_at}");
@@ -30,17 +30,17 @@ fn an_agent_stopped_past_the_transaction_timeout_goes_on_without_a_gap() {
     assert!(ended.is_none(), "the agent did not survive its pause: {ended:?}\n{}", agent.words());
     let truth = writer.finish();
     let lines = lines_in(&truth);
-    bench.finish(agent, &counter, lines, (&["--faults-required"], &[&truth]));
+    stage.finish(agent, &counter, lines, (&["--faults-required"], &[&truth]));
 }
 
 /// Stops the agent at an instant at which records are on the broker that are not committed.
-fn stop_in_a_transaction(bench: &Bench, agent: &mut crate::support::agent::Agent) {
-    let brokers = bench.kafka.brokers();
+fn stop_in_a_transaction(stage: &Stage, agent: &mut crate::support::agent::Agent) {
+    let brokers = stage.kafka.brokers();
     wait_until(Duration::from_secs(60), "the agent is stopped inside a transaction", || {
         agent.process().signal(Signal::STOP);
         // Requests under way arrive yet; a commit among them moves both marks together.
         pass_time(Duration::from_millis(150));
-        let open = crate::support::topic::open_records(&brokers, &bench.topic);
+        let open = crate::support::topic::open_records(&brokers, &stage.topic);
         if open == 0 {
             agent.process().signal(Signal::CONT);
             pass_time(Duration::from_millis(37));

@@ -8,7 +8,7 @@ use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use viewtail::io::clock;
 use viewtail::io::kafka::lookup::{Subject, examine};
-use viewtail::io::kafka::{Acks, Compression, QueueLimits};
+use viewtail::io::kafka::{Acks, Compression, CreateTopic, QueueLimits};
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
 
 use crate::support::{
@@ -147,6 +147,18 @@ fn a_missing_topic_is_said_and_not_created() {
     assert!(!topics(&rig.cluster.bootstrap_servers()).contains("absent"));
     rig.cluster.create_topic("absent", i32::try_from(PARTITIONS).unwrap(), 1).unwrap();
     rig.connect();
+}
+
+/// The mock cluster creates no topics on request.
+#[test]
+fn a_topic_that_cannot_be_created_stays_missing() {
+    let rig = Rig::new(|options| {
+        options.topic = "absent".into();
+        options.create_topic = Some(CreateTopic { partitions: 3, replication_factor: 1 });
+    });
+    let failure = rig.fail(connect());
+    assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::TopicMissing));
+    assert!(failure.message.contains("cannot be created"), "{failure:?}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn tls_against_a_plain_listener_is_explained() {
     let property = ("security.protocol".to_owned(), "ssl".to_owned());
     let failure = Rig::new(|options| options.properties.push(property)).fail(connect());
     assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::Unreachable));
-    assert!(failure.message.contains("SSL handshake failed"), "{failure:?}");
+    assert!(failure.message.contains("SSL"), "{failure:?}");
     assert!(!failure.message.contains('\n'), "{failure:?}");
 }
 
@@ -110,8 +110,8 @@ fn an_abort_takes_the_reports_of_what_it_gives_up() {
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
-/// librdkafka's issue 5456: with the group's coordinator gone, writing positions can block past its own timeout.
-/// Whether or not it does, an answer comes, and the next producer works.
+/// librdkafka's issue 5456: with the group's coordinator gone, writing positions blocks past its own timeout. The
+/// watchdog answers in its place, and the next producer works.
 #[test]
 fn writing_positions_to_a_lost_coordinator_does_not_hang() {
     let cluster = MockCluster::new(2).unwrap();
@@ -131,7 +131,7 @@ fn writing_positions_to_a_lost_coordinator_does_not_hang() {
     rig.cluster.broker_down(2).unwrap();
     let started = clock::now();
     let failure = rig.fail(Command::SendOffsets(vec![write(0, 1)]));
-    assert_ne!(failure.class, Class::Retriable, "{failure:?}");
+    assert_eq!(failure.class, Class::Fatal, "{failure:?}");
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
     rig.cluster.broker_up(2).unwrap();
     rig.connect();

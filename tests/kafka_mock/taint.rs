@@ -41,9 +41,14 @@ fn the_taint_of_one_transaction_is_not_that_of_the_next() {
     assert!(!tainted(&rig.ask(Command::Commit)));
 }
 
+/// With another broker up there is no client error "all brokers are down": only the log line tells of it.
 #[test]
 fn a_connection_that_closes_under_a_request_taints() {
-    let rig = Rig::connected(|_| {});
+    let rig = two_brokers();
+    for partition in 0..3 {
+        rig.cluster.partition_leader(TOPIC, partition, Some(2)).unwrap();
+    }
+    rig.connect();
     rig.inject(RDKafkaApiKey::Produce, &[Code::RD_KAFKA_RESP_ERR__TRANSPORT]);
     rig.ready_to_commit(1);
     assert!(tainted(&rig.ask(Command::Commit)));
@@ -51,17 +56,25 @@ fn a_connection_that_closes_under_a_request_taints() {
 
 #[test]
 fn a_new_coordinator_taints() {
-    let cluster = MockCluster::new(2).unwrap();
-    cluster.create_topic(TOPIC, 3, 1).unwrap();
-    let id = || MockCoordinator::Transaction("viewtail-test".into());
-    cluster.coordinator(id(), 1).unwrap();
-    let rig = Rig::on(cluster, |_| {});
+    let rig = two_brokers();
     rig.connect();
     assert!(matches!(rig.ask(Command::Begin), Reply::Began));
-    rig.cluster.coordinator(id(), 2).unwrap();
+    rig.cluster.coordinator(transaction(), 2).unwrap();
     rig.inject(RDKafkaApiKey::AddOffsetsToTxn, &[Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR]);
     assert!(matches!(rig.ask(Command::SendOffsets(vec![write(0, 1)])), Reply::OffsetsSent));
     assert!(tainted(&rig.ask(Command::Commit)));
+}
+
+/// Two brokers, of which the first coordinates transactions.
+fn two_brokers() -> Rig {
+    let cluster = MockCluster::new(2).unwrap();
+    cluster.create_topic(TOPIC, 3, 1).unwrap();
+    cluster.coordinator(transaction(), 1).unwrap();
+    Rig::on(cluster, |_| {})
+}
+
+fn transaction() -> MockCoordinator {
+    MockCoordinator::Transaction("viewtail-test".into())
 }
 
 #[test]

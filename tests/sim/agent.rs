@@ -292,6 +292,7 @@ impl World {
                     .push_back(Answer::Listed(vec![Listing { directory: shared(DIRECTORY), files }]));
             }
             Action::Open(file, path, ask) => self.open(agent, file, &path, &ask, &rates),
+            Action::Look(file, ask) => self.look_again(agent, file, &ask, &rates),
             Action::Read { file, position, length, before } => {
                 self.read(agent, (file, position), (length, before), &rates);
             }
@@ -372,6 +373,23 @@ impl World {
                 opened.as_ref().map(|opened| opened.stat)
             )
         });
+        agent.answers.push_back(Answer::Opened(file, opened));
+    }
+
+    fn look_again(&mut self, agent: &mut Agent, file: FileId, ask: &Ask, rates: &ReadRates) {
+        let Some(life) = agent.files.get(&file).copied() else {
+            return self.oracle.violated(|| format!("{file:?} is looked at without being open"));
+        };
+        let opened = if self.rng.chance(rates.error) {
+            self.tally.read_errors += 1;
+            agent.files.remove(&file);
+            self.vfs.close(life);
+            self.reconsider(life);
+            Err(FileError::Unknown)
+        } else {
+            Ok(self.look_at(life, ask))
+        };
+        self.say(|| format!("agent: look {} -> {:?}", file.0, opened.as_ref().map(|opened| opened.stat)));
         agent.answers.push_back(Answer::Opened(file, opened));
     }
 

@@ -13,7 +13,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::process::{Process, command};
-use super::wait::wait_until;
+use super::wait::{now, wait_until};
 
 /// A look at a broker that may be down must not take long.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
@@ -107,17 +107,18 @@ impl Counter {
     }
 
     /// Waits until at least `wanted` records are committed.
+    ///
+    /// # Panics
+    /// When they are not within `limit`, with how many are.
     pub fn wait_for(&self, wanted: u64, limit: Duration) {
-        let mut last = 0;
-        let look = std::panic::AssertUnwindSafe(|| {
-            wait_until(limit, &format!("{wanted} records are committed"), || {
-                last = self.count();
-                last >= wanted
-            });
-        });
-        if let Err(panic) = std::panic::catch_unwind(look) {
-            println!("{last} of {wanted} records were committed");
-            std::panic::resume_unwind(panic);
+        let began = now();
+        while self.count() < wanted {
+            assert!(
+                began.elapsed() < limit,
+                "waited {limit:?} in vain until {wanted} records are committed: there are {}",
+                self.count()
+            );
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Waiting for a condition with a deadline, never for luck; and the only clock of the tests.
 #![allow(clippy::disallowed_methods, reason = "tests of real programs run on real time")]
 
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,16 @@ pub fn pass_time(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// A port that was free a moment ago.
+/// Ports below those that the kernel gives to outgoing connections (32768 and above on Linux): a server that is killed
+/// and started again must not find its port taken by somebody's connection.
+const SERVER_PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// A port that was free a moment ago. Where the search begins is random, so that tests side by side do not meet.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    let count = u64::from(SERVER_PORTS.end - SERVER_PORTS.start);
+    let ports = (0..count)
+        .map(|step| SERVER_PORTS.start + u16::try_from((random % count + step) % count).unwrap_or(0));
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("the loopback has a free port")
 }

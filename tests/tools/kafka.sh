@@ -33,12 +33,20 @@ kafka_java() {
         -Djava.awt.headless=true -cp "$LIB/*" "$@"
 }
 
+# Below the ports that the kernel gives to outgoing connections: a broker that comes back must find its own free.
 free_ports() {
     python3 - "$1" <<'PYTHON'
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for one in held:
-    one.bind(("127.0.0.1", 0))
+import random, socket, sys
+held = []
+for port in random.sample(range(12000, 32000), 1000):
+    one = socket.socket()
+    try:
+        one.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    held.append(one)
+    if len(held) == int(sys.argv[1]):
+        break
 print(" ".join(str(one.getsockname()[1]) for one in held))
 PYTHON
 }
@@ -167,7 +175,11 @@ run() {
     local ports controllers voters='' brokers='' cluster
     read -r -a ports <<<"$(free_ports "$nodes")"
     read -r -a controllers <<<"$(free_ports "$nodes")"
-    if [ -n "$port" ]; then ports[0]=$port; fi
+    if [ -n "$port" ]; then
+        # Otherwise a stranger's broker on this port would look like ours.
+        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then die "port $port is in use; choose another with --port"; fi
+        ports[0]=$port
+    fi
     cluster=$(random_uuid)
     for ((i = 0; i < nodes; i++)); do
         voters+="${voters:+,}$((i + 1))@127.0.0.1:${controllers[i]}"
@@ -181,7 +193,7 @@ run() {
         PIDS+=($!)
     done
     wait_until_ready "$brokers" "$nodes" ||
-        die "no broker within $READY_DEADLINE_SECONDS s; its last words: $(tail -n 3 "$RUN_DIR/node1/server.log")"
+        die "the broker ended or did not answer within $READY_DEADLINE_SECONDS s; its last words: $(tail -n 3 "$RUN_DIR/node1/server.log")"
     if [ -n "$topic" ]; then
         (kafka_java org.apache.kafka.tools.TopicCommand --bootstrap-server "$brokers" --create --if-not-exists \
             --topic "$topic" --partitions 3 --replication-factor "$nodes") >"$RUN_DIR/topic.log" 2>&1 ||

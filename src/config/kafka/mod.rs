@@ -9,7 +9,8 @@ pub use security::{Sasl, SaslMechanism, Tls, TlsIdentity};
 
 use super::defaults;
 use super::node::{Node, quoted};
-use super::reader::{Reader, Section, Written};
+use super::number::Written;
+use super::reader::{Reader, Section};
 use super::units::Measure;
 use super::value::{Choice, Fault, Value};
 
@@ -112,7 +113,7 @@ impl Value for Topic {
         if name.len() > defaults::TOPIC_BYTES_MAX || !name.chars().all(allowed) || name == "." || name == ".."
         {
             let fault = format!(
-                "must be at most {} of a-z A-Z 0-9 . _ -, found {}",
+                "must be at most {} characters of a-z A-Z 0-9 . _ -, found {}",
                 defaults::TOPIC_BYTES_MAX,
                 quoted(&name)
             );
@@ -267,7 +268,7 @@ pub(super) fn read(mut section: Section<'_>, reader: &Reader) -> Kafka {
     let create_topic = section.nullable_section("create_topic").and_then(read_create_topic);
     let tls = security::read_tls(section.section("tls"), reader);
     let sasl = security::read_sasl(section.section("sasl"), reader);
-    let given = properties::read(section.section("properties"));
+    let given = properties::read(&section.section("properties"));
     section.finish();
     let kafka = Kafka {
         brokers,

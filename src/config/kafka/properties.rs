@@ -70,7 +70,7 @@ const OWNED: [(&str, &str); 28] = [
 ];
 
 /// Properties that viewtail's delivery rests on and nobody else can set, and why.
-const RESERVED: [(&str, &str); 19] = [
+const RESERVED: [(&str, &str); 20] = [
     ("message.timeout.ms", "records would expire while the brokers are away"),
     ("delivery.timeout.ms", "records would expire while the brokers are away"),
     ("message.send.max.retries", "records would be given up while the brokers are away"),
@@ -88,18 +88,19 @@ const RESERVED: [(&str, &str); 19] = [
     ("debug", "viewtail watches transactions by this log; -v shows more of it"),
     ("log_level", "viewtail watches transactions by this log; -v shows more of it"),
     ("log.queue", "viewtail reads this log"),
+    ("log.connection.close", "viewtail reads this log"),
     ("statistics.interval.ms", "viewtail watches the brokers by it"),
     ("plugin.library.paths", "code of others has no place beside a promise"),
 ];
 
-pub(super) fn read(section: Section<'_>) -> Given {
+pub(super) fn read(section: &Section<'_>) -> Given {
     let mut given = Given {
         transaction_timeout_ms: defaults::TRANSACTION_TIMEOUT_MS,
         socket_timeout_ms: defaults::SOCKET_TIMEOUT_MS,
         message_max_bytes: defaults::MESSAGE_MAX_BYTES,
         verbatim: Properties::default(),
     };
-    if section.is_empty() {
+    if section.open_entries().next().is_none() {
         section.record_empty();
     }
     for (name, entry) in section.open_entries() {

@@ -1,6 +1,6 @@
 //! What must hold between options of Kafka. Each rule names the options it is about, the most blameworthy first.
 
-use super::{Acks, Compression, Delivery, Kafka};
+use super::{Acks, Compression, Delivery, Kafka, Sasl, SaslMechanism};
 use crate::config::reader::Reader;
 use crate::config::units::Measure;
 use crate::config::value::{Choice as _, Fault};
@@ -10,6 +10,13 @@ pub(super) fn judge(kafka: &Kafka, reader: &Reader) {
     compression_level(kafka, reader);
     batches(kafka, reader);
     times(kafka, reader);
+    let sent_openly = |sasl: &Sasl| sasl.mechanism == SaslMechanism::Plain && kafka.tls.is_none();
+    reader.advice(&["kafka.sasl.mechanism"], !kafka.sasl.as_ref().is_some_and(sent_openly), || {
+        Fault::new(
+            "PLAIN sends the password as it is, and without TLS everybody on the way can read it",
+            "set `kafka.tls`, or use SCRAM-SHA-512 where the brokers offer it",
+        )
+    });
 }
 
 fn acks(kafka: &Kafka, reader: &Reader) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::reader::{Reader, Section};
 use crate::config::secret::{Password, Secret};
-use crate::config::value::{Choice, Fault};
+use crate::config::value::{Choice, Fault, Value};
 
 /// Encryption of the connections to the brokers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +68,8 @@ impl Choice for SaslMechanism {
 
 /// Off unless something is set: one file of another authority is a clear wish for encryption.
 pub(super) fn read_tls(mut section: Section<'_>, reader: &Reader) -> Option<Tls> {
-    let wanted = !section.is_empty();
-    let enabled = section.nullable("enabled").unwrap_or(wanted);
+    let wanted = section.has_values();
+    let enabled = section.optional("enabled", wanted);
     let ca_file = section.nullable("ca_file");
     let cert_file: Option<PathBuf> = section.nullable("cert_file");
     let key_file: Option<PathBuf> = section.nullable("key_file");
@@ -109,14 +109,10 @@ pub(super) fn read_tls(mut section: Section<'_>, reader: &Reader) -> Option<Tls>
 
 /// Off unless something is set; then mechanism, name and exactly one source of the password must be.
 pub(super) fn read_sasl(mut section: Section<'_>, reader: &Reader) -> Option<Sasl> {
-    let wanted = !section.is_empty();
-    let mut needed =
-        |key, example| if wanted { section.required(key, example) } else { section.nullable(key) };
-    let username: Option<String> = needed("username", "viewtail");
-    let mechanism: Option<SaslMechanism> =
-        if wanted { section.required("mechanism", "SCRAM-SHA-512") } else { section.nullable("mechanism") };
+    let mechanism: Option<SaslMechanism> = needed(&mut section, "mechanism", "SCRAM-SHA-512");
+    let username: Option<String> = needed(&mut section, "username", "viewtail");
     let password = read_password(&mut section);
-    if wanted && password.is_empty() && !SOURCES.iter().any(|key| section.is_given(key)) {
+    if section.has_values() && password.is_empty() && !SOURCES.iter().any(|key| section.is_given(key)) {
         section.missing("password_file", "/etc/viewtail/kafka-password");
     }
     section.finish();
@@ -129,6 +125,11 @@ pub(super) fn read_sasl(mut section: Section<'_>, reader: &Reader) -> Option<Sas
         )
     });
     Some(Sasl { mechanism: mechanism?, username: username?, password: password.into_iter().next()? })
+}
+
+/// An option that must be given where anything is.
+fn needed<T: Value>(section: &mut Section<'_>, key: &'static str, example: &'static str) -> Option<T> {
+    if section.has_values() { section.required(key, example) } else { section.nullable(key) }
 }
 
 /// The keys that a password can be given by, the best first.

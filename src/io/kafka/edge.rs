@@ -23,8 +23,9 @@ use crate::pipeline::action::{Cause, Class, Command, Failure, Reply};
 
 /// What a call may take longer than its own bound: the slices of its loops and the release of an old producer.
 const GRACE: Duration = Duration::from_secs(10);
-/// Looking up (9 s), creating the topic (20 s) and init_transactions (20 s), each bounded by itself.
-const CONNECT_MAX: Duration = Duration::from_secs(50);
+/// Looking up (9 s), creating the topic (10 s, and twice 9 s until it is known) and init_transactions (20 s), each
+/// bounded by itself.
+const CONNECT_MAX: Duration = Duration::from_secs(60);
 /// How often an idle worker takes what librdkafka has to say, which would pile up otherwise.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often the watchdog looks whether the agent has to stop.

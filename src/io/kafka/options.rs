@@ -241,6 +241,9 @@ impl KafkaOptions {
         // Off by default: a connection that a firewall forgot would stay "up" until a request times out.
         config.set("socket.keepalive.enable", "true");
         config.set("socket.timeout.ms", self.socket_timeout_ms.to_string());
+        // The pause between connection attempts doubles from 100 ms up to this. With the default of 10 s a broker that
+        // came back would be looked for again only half a transaction's life later.
+        config.set("reconnect.backoff.max.ms", "1000");
         // Pushing client telemetry to brokers that ask for it is on by default; nobody asked for it here.
         config.set("enable.metrics.push", "false");
         config.set("statistics.interval.ms", "0");

@@ -26,9 +26,9 @@ const LOOKUP_MAX: Duration = Duration::from_secs(9);
 const LOOKUP_SLICE: Duration = Duration::from_millis(500);
 /// The controller waits this long for a new topic to be everywhere.
 const CREATE_MAX: Duration = Duration::from_secs(10);
-/// Pause before an OffsetFetch is repeated: the first one of a new group is often answered NOT_COORDINATOR, and
+/// Pause before a question is repeated: the first OffsetFetch of a new group is often answered NOT_COORDINATOR, and
 /// markers of a transaction that was just settled take some milliseconds.
-const FETCH_PAUSE: Duration = Duration::from_millis(50);
+const ASK_PAUSE: Duration = Duration::from_millis(50);
 /// TxnOffsetCommit carries group metadata from this version on (Apache Kafka 2.5, KIP-447).
 const OFFSET_COMMIT_VERSION_MIN: i16 = 3;
 
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
             if cause(error.code) == Cause::Refused || deadline.passed() || self.common.must_stop() {
                 return Err(self.fetch_failure(group, &error));
             }
-            self.signals.wait(&self.native, FETCH_PAUSE);
+            self.signals.wait(&self.native, ASK_PAUSE);
         }
     }
 
@@ -148,11 +148,23 @@ impl<'a> Reader<'a> {
             return Err(Failure { class: Class::Retriable, cause: Cause::TopicMissing, message });
         };
         create_topic(self.options, wanted)?;
-        self.look_up(topic)?.ok_or_else(|| Failure {
-            class: Class::Retriable,
-            cause: Cause::TopicMissing,
-            message: format!("topic {topic} was created, but the brokers do not know it yet"),
-        })
+        self.await_created()
+    }
+
+    /// The controller answers before every broker has heard of the new topic.
+    fn await_created(&mut self) -> Result<u32, Failure> {
+        let deadline = Deadline::after(LOOKUP_MAX);
+        loop {
+            if let Some(partitions) = self.look_up(&self.options.topic)? {
+                return Ok(partitions);
+            }
+            if deadline.passed() || self.common.must_stop() {
+                let message =
+                    format!("topic {} was created, but the brokers do not know it yet", self.options.topic);
+                return Err(Failure { class: Class::Retriable, cause: Cause::TopicMissing, message });
+            }
+            self.signals.wait(&self.native, ASK_PAUSE);
+        }
     }
 
     /// Refuses brokers that lack what exactly_once needs, where they said so; after a look-up.
@@ -205,27 +217,27 @@ pub fn bad_configuration(error: &KafkaError) -> Failure {
     Failure { class: Class::Fatal, cause: Cause::Refused, message }
 }
 
+/// Creates the topic. Whatever is wrong with that, the fact that counts stays that the topic is missing: a person may
+/// still create it, and too few brokers for the replicas may be a matter of time.
 fn create_topic(options: &KafkaOptions, wanted: CreateTopic) -> Result<(), Failure> {
-    let fail = |class, cause, reason: &dyn std::fmt::Display| Failure {
-        class,
-        cause,
-        message: format!("cannot create topic {}: {reason}", options.topic),
+    let fail = |reason: &dyn std::fmt::Display| Failure {
+        class: Class::Retriable,
+        cause: Cause::TopicMissing,
+        message: format!(
+            "topic {} does not exist and cannot be created ({reason}): create it by hand, or correct kafka.create_topic",
+            options.topic
+        ),
     };
     let admin: AdminClient<DefaultClientContext> =
         options.admin_properties().create().map_err(|error| bad_configuration(&error))?;
     let topic =
         NewTopic::new(&options.topic, wanted.partitions, TopicReplication::Fixed(wanted.replication_factor));
     let limits = AdminOptions::new().operation_timeout(Some(CREATE_MAX)).request_timeout(Some(CREATE_MAX));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(|error| fail(Class::Retriable, Cause::Other, &error))?;
-    let answer = runtime.block_on(admin.create_topics([&topic], &limits)).map_err(|error| {
-        let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
-        fail(Class::Retriable, cause(code), &error)
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| fail(&error))?;
+    let answer = runtime.block_on(admin.create_topics([&topic], &limits)).map_err(|error| fail(&error))?;
     match answer.into_iter().next() {
-        Some(Ok(_)) | Some(Err((_, Code::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => Err(fail(Class::Fatal, Cause::Refused, &code)),
-        None => Err(fail(Class::Retriable, Cause::Other, &"the answer is empty")),
+        Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) => Ok(()),
+        Some(Err((_, code))) => Err(fail(&code)),
+        None => Err(fail(&"the answer is empty")),
     }
 }

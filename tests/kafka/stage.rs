@@ -14,13 +14,13 @@ use crate::support::topic::{self, Counter};
 pub const CATCH_UP_LIMIT: Duration = Duration::from_secs(90);
 
 /// A broker, a topic, a scratch directory.
-pub struct Bench {
+pub struct Stage {
     pub kafka: Arc<Kafka>,
     pub topic: String,
     pub scratch: Scratch,
 }
 
-impl Bench {
+impl Stage {
     /// On the shared broker.
     pub fn shared(name: &str) -> Self {
         Self::on(Kafka::shared(), name, &[])

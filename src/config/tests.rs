@@ -1,0 +1,297 @@
+//! What holds for agent.yaml as a whole.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::node::{Entry, Kind, Node};
+use super::*;
+
+const SHIPPED: &str = include_str!("../../agent.yaml");
+
+/// What a person must set, as the shipped file sets it.
+const MINIMAL: &str = "logs: [{paths: [/var/log/nginx/access.log]}]
+kafka: {brokers: [localhost:9092], topic: page-views}
+";
+
+fn valid(text: &str) -> (Config, Vec<Warning>) {
+    parse(text, "agent.yaml").unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Everything of a configuration but where it stands.
+fn values(config: &Config) -> String {
+    format!("{:?}\n{:?}\n{:?}", config.agent, config.logs, config.kafka)
+}
+
+/// The shipped file with everything that it offers switched on.
+fn all_switched_on() -> String {
+    let switch = |line: &str| {
+        let indentation = line.len() - line.trim_start().len();
+        let option =
+            line[indentation..].strip_prefix('#').filter(|rest| rest.starts_with(char::is_alphabetic));
+        option.map_or(line.to_owned(), |option| format!("{}{option}", &line[..indentation]))
+    };
+    SHIPPED.lines().map(|line| switch(line) + "\n").collect()
+}
+
+/// The options of a configuration, `logs[0].paths` as `logs.paths`.
+fn options(text: &str) -> (Vec<Finding>, BTreeSet<(String, bool)>) {
+    let mut source = ConfigSource::new("agent.yaml", text);
+    let tree = plant(&mut source).unwrap();
+    let reading = interpret(&tree, &source);
+    let name = |path: &path::Path| path.to_string().replace("[0]", "");
+    let options = reading.settings.iter().map(|setting| (name(&setting.path), setting.place.is_some()));
+    (reading.findings, options.collect())
+}
+
+#[test]
+fn the_shipped_file_is_the_defaults() {
+    let (shipped, warnings) = valid(SHIPPED);
+    let (minimal, _) = valid(MINIMAL);
+    assert_eq!(values(&shipped), values(&minimal));
+    assert!(warnings.is_empty(), "{}", warnings[0].render(Style::Plain));
+}
+
+#[test]
+fn the_shipped_file_has_every_option_and_no_other() {
+    let (findings, options) = options(&all_switched_on());
+    let unset: Vec<&String> = options.iter().filter(|(_, given)| !given).map(|(name, _)| name).collect();
+    assert!(unset.is_empty(), "agent.yaml does not show {unset:?}");
+    // The three sources of a password exclude each other; nothing else of what the file offers does.
+    let (passwords, others): (Vec<_>, Vec<_>) =
+        findings.iter().partition(|finding| finding.message.contains("more than one way"));
+    assert_eq!(passwords.len(), 1);
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+fn the_long_form_of_a_format_is_shown_in_the_shipped_file() {
+    let example: String = SHIPPED
+        .lines()
+        .skip_while(|line| !line.ends_with("#   format:"))
+        .take_while(|line| line.trim_start().starts_with("#   "))
+        .map(|line| line.trim_start().trim_start_matches('#').to_owned() + "\n")
+        .collect();
+    assert!(example.contains("nginx:") && example.contains("escape:"), "{example}");
+    let example: String = example.lines().map(|line| format!("  {line}\n")).collect();
+    valid(&format!("logs:\n  -  paths: [/a.log]\n{example}kafka: {{brokers: [a], topic: t}}\n"));
+}
+
+#[test]
+fn what_is_shown_is_read_as_the_same_configuration() {
+    let tls = "kafka: {brokers: ['[::1]:9092', a], topic: t, tls: {enabled: true, verify_hostname: false},
+  create_topic: {partitions: 6, replication_factor: 1}, flush: {frequency: 0}, properties: {client.id: 'a # b'}}
+logs: [{paths: ['/a/{b,c}*.log', \"/d e.log\"], exclude: ['*.gz'], site: 'no', start: 36h, format: {nginx: '$host \"$request\"'}}]
+agent: {id: '5'}
+";
+    for text in [MINIMAL, SHIPPED, tls] {
+        let (config, _) = valid(text);
+        let shown = show(&config);
+        assert_eq!(values(&valid(&shown).0), values(&config), "{shown}");
+    }
+}
+
+#[test]
+fn a_secret_is_in_nothing_that_can_be_printed() {
+    let sasl = "  sasl: {mechanism: PLAIN, username: me, password: canary}\n  properties: {ssl.keystore.password: canary}\n";
+    let text = format!("logs: [{{paths: [/a.log]}}]\nkafka:\n  brokers: [a]\n  topic: t\n{sasl}");
+    let (config, warnings) = valid(&text);
+    let printed = format!("{config:?}{warnings:?}{}{}", show(&config), warnings[0].render(Style::Plain));
+    assert!(!printed.contains("canary"), "{printed}");
+    for broken in [
+        "password: \"canary",
+        "password: [canary",
+        "ssl.key.pem: |\n    a\n    canary\n  x\n  y: [",
+        "pasword: canary",
+    ] {
+        let errors = parse(&format!("kafka:\n  {broken}\n"), "agent.yaml").unwrap_err();
+        let printed = format!("{errors} {errors:?}");
+        assert!(!printed.contains("canary"), "{printed}");
+    }
+}
+
+#[test]
+fn a_password_that_everybody_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let sasl = "sasl: {mechanism: SCRAM-SHA-512, username: me, password: x}";
+    std::fs::write(&file, MINIMAL.replace("topic: page-views", &format!("topic: t, {sasl}"))).unwrap();
+    for (mode, expected) in [(0o644, 1), (0o640, 0)] {
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(load(file.path()).unwrap().1.len(), expected, "mode {mode:o}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_used_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.yaml");
+    let reason = |content: &[u8]| {
+        std::fs::write(&path, content).unwrap();
+        load(&path).unwrap_err().findings()[0].message.clone()
+    };
+    assert_eq!(reason(b"a: b\n\xff"), "line 2 is not UTF-8");
+    assert_eq!(reason(&vec![b'#'; (1 << 20) + 1]), "the file is larger than 1MiB");
+    assert_eq!(reason(b"\xef\xbb\xbf\n"), "the file is empty");
+    assert!(load(&directory.path().join("absent")).unwrap_err().to_string().contains("-c"));
+    assert!(load(directory.path()).unwrap_err().to_string().contains("cannot read"));
+}
+
+#[test]
+fn only_so_many_errors_are_shown() {
+    let keys: String = (0..500).map(|number| format!("key{number}: x\n")).collect();
+    let shown = parse(&keys, "agent.yaml").unwrap_err().to_string();
+    assert!(shown.contains("... and 452 more") && shown.ends_with("502 errors\n"), "{shown}");
+}
+
+#[test]
+fn a_caret_points_into_a_folded_format() {
+    let text = MINIMAL.replace(
+        "[{paths: [/var/log/nginx/access.log]}]",
+        "\n  - paths: [/a.log]\n    format:\n      nginx: >-\n        $remote_addr [$time_local]\n        \"$request\" $host$uri",
+    );
+    let errors = parse(&text, "agent.yaml").unwrap_err();
+    let (line, column) = errors.source_text().line_column(errors.findings()[0].place.unwrap());
+    let pointed: String = text.lines().nth(line - 1).unwrap().chars().skip(column - 1).collect();
+    assert!(pointed.starts_with("$host$uri"), "{errors}");
+}
+
+/// Each scalar's place, read by itself, is the scalar.
+fn places_hold(node: &Node, text: &str) {
+    match &node.kind {
+        Kind::Text(value) => {
+            let written = &text[node.place.range()];
+            let read: String = serde_yaml::from_str(written).unwrap_or_default();
+            assert_eq!(read.trim_end(), value.trim_end(), "written {written:?}");
+        }
+        Kind::Integer(value) => assert_eq!(text[node.place.range()].parse::<i128>().ok(), Some(*value)),
+        Kind::List(nodes) => nodes.iter().for_each(|node| places_hold(node, text)),
+        Kind::Map(entries) => entries.iter().for_each(|Entry { key, value }| {
+            places_hold(key, text);
+            places_hold(value, text);
+        }),
+        Kind::Null | Kind::Bool(_) | Kind::Float(_) => {}
+    }
+}
+
+#[test]
+fn every_value_knows_its_place() {
+    let hard = "a: {b: [1, 'x''y', \"\\u00e9\"], ? c : d}\r\né: ü # c\nlist:\n- - 5\n  - six seven\n-\n- k: v\n  l:\nempty:\nfolded: >-\n  a\n  b\n\"quoted\": |\n  x\n  y\nlast: z";
+    let switched = all_switched_on();
+    for text in [hard, SHIPPED, switched.as_str()] {
+        let mut source = ConfigSource::new("agent.yaml", text);
+        let tree = plant(&mut source).unwrap();
+        places_hold(&tree, source.text());
+    }
+}
+
+/// Pieces of YAML that break parsers when they meet.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            "a: ",
+            "- ",
+            "? ",
+            ": ",
+            "\n",
+            "\n  ",
+            "\n    ",
+            "\t",
+            "[",
+            "]",
+            "{",
+            "}",
+            ", ",
+            "\"",
+            "'",
+            "|\n",
+            ">-\n",
+            "&a ",
+            "*a",
+            "!x ",
+            "---\n",
+            "...\n",
+            "#",
+            "%",
+            "@",
+            "\\",
+            "\r\n",
+            "\u{feff}",
+            "é",
+            "kafka:",
+            "logs:",
+            "password: ",
+            "no",
+            "1",
+            "0x",
+            "~",
+            "<<: ",
+            "paths: [/a]",
+            "topic: t",
+            "\u{85}",
+            "\u{2028}",
+            "\0",
+            "nginx: '$x'",
+            "format: ",
+        ])
+        .prop_map(str::to_owned),
+        ".{0,3}",
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn no_text_is_too_hostile_to_be_answered(text in hostile()) {
+        match parse(&text, "agent.yaml") {
+            Ok((config, _)) => prop_assert!(!show(&config).is_empty()),
+            Err(errors) => {
+                prop_assert!(!errors.findings().is_empty());
+                prop_assert!(errors.render(Style::Coloured).contains("help"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_shipped_file_is_answered(at in 0..SHIPPED.len(), piece in hostile()) {
+        let at = SHIPPED.floor_char_boundary(at);
+        let text = format!("{}{piece}{}", &SHIPPED[..at], &SHIPPED[at..]);
+        if let Err(errors) = parse(&text, "agent.yaml") {
+            prop_assert!(errors.to_string().contains("help"));
+        }
+    }
+}
+
+/// Whether a text is refused, if that is found out within far more time than linear work takes, and far less than
+/// anything else does.
+fn is_refused(text: String) -> Option<bool> {
+    const DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
+    let (done, answer) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let read = parse(&text, "agent.yaml").map(|(config, _)| show(&config));
+        done.send(read.is_err())
+    });
+    answer.recv_timeout(DEADLINE).ok()
+}
+
+#[test]
+fn the_largest_text_is_answered_in_bounded_time() {
+    let pieces = [
+        "[", "{", "- ", "? ", "a: ", "\n", " ", ":", "\"", "'", "a\n", "- a\n", "#", "&a ", "*a ", "a,",
+        "[a]: ", "é", "\t", "{a: b},", "!", "%x\n", "---\n", "|\n",
+    ];
+    let filled = |prefix: &str, piece: &str| {
+        prefix.to_owned() + &piece.repeat(((1 << 20) - prefix.len()) / piece.len())
+    };
+    for piece in pieces {
+        for prefix in ["", "a: [", "a: \""] {
+            assert_eq!(is_refused(filled(prefix, piece)), Some(true), "{prefix}{piece:?}");
+        }
+    }
+    let as_many_brackets_as_are_read = format!("a: {}", "[".repeat(1900));
+    assert_eq!(is_refused(filled(&as_many_brackets_as_are_read, "a,")), Some(true));
+    let logs: String = (0..30_000).map(|number| format!("- paths:\n  - /v/{number}.log\n")).collect();
+    assert_eq!(is_refused(format!("kafka: {{brokers: [a], topic: t}}\nlogs:\n{logs}")), Some(false));
+}

@@ -1,0 +1,136 @@
+//! Before the committed positions are known: nothing can be read yet, but files are rotated and deleted all the same.
+//!
+//! Kafka may be away when the agent starts. What it will have to read is opened and held meanwhile, without a verdict;
+//! when the positions are known, each descriptor is looked at again and judged like any other file.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::action::{Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened};
+use super::checkpoint::Snapshot;
+use super::discover::Examination;
+use super::generation::Whereabouts;
+use super::identity::Tuple;
+use super::notice::Notice;
+use super::tail::Tail;
+
+/// Half of the descriptors that a process may have by default.
+const HELD_FILES_MAX: usize = 512;
+
+/// What is held until the positions are known.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    files: BTreeMap<FileId, HeldFile>,
+    /// Inodes that are held or being opened.
+    tuples: HashSet<Tuple>,
+    /// Inodes that the local state remembers, wherever their names lead.
+    remembered: HashSet<Tuple>,
+    /// Whether everything was listed once: what appears later did not exist when the log was first configured.
+    has_swept: bool,
+}
+
+/// A descriptor without a verdict.
+#[derive(Clone, Debug)]
+pub(super) struct HeldFile {
+    /// Where it was first seen.
+    seen: FileSeen,
+    /// Where reading begins if it is a new file of a log that begins at the end.
+    boundary: Option<Boundary>,
+}
+
+impl Held {
+    /// Nothing yet; `local` says which inodes matter besides those that the logs match.
+    pub fn new(local: Option<&Snapshot>) -> Self {
+        let files = local.into_iter().flat_map(|local| &local.files);
+        Self { remembered: files.map(|file| file.entry.tuple).collect(), ..Self::default() }
+    }
+}
+
+impl Tail {
+    /// Opens what the listings show and the positions may ask for.
+    pub fn hold(&mut self, now: Millis, listings: Vec<Listing>, actions: &mut Vec<Action>) {
+        let swept = std::mem::take(&mut self.sweeping);
+        for listing in listings {
+            self.note_listed(now, &listing.directory);
+            for file in self.readable(listing.directory, listing.files).unwrap_or_default() {
+                self.hold_file(file, actions);
+            }
+        }
+        if let Some(held) = &mut self.held {
+            held.has_swept |= swept;
+        }
+    }
+
+    fn hold_file(&mut self, file: FileSeen, actions: &mut Vec<Action>) {
+        let log = self.log_of(&file.path);
+        let Some(held) = &mut self.held else { return };
+        let wanted = log.is_some() || held.remembered.contains(&file.stat.tuple);
+        let room = held.tuples.len() < HELD_FILES_MAX;
+        if !wanted || !room || file.kind == FileKind::Other || !held.tuples.insert(file.stat.tuple) {
+            return;
+        }
+        let is_first = !held.has_swept;
+        let boundary = is_first && log.is_some_and(|log| self.starts_at_end(log, &file.stat));
+        let id = self.next_file();
+        actions.push(Action::Open(id, file.path.clone(), Ask { markers: Vec::new(), boundary }));
+        self.holding.insert(id, file);
+    }
+
+    /// A file that was opened to be held is there, or not.
+    pub fn was_held_open(
+        &mut self,
+        id: FileId,
+        mut seen: FileSeen,
+        opened: Result<Opened, FileError>,
+        actions: &mut Vec<Action>,
+    ) {
+        let file = match opened {
+            Ok(Opened { stat, boundary, .. }) => {
+                seen.stat = stat;
+                HeldFile { seen, boundary }
+            }
+            Err(error) => {
+                if let Some(held) = &mut self.held {
+                    held.tuples.remove(&seen.stat.tuple);
+                }
+                if error != FileError::NotFound && self.told.insert(seen.path.clone()) {
+                    self.notices.push(Notice::FileFailed { path: seen.path, error });
+                }
+                return;
+            }
+        };
+        match &mut self.held {
+            Some(held) => {
+                held.tuples.insert(file.seen.stat.tuple);
+                held.files.insert(id, file);
+            }
+            None => self.look_at_held(id, file, actions),
+        }
+    }
+
+    /// The positions are known: everything that is held is judged, files whose inode is known before their copies.
+    pub fn end_hold(&mut self, actions: &mut Vec<Action>) {
+        let Some(held) = self.held.take() else { return };
+        let own = self.unlocated_inodes();
+        let (known, others): (HashMap<_, _>, HashMap<_, _>) =
+            held.files.into_iter().partition(|(_, file)| own.contains(&file.seen.stat.tuple.inode));
+        for files in [known, others] {
+            for (id, file) in BTreeMap::from_iter(files) {
+                self.look_at_held(id, file, actions);
+            }
+        }
+    }
+
+    fn look_at_held(&mut self, id: FileId, file: HeldFile, actions: &mut Vec<Action>) {
+        let HeldFile { seen, boundary } = file;
+        let candidates = self.candidates(&seen);
+        let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
+        actions.push(Action::Look(id, Ask { markers, boundary: false }));
+        self.examining.insert(id, Examination { seen, candidates, cut: None, boundary });
+    }
+
+    /// Inodes of which a generation is known, but not yet whether it is still in there.
+    pub fn unlocated_inodes(&self) -> HashSet<u64> {
+        let unlocated = self.generations.values().filter(|known| known.whereabouts == Whereabouts::Unlocated);
+        unlocated.map(|generation| generation.tuple.inode).collect()
+    }
+}
