@@ -83,6 +83,7 @@ impl Tail {
         opened: Result<Opened, FileError>,
         actions: &mut Vec<Action>,
     ) {
+        let listed = seen.stat.tuple;
         let file = match opened {
             Ok(Opened { stat, boundary, .. }) => {
                 seen.stat = stat;
@@ -90,7 +91,7 @@ impl Tail {
             }
             Err(error) => {
                 if let Some(held) = &mut self.held {
-                    held.tuples.remove(&seen.stat.tuple);
+                    held.tuples.remove(&listed);
                 }
                 if error != FileError::NotFound && self.told.insert(seen.path.clone()) {
                     self.notices.push(Notice::FileFailed { path: seen.path, error });
@@ -100,7 +101,15 @@ impl Tail {
         };
         match &mut self.held {
             Some(held) => {
-                held.tuples.insert(file.seen.stat.tuple);
+                // Another file may have taken the place of the one that was listed, and may be held already.
+                let tuple = file.seen.stat.tuple;
+                if tuple != listed {
+                    held.tuples.remove(&listed);
+                    if !held.tuples.insert(tuple) {
+                        actions.push(Action::Close(id));
+                        return;
+                    }
+                }
                 held.files.insert(id, file);
             }
             None => self.look_at_held(id, file, actions),
@@ -122,6 +131,11 @@ impl Tail {
 
     fn look_at_held(&mut self, id: FileId, file: HeldFile, actions: &mut Vec<Action>) {
         let HeldFile { seen, boundary } = file;
+        let examined = self.examining.values().any(|other| other.seen.stat.tuple == seen.stat.tuple);
+        if examined || self.by_tuple.contains_key(&seen.stat.tuple) {
+            actions.push(Action::Close(id));
+            return;
+        }
         let candidates = self.candidates(&seen);
         let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
         actions.push(Action::Look(id, Ask { markers, boundary: false }));
