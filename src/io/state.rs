@@ -357,7 +357,7 @@ mod tests {
                 tuple: Tuple { device: 1, inode: n, birth_ns: Some(-5) },
                 head_hash: 4,
                 mark: Mark { position: n * 100, hash: 5 },
-                begun: n % 2 == 0,
+                begun: n.is_multiple_of(2),
             },
             home: SharedPath::from(Path::new("/log/access.log")),
             path: SharedPath::from(Path::new(std::ffi::OsStr::from_bytes(b"/log/\xff.1"))),

@@ -5,6 +5,8 @@
 //! The checkpoint moves in [`Delivery::committed`] and nowhere else. After any doubt the producer is dropped, a new one
 //! fences whatever is still under way, and Kafka is asked what is true.
 
+use std::collections::BTreeSet;
+
 use super::action::{Action, Cause, Class, Command, Committed, Exit, Failure, Millis, Reply};
 use super::batch::{Block, Filled, Reaches};
 use super::checkpoint::{Checkpoint, Proposal, Snapshot};
@@ -450,7 +452,8 @@ impl Delivery {
                 self.fetch(Anchor::Remembered, 1, out);
                 return;
             }
-            (Truth::Kafka, _, Some(remote)) => {
+            (Truth::Kafka, _, Some(mut remote)) => {
+                remote.entries.extend(self.begun_since(&remote));
                 let checkpoint = Checkpoint::restored(remote.sequence, remote.entries, self.partitions);
                 self.resolved(truth, checkpoint, out);
             }
@@ -460,10 +463,7 @@ impl Delivery {
     }
 
     fn restore_local(&mut self, truth: Truth, out: &mut Out) {
-        let local = match truth {
-            Truth::FirstRun => None,
-            Truth::Kafka | Truth::Local => self.local.as_ref(),
-        };
+        let local = self.local.as_ref().filter(|local| truth != Truth::FirstRun || local.sequence == 0);
         if truth == Truth::Local && self.options.mode == Mode::ExactlyOnce {
             out.say(Notice::RemoteLost);
         }
@@ -471,6 +471,15 @@ impl Delivery {
         let entries =
             local.map_or_else(Vec::new, |local| local.files.iter().map(|file| file.entry).collect());
         self.resolved(truth, Checkpoint::restored(sequence, entries, self.partitions), out);
+    }
+
+    /// Generations that began after the last commit, as far as the local state saw them: nothing of them is sent, but
+    /// they may have been rotated out of their log's paths since.
+    fn begun_since(&self, remote: &Remote) -> Vec<Entry> {
+        let committed: BTreeSet<StreamId> = remote.entries.iter().map(|entry| entry.stream).collect();
+        let local = self.local.iter().filter(|local| local.sequence == remote.sequence);
+        let entries = local.flat_map(|local| &local.files).map(|file| file.entry);
+        entries.filter(|entry| !entry.begun && !committed.contains(&entry.stream)).collect()
     }
 
     fn resolved(&mut self, truth: Truth, checkpoint: Checkpoint, out: &mut Out) {

@@ -97,6 +97,18 @@ impl Generation {
         }
     }
 
+    /// What the checkpoint says of it as things stand in Kafka.
+    #[must_use]
+    pub fn committed_entry(&self) -> Entry {
+        let head_hash = self.head.hash_at(self.committed.position);
+        Entry {
+            mark: self.committed,
+            head_hash: head_hash.expect("a head is learnt before the lines behind it"),
+            begun: self.committed_begun,
+            ..self.entry()
+        }
+    }
+
     /// Whether every byte that is known to be there was looked at.
     #[must_use]
     pub fn is_drained(&self) -> bool {

@@ -250,6 +250,7 @@ pub fn judge(evidence: Evidence) -> Verdict {
         (Inode::Same, Head::Equal, Marker::TooShort | Marker::Differs) => Verdict::Rewritten,
         (Inode::Same, Head::Differs, _) => Verdict::Rewritten,
         (Inode::Reborn, _, _) => Verdict::Foreign,
+        (Inode::OtherDevice | Inode::Other, _, _) if evidence.size == 0 => Verdict::Foreign,
         (Inode::OtherDevice, Head::Equal, Marker::Equal) => Verdict::Same,
         // Nothing is no copy of anything.
         (Inode::Other, Head::Equal, Marker::Equal) if evidence.size == 0 => Verdict::Foreign,
@@ -274,6 +275,9 @@ mod tests {
         let same = evidence(TupleEvidence::Same, HeadEvidence::Unknown, MarkerEvidence::Equal, 0);
         assert_eq!(judge(same), Verdict::Same);
         assert_eq!(judge(Evidence { tuple: TupleEvidence::Other, ..same }), Verdict::Foreign);
+        // No byte of it says anything, whatever is known of the other.
+        let begins_alike = Evidence { tuple: TupleEvidence::Other, head: HeadEvidence::Equal, ..same };
+        assert_eq!(judge(begins_alike), Verdict::Foreign);
     }
 
     #[test]

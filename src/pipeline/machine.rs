@@ -57,9 +57,7 @@ impl Machine {
                 let known = self.tail.known_logs.len();
                 self.tail.listed(now, listings, &mut out.actions);
                 self.delivery.forget(self.tail.forgettable(now));
-                if self.tail.known_logs.len() > known {
-                    out.actions.push(Action::Persist(self.snapshot()));
-                }
+                self.tail.has_unsaved |= self.tail.known_logs.len() > known;
             }
             Input::Opened(file, opened) => self.tail.opened(now, file, opened, &mut out.actions),
             Input::Read(_, result) => {
@@ -106,9 +104,19 @@ impl Machine {
                 break;
             }
         }
+        // A generation is remembered before its first commit too: it may be rotated out of its log's paths by then. Many
+        // that begin together are remembered together.
+        if self.tail.has_unsaved && self.tail.examining.is_empty() && self.delivery.checkpoint().is_some() {
+            self.persist(out);
+        }
         for notice in self.tail.notices.drain(..) {
             out.actions.push(Action::Say(notice));
         }
+    }
+
+    fn persist(&mut self, out: &mut Out) {
+        self.tail.has_unsaved = false;
+        out.actions.push(Action::Persist(self.snapshot()));
     }
 
     /// Gives the delivery what was filled: at once if it waits for work, otherwise when the block is full.
@@ -147,7 +155,7 @@ impl Machine {
                 }
                 Event::Committed(entries, gone) => {
                     self.tail.committed(now, &entries, &gone);
-                    out.actions.push(Action::Persist(self.snapshot()));
+                    self.persist(out);
                 }
                 Event::Rewound => self.tail.rewind(now),
                 Event::Spare(block) => self.tail.keep(block),
@@ -183,13 +191,16 @@ impl Machine {
     fn snapshot(&self) -> Snapshot {
         let nowhere = SharedPath::from(std::path::Path::new(""));
         let checkpoint = self.delivery.checkpoint();
-        let entries = checkpoint.into_iter().flat_map(super::checkpoint::Checkpoint::entries);
+        let committed = checkpoint.into_iter().flat_map(super::checkpoint::Checkpoint::entries).copied();
+        let is_new = |stream| checkpoint.is_none_or(|checkpoint| checkpoint.get(stream).is_none());
+        let begun = self.tail.generations.values().filter(|generation| is_new(generation.stream));
+        let entries = committed.chain(begun.map(super::generation::Generation::committed_entry));
         let files = entries.map(|entry| {
             let generation = self.tail.generations.get(&entry.stream);
             let home = generation.and_then(|generation| generation.home.clone());
             let path = generation.and_then(|generation| generation.path.clone());
             FileSnapshot {
-                entry: *entry,
+                entry,
                 home: home.unwrap_or_else(|| nowhere.clone()),
                 path: path.unwrap_or_else(|| nowhere.clone()),
             }

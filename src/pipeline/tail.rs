@@ -87,6 +87,8 @@ pub(super) struct Tail {
     pub files_opened: u64,
     pub streams_named: u64,
     pub notices: Vec<Notice>,
+    /// Generations began that the local state does not know yet.
+    pub has_unsaved: bool,
 }
 
 /// What reading may do at this moment.
@@ -129,6 +131,7 @@ impl Tail {
             files_opened: 0,
             streams_named: 0,
             notices: Vec::new(),
+            has_unsaved: false,
         }
     }
 
@@ -359,6 +362,7 @@ impl Tail {
             in_trouble: false,
         };
         self.notices.push(Notice::Following { path: path.clone(), position: mark.position });
+        self.has_unsaved = true;
         self.generations.insert(stream, generation);
         self.by_tuple.insert(stat.tuple, stream);
         self.by_path.insert(path, stream);
