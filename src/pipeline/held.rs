@@ -75,23 +75,19 @@ impl Tail {
         self.holding.insert(id, file);
     }
 
-    /// A file that was opened to be held is there, or not.
+    /// A file that was opened to be held is there, or not; or another file took its place since it was listed.
     pub fn was_held_open(
         &mut self,
+        now: Millis,
         id: FileId,
-        mut seen: FileSeen,
-        opened: Result<Opened, FileError>,
+        (mut seen, opened): (FileSeen, Result<Opened, FileError>),
         actions: &mut Vec<Action>,
     ) {
-        let listed = seen.stat.tuple;
-        let file = match opened {
-            Ok(Opened { stat, boundary, .. }) => {
-                seen.stat = stat;
-                HeldFile { seen, boundary }
-            }
+        let Opened { stat, boundary, .. } = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 if let Some(held) = &mut self.held {
-                    held.tuples.remove(&listed);
+                    held.tuples.remove(&seen.stat.tuple);
                 }
                 if error != FileError::NotFound && self.told.insert(seen.path.clone()) {
                     self.notices.push(Notice::FileFailed { path: seen.path, error });
@@ -99,19 +95,25 @@ impl Tail {
                 return;
             }
         };
+        let listed = std::mem::replace(&mut seen.stat, stat).tuple;
+        let is_other = listed != stat.tuple;
+        if is_other {
+            self.list_after(now, &seen.path);
+        }
+        let file = HeldFile { seen, boundary };
+        let is_taken = self.is_known_or_examined(&stat.tuple);
         match &mut self.held {
             Some(held) => {
-                // Another file may have taken the place of the one that was listed, and may be held already.
-                let tuple = file.seen.stat.tuple;
-                if tuple != listed {
+                if is_other {
                     held.tuples.remove(&listed);
-                    if !held.tuples.insert(tuple) {
-                        actions.push(Action::Close(id));
-                        return;
-                    }
                 }
-                held.files.insert(id, file);
+                if is_other && !held.tuples.insert(stat.tuple) {
+                    actions.push(Action::Close(id));
+                } else {
+                    held.files.insert(id, file);
+                }
             }
+            None if is_taken => actions.push(Action::Close(id)),
             None => self.look_at_held(id, file, actions),
         }
     }
@@ -131,11 +133,6 @@ impl Tail {
 
     fn look_at_held(&mut self, id: FileId, file: HeldFile, actions: &mut Vec<Action>) {
         let HeldFile { seen, boundary } = file;
-        let examined = self.examining.values().any(|other| other.seen.stat.tuple == seen.stat.tuple);
-        if examined || self.by_tuple.contains_key(&seen.stat.tuple) {
-            actions.push(Action::Close(id));
-            return;
-        }
         let candidates = self.candidates(&seen);
         let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
         actions.push(Action::Look(id, Ask { markers, boundary: false }));

@@ -126,7 +126,7 @@ impl Plan {
         plan.reads = ReadRates::swarm(rng);
         plan.kafka = KafkaRates::swarm(rng);
         plan.agent = AgentRates::swarm(rng);
-        if rng.chance(15) {
+        if rng.chance(25) {
             plan.wide = Some(rng.range(60, 150));
             plan.lines = rng.range(120, 250);
             plan.batch_events_max = rng.pick(&[20, 1000]);
