@@ -9,7 +9,7 @@ use super::action::{
     Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
 };
 use super::generation::{Generation, Whereabouts, path_hash};
-use super::identity::{Evidence, Head, Mark, MarkerEvidence, Tuple, TupleEvidence, Verdict, judge};
+use super::identity::{Evidence, Head, Mark, MarkerEvidence, Tuple, Verdict, judge};
 use super::notice::Notice;
 use super::options::Start;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
