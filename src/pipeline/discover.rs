@@ -401,16 +401,19 @@ impl Tail {
         let of = |wanted: Verdict| {
             verdicts.iter().find(|(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
         };
+        // Of several that fit, the one of which the most bytes do.
+        let position = |stream: &StreamId| self.generations[stream].lines.cursor().position;
+        let all = |wanted: Verdict| {
+            verdicts.iter().filter(move |(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
+        };
         let copied = |tail: &Self, wanted: fn(&Generation) -> bool| {
-            let mut copies =
-                verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Copy).map(|(stream, _)| *stream);
-            copies.find(|stream| wanted(&tail.generations[stream]))
+            let copies = all(Verdict::Copy).filter(|stream| wanted(&tail.generations[stream]));
+            copies.max_by_key(|stream| tail.generations[stream].lines.cursor().position)
         };
         // An inode without a line of evidence yields to bytes that prove something else.
-        let is_proven = |stream: &StreamId| self.generations[stream].lines.cursor().position > 0;
-        let has_proven_copy =
-            verdicts.iter().any(|(stream, verdict)| *verdict == Verdict::Copy && is_proven(stream));
-        let same = of(Verdict::Same).filter(|stream| is_proven(stream) || !has_proven_copy);
+        let has_proven_copy = all(Verdict::Copy).any(|stream| position(&stream) > 0);
+        let same = all(Verdict::Same).max_by_key(position);
+        let same = same.filter(|stream| position(stream) > 0 || !has_proven_copy);
         let chosen = same.or_else(|| copied(self, Generation::is_missing));
         if let Some(stream) = of(Verdict::Cut).filter(|_| chosen.is_none())
             && !self.generations[&stream].is_settled()
