@@ -9,7 +9,7 @@ use super::action::{
     Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
 };
 use super::generation::{Generation, Whereabouts, path_hash};
-use super::identity::{Evidence, Head, Mark, MarkerEvidence, Verdict, judge};
+use super::identity::{Evidence, Head, Mark, MarkerEvidence, Tuple, Verdict, judge};
 use super::notice::Notice;
 use super::options::Start;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
@@ -228,9 +228,7 @@ impl Tail {
             }
             return;
         }
-        let examined =
-            self.examining.values().any(|examination| examination.seen.stat.tuple == file.stat.tuple);
-        if self.by_tuple.contains_key(&file.stat.tuple) || examined || self.is_rejected(now, &file.stat) {
+        if self.is_known_or_examined(&file.stat.tuple) || self.is_rejected(now, &file.stat) {
             return;
         }
         let candidates = self.candidates(&file);
@@ -326,23 +324,40 @@ impl Tail {
     /// and begin another generation.
     pub fn reopen(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
         let tuple = self.generation(stream).tuple;
-        if self.examining.values().any(|examination| examination.seen.stat.tuple == tuple) {
+        if self.is_examined(&tuple) {
             return;
         }
-        let id = self.next_file();
         let generation = self.generation(stream);
         let (Whereabouts::Here, Some(path)) = (generation.whereabouts, generation.path.clone()) else {
             return;
         };
+        let id = self.next_file();
+        let (examination, ask) = self.doubt(stream, path.clone());
+        actions.push(Action::Open(id, path, ask));
+        self.examining.insert(id, examination);
+    }
+
+    /// The bytes behind a descriptor no longer continue what was read of its generation: what are they? The descriptor
+    /// may be all that still leads to them.
+    pub fn suspect(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let generation = self.generation(stream);
+        let (Some(path), Some(file)) = (generation.path.clone(), generation.file.take()) else { return };
+        self.by_file.remove(&file);
+        let (examination, ask) = self.doubt(stream, path);
+        actions.push(Action::Look(file, ask));
+        self.examining.insert(file, examination);
+    }
+
+    /// What to ask a generation's file. If it turns out to be something else, it may be a copy in a reused inode.
+    fn doubt(&mut self, stream: StreamId, path: SharedPath) -> (Examination, Ask) {
+        let generation = self.generation(stream);
         let mark = generation.lines.cursor();
-        let seen = FileSeen { path: path.clone(), kind: FileKind::Regular, stat: generation.stat };
-        // If it turns out to be something else, it may be a copy in a reused inode.
+        let seen = FileSeen { path, kind: FileKind::Regular, stat: generation.stat };
         let mut candidates = self.candidates(&seen);
         candidates.retain(|(other, _)| *other != stream);
         candidates.insert(0, (stream, mark));
         let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
-        actions.push(Action::Open(id, path, Ask { markers, boundary: false }));
-        self.examining.insert(id, Examination { seen, candidates, cut: None, boundary: None });
+        (Examination { seen, candidates, cut: None, boundary: None }, Ask { markers, boundary: false })
     }
 
     /// A file was opened, or not: what is it?
@@ -354,7 +369,7 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         if let Some(seen) = self.holding.remove(&id) {
-            self.was_held_open(id, seen, opened, actions);
+            self.was_held_open(now, id, (seen, opened), actions);
             return;
         }
         let Some(Examination { mut seen, candidates, cut, boundary }) = self.examining.remove(&id) else {
@@ -386,16 +401,19 @@ impl Tail {
         let of = |wanted: Verdict| {
             verdicts.iter().find(|(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
         };
+        // Of several that fit, the one of which the most bytes do.
+        let position = |stream: &StreamId| self.generations[stream].lines.cursor().position;
+        let all = |wanted: Verdict| {
+            verdicts.iter().filter(move |(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
+        };
         let copied = |tail: &Self, wanted: fn(&Generation) -> bool| {
-            let mut copies =
-                verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Copy).map(|(stream, _)| *stream);
-            copies.find(|stream| wanted(&tail.generations[stream]))
+            let copies = all(Verdict::Copy).filter(|stream| wanted(&tail.generations[stream]));
+            copies.max_by_key(|stream| tail.generations[stream].lines.cursor().position)
         };
         // An inode without a line of evidence yields to bytes that prove something else.
-        let is_proven = |stream: &StreamId| self.generations[stream].lines.cursor().position > 0;
-        let has_proven_copy =
-            verdicts.iter().any(|(stream, verdict)| *verdict == Verdict::Copy && is_proven(stream));
-        let same = of(Verdict::Same).filter(|stream| is_proven(stream) || !has_proven_copy);
+        let has_proven_copy = all(Verdict::Copy).any(|stream| position(&stream) > 0);
+        let same = all(Verdict::Same).max_by_key(position);
+        let same = same.filter(|stream| position(stream) > 0 || !has_proven_copy);
         let chosen = same.or_else(|| copied(self, Generation::is_missing));
         if let Some(stream) = of(Verdict::Cut).filter(|_| chosen.is_none())
             && !self.generations[&stream].is_settled()
@@ -433,6 +451,16 @@ impl Tail {
             || self.examining.values().any(|examination| examination.seen.stat.tuple.inode == inode)
     }
 
+    /// Whether the inode belongs to a generation, or somebody is about to find out to which.
+    pub fn is_known_or_examined(&self, tuple: &Tuple) -> bool {
+        self.by_tuple.contains_key(tuple) || self.is_examined(tuple)
+    }
+
+    fn is_examined(&self, tuple: &Tuple) -> bool {
+        let examined = self.examining.values().map(|examination| &examination.seen);
+        examined.chain(self.holding.values()).any(|seen| seen.stat.tuple == *tuple)
+    }
+
     fn judge_all(&self, candidates: &[(StreamId, Mark)], opened: &Opened) -> Vec<(StreamId, Verdict)> {
         let asked = candidates.iter().zip(&opened.markers);
         let known = asked.filter_map(|((stream, mark), before)| {
@@ -455,7 +483,10 @@ impl Tail {
             let generation = self.generation(*stream);
             let was_here = match (verdict, generation.whereabouts) {
                 _ if chosen == Some(*stream) => false,
-                (Verdict::Rewritten | Verdict::Cut, Whereabouts::Here | Whereabouts::Unlocated) => true,
+                (
+                    Verdict::Rewritten | Verdict::Cut,
+                    Whereabouts::Here | Whereabouts::Away | Whereabouts::Unlocated,
+                ) => true,
                 (Verdict::Foreign | Verdict::Same | Verdict::Copy, Whereabouts::Unlocated) => true,
                 (_, Whereabouts::Here | Whereabouts::Away | Whereabouts::Missing(_)) => false,
             };
@@ -667,7 +698,7 @@ impl Tail {
         );
     }
 
-    fn list_after(&mut self, at: Millis, path: &Path) {
+    pub fn list_after(&mut self, at: Millis, path: &Path) {
         if let Some(parent) = path.parent() {
             self.list_soon(at, &SharedPath::from(parent));
         }

@@ -75,19 +75,16 @@ impl Tail {
         self.holding.insert(id, file);
     }
 
-    /// A file that was opened to be held is there, or not.
+    /// A file that was opened to be held is there, or not; or another file took its place since it was listed.
     pub fn was_held_open(
         &mut self,
+        now: Millis,
         id: FileId,
-        mut seen: FileSeen,
-        opened: Result<Opened, FileError>,
+        (mut seen, opened): (FileSeen, Result<Opened, FileError>),
         actions: &mut Vec<Action>,
     ) {
-        let file = match opened {
-            Ok(Opened { stat, boundary, .. }) => {
-                seen.stat = stat;
-                HeldFile { seen, boundary }
-            }
+        let Opened { stat, boundary, .. } = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 if let Some(held) = &mut self.held {
                     held.tuples.remove(&seen.stat.tuple);
@@ -98,11 +95,25 @@ impl Tail {
                 return;
             }
         };
+        let listed = std::mem::replace(&mut seen.stat, stat).tuple;
+        let is_other = listed != stat.tuple;
+        if is_other {
+            self.list_after(now, &seen.path);
+        }
+        let file = HeldFile { seen, boundary };
+        let is_taken = self.is_known_or_examined(&stat.tuple);
         match &mut self.held {
             Some(held) => {
-                held.tuples.insert(file.seen.stat.tuple);
-                held.files.insert(id, file);
+                if is_other {
+                    held.tuples.remove(&listed);
+                }
+                if is_other && !held.tuples.insert(stat.tuple) {
+                    actions.push(Action::Close(id));
+                } else {
+                    held.files.insert(id, file);
+                }
             }
+            None if is_taken => actions.push(Action::Close(id)),
             None => self.look_at_held(id, file, actions),
         }
     }

@@ -252,6 +252,8 @@ pub fn judge(evidence: Evidence) -> Verdict {
         (Inode::Reborn, _, _) => Verdict::Foreign,
         (Inode::OtherDevice | Inode::Other, _, _) if evidence.size == 0 => Verdict::Foreign,
         (Inode::OtherDevice, Head::Equal, Marker::Equal) => Verdict::Same,
+        // Nothing is no copy of anything.
+        (Inode::Other, Head::Equal, Marker::Equal) if evidence.size == 0 => Verdict::Foreign,
         (Inode::Other, Head::Equal, Marker::Equal) => Verdict::Copy,
         (Inode::OtherDevice | Inode::Other, Head::Equal, Marker::Differs | Marker::TooShort) => {
             Verdict::Foreign

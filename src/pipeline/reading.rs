@@ -68,15 +68,6 @@ impl Tail {
         self.poll(stream, now.plus(TROUBLE_POLL_MS));
     }
 
-    /// The file no longer continues what was read of it: it is opened anew and judged.
-    fn suspect(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
-        if let Some(file) = self.generation(stream).file.take() {
-            self.by_file.remove(&file);
-            actions.push(Action::Close(file));
-        }
-        self.reopen(stream, actions);
-    }
-
     fn take_lines(
         &mut self,
         now: Millis,

@@ -305,11 +305,11 @@ impl World {
             }
             Action::Persist(snapshot) => {
                 self.say(|| format!("agent: persist {}", snapshot.sequence));
+                self.oracle.persisted(snapshot.sequence);
                 self.states[slot].push(snapshot);
                 if self.states[slot].len() > STATES_KEPT {
                     self.states[slot].remove(0);
                 }
-                self.oracle.persisted();
             }
             Action::Kafka(command) => {
                 agent.commands.push_back(command);

@@ -84,8 +84,8 @@ pub struct Oracle {
     streams: BTreeMap<u64, Stream>,
     owed: u64,
     pub events: u64,
-    /// Lines committed since the local state was last written.
-    since_persist: Vec<LineId>,
+    /// Committed lines that no local state covers, with the number of their transaction.
+    since_persist: Vec<(u64, LineId)>,
     pub violation: Option<String>,
     /// Whether a breach of the protocol is a violation by itself, without any line lost or doubled by it.
     pub holds_to_protocol: bool,
@@ -222,14 +222,14 @@ impl Oracle {
         self.epochs[epoch as usize].cut_below > 0
     }
 
-    /// The local state now says what Kafka says.
-    pub fn persisted(&mut self) {
-        self.since_persist.clear();
+    /// The local state now says what was committed up to this transaction.
+    pub fn persisted(&mut self, sequence: u64) {
+        self.since_persist.retain(|(number, _)| *number > sequence);
     }
 
     /// Kafka forgot the positions: what the local state does not know may come again.
     pub fn offsets_lost(&mut self) {
-        for id in &self.since_persist {
+        for (_, id) in &self.since_persist {
             let line = &mut self.lines[*id as usize];
             line.repeats = line.repeats.max(line.committed);
             self.epochs[line.epoch as usize].loose = true;
@@ -264,7 +264,7 @@ impl Oracle {
         line.committed += 1;
         let doubled = line.committed > 1 + line.repeats && !at_least_once;
         let epoch = line.epoch;
-        self.since_persist.push(id);
+        self.since_persist.push((u64::MAX, id));
         if doubled {
             self.violated(|| format!("DOUBLED: line {id} {event:?}"));
         }
@@ -341,7 +341,10 @@ impl Oracle {
     }
 
     /// Positions become the truth: they have to be exactly where the committed events of each stream end.
-    pub fn positions(&mut self, first: bool, metadata: &str) {
+    pub fn positions(&mut self, first: bool, sequence: u64, metadata: &str) {
+        // They become visible after the records of their transaction.
+        let numbers = self.since_persist.iter_mut().map(|(number, _)| number);
+        numbers.filter(|number| **number == u64::MAX).for_each(|number| *number = sequence);
         let entries = if first {
             shard::decode_first(metadata).map(|(_, entries)| entries)
         } else {

@@ -6,7 +6,7 @@ use crate::run::{self, life, with_bug};
 use crate::world::World;
 
 /// A bug that is not found within so many seeds counts as missed.
-const SEEDS_MAX: u64 = 5000;
+const SEEDS_MAX: u64 = 20_000;
 
 const BUGS: [Bug; 13] = [
     Bug::OffsetsFirst,

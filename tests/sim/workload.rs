@@ -365,12 +365,12 @@ impl World {
         }
     }
 
-    /// A file that was truncated or cut and then lost its name before anybody looked: a descriptor from before the truncation still
+    /// A copy that nobody had to look at while the original was there, or a file that was truncated or cut, and then lost its name before anybody looked: a descriptor from before the truncation still
     /// reaches the new bytes, but nothing says that they are new but themselves, and no name leads back to them.
     fn forsake_unseen_epoch(&mut self, life: Life) {
         let inode = &self.vfs.inodes[life];
         let unseen = inode.truncated && !self.oracle.is_known(inode.epoch);
-        if !inode.lost && (unseen || self.oracle.was_cut(inode.epoch)) {
+        if !inode.lost && (unseen || inode.is_copy || self.oracle.was_cut(inode.epoch)) {
             self.forsake(life);
         }
     }

@@ -183,7 +183,8 @@ impl World {
                     self.oracle.committed(partition, &value);
                 }
                 Visible::Positions { write } => {
-                    self.oracle.positions((write.group, write.partition) == (0, 0), &write.metadata);
+                    let first = (write.group, write.partition) == (0, 0);
+                    self.oracle.positions(first, write.sequence, &write.metadata);
                 }
             }
         }

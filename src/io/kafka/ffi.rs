@@ -192,12 +192,17 @@ impl Native {
         Some(event.read())
     }
 
-    /// Asks for the queue to be sent now instead of after `linger.ms`, and waits at most this long until no
-    /// record is queued or under way. Failed records count until their report is taken from the queue.
-    pub fn flush(&self, wait: Duration) -> bool {
+    /// Asks for the queue to be sent now instead of after `linger.ms`, waiting at most this long. As long as the call
+    /// lasts librdkafka's broker threads poll without a pause.
+    pub fn send_now(&self, wait: Duration) {
+        // SAFETY: the client is alive. The result only says whether the queue is empty, which `queued` does too.
+        unsafe { rd::rd_kafka_flush(self.ptr(), milliseconds(wait)) };
+    }
+
+    /// Records that are queued or under way, and reports that wait to be taken.
+    pub fn queued(&self) -> bool {
         // SAFETY: the client is alive.
-        let result = unsafe { rd::rd_kafka_flush(self.ptr(), milliseconds(wait)) };
-        result == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        unsafe { rd::rd_kafka_outq_len(self.ptr()) > 0 }
     }
 
     /// Gives up all records, also those under way; their reports follow.
