@@ -95,12 +95,12 @@ fn look_at(file: BorrowedFd<'_>, ask: &Ask) -> Result<Opened, FileError> {
 /// Lists one directory with the status of everything in it that is not a directory.
 #[must_use]
 pub fn list(directory: &SharedPath) -> Listing {
-    let files = match files_of(directory) {
-        Ok(files) => Ok(files),
-        Err(Errno::NOENT) => Ok(Vec::new()),
-        Err(error) => Err(error_of(error)),
+    let (files, exists) = match files_of(directory) {
+        Ok(files) => (Ok(files), true),
+        Err(Errno::NOENT) => (Ok(Vec::new()), false),
+        Err(error) => (Err(error_of(error)), true),
     };
-    Listing { directory: directory.clone(), files }
+    Listing { directory: directory.clone(), files, exists }
 }
 
 fn files_of(directory: &Path) -> Result<Vec<FileSeen>, Errno> {
@@ -356,7 +356,8 @@ mod tests {
     #[test]
     fn a_missing_directory_is_empty_and_an_unreadable_one_is_an_error() {
         let scratch = scratch();
-        assert_eq!(list(&scratch.path().join("none").into()).files, Ok(Vec::new()));
+        let missing = list(&scratch.path().join("none").into());
+        assert_eq!((missing.files, missing.exists), (Ok(Vec::new()), false));
         fs::write(scratch.path().join("file"), "").unwrap();
         let through_file = list(&scratch.path().join("file").into());
         assert_eq!(through_file.files, Err(FileError::NotFound));

@@ -78,6 +78,8 @@ pub struct Listing {
     pub directory: SharedPath,
     /// All its files, or why they could not be listed. A missing directory is an empty one: its parent was read.
     pub files: Result<Vec<FileSeen>, FileError>,
+    /// Whether it is there. Only told: nothing is decided by it.
+    pub exists: bool,
 }
 
 /// Why a file or directory could not be had; none of these is ever taken for a deletion but `NotFound`.

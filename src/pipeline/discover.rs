@@ -83,6 +83,7 @@ impl Tail {
 
     /// Takes listings in: what is where, what is new, what is no longer there.
     pub fn listed(&mut self, now: Millis, listings: Vec<Listing>, actions: &mut Vec<Action>) {
+        self.tell_unmatched(&listings);
         if self.held.is_some() {
             self.hold(now, listings, actions);
             return;

@@ -17,3 +17,4 @@ mod reading;
 pub mod resolve;
 pub mod shard;
 mod tail;
+mod unmatched;

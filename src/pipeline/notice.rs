@@ -54,6 +54,13 @@ pub enum Notice {
         /// How many.
         records: u64,
     },
+    /// At the first look at everything no file matched one of the configured paths.
+    Unmatched {
+        /// The path as it was written.
+        glob: String,
+        /// Whether the directory that it names exists; one that is a glob itself counts as existing.
+        has_directory: bool,
+    },
     /// A file began to be read.
     Following {
         /// Its path.
@@ -138,6 +145,7 @@ impl Notice {
             | Self::TopicMissing { .. }
             | Self::OtherCluster
             | Self::TooLarge { .. }
+            | Self::Unmatched { .. }
             | Self::Truncated { .. }
             | Self::FileFailed { .. }
             | Self::DirectoryFailed { .. }
@@ -183,6 +191,14 @@ impl fmt::Display for Notice {
             Self::RecordsGivenUp { records } => {
                 write!(f, "{records} events were given up (delivery: best_effort)")
             }
+            Self::Unmatched { glob, has_directory: true } => {
+                write!(f, "no file matches {} yet; waiting for it", Shown(glob.as_ref()))
+            }
+            Self::Unmatched { glob, has_directory: false } => write!(
+                f,
+                "no file matches {} yet (the directory does not exist); waiting for it",
+                Shown(glob.as_ref())
+            ),
             Self::Following { path, position: 0 } => write!(f, "reading {}", Shown(path)),
             Self::Following { path, position } => write!(f, "reading {} from byte {position}", Shown(path)),
             Self::Rotated { path } => write!(f, "rotated, reading on as {}", Shown(path)),

@@ -52,6 +52,8 @@ pub enum Start {
 pub struct PathMatcher {
     paths: GlobSet,
     exclude: GlobSet,
+    /// The paths as they were written, in the order of the set.
+    written: Vec<String>,
 }
 
 impl PathMatcher {
@@ -67,13 +69,26 @@ impl PathMatcher {
             }
             set.build()
         };
-        Ok(Self { paths: compile(paths)?, exclude: compile(exclude)? })
+        Ok(Self { paths: compile(paths)?, exclude: compile(exclude)?, written: paths.to_vec() })
     }
 
     /// Whether the path belongs to the log.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
         self.paths.is_match(path) && !self.exclude.is_match(path)
+    }
+
+    /// The globs, as they were written, that none of these paths matches.
+    #[must_use]
+    pub fn unmatched<'a>(&self, paths: impl Iterator<Item = &'a Path>) -> Vec<&str> {
+        let mut is_matched = vec![false; self.written.len()];
+        for path in paths.filter(|path| !self.exclude.is_match(path)) {
+            for glob in self.paths.matches(path) {
+                is_matched[glob] = true;
+            }
+        }
+        let globs = self.written.iter().zip(is_matched);
+        globs.filter(|(_, is_matched)| !is_matched).map(|(glob, _)| glob.as_str()).collect()
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) struct Tail {
     /// Grows whenever a generation goes missing.
     pub searches: u64,
     pub directories: HashMap<SharedPath, Directory>,
+    /// Whether the operator was told which configured paths match nothing.
+    pub unmatched_told: bool,
     /// Paths whose trouble was told.
     pub told: HashSet<SharedPath>,
     /// Logs whose existing files were seen.
@@ -118,6 +120,7 @@ impl Tail {
             rejected: HashMap::new(),
             searches: 0,
             directories: HashMap::new(),
+            unmatched_told: false,
             told: HashSet::new(),
             known_logs: local.map(|local| local.logs.iter().copied().collect()).unwrap_or_default(),
             ready: VecDeque::new(),

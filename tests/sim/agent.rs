@@ -287,9 +287,8 @@ impl World {
                 } else {
                     Ok(self.vfs.list(Path::new(DIRECTORY)))
                 };
-                agent
-                    .answers
-                    .push_back(Answer::Listed(vec![Listing { directory: shared(DIRECTORY), files }]));
+                let listing = Listing { directory: shared(DIRECTORY), files, exists: true };
+                agent.answers.push_back(Answer::Listed(vec![listing]));
             }
             Action::Open(file, path, ask) => self.open(agent, file, &path, &ask, &rates),
             Action::Look(file, ask) => self.look_again(agent, file, &ask, &rates),
