@@ -122,7 +122,7 @@ fn format_warnings(log: &str, source: &LogSource) -> Vec<Answer> {
 }
 
 fn check_log(log: &str, source: &LogSource) -> Vec<Answer> {
-    if source.files.is_empty() {
+    if source.files.is_empty() && source.refused.is_empty() {
         let fact = "no file matches its paths yet".to_owned();
         return vec![Answer::warning(
             "log",
@@ -130,7 +130,7 @@ fn check_log(log: &str, source: &LogSource) -> Vec<Answer> {
             (fact, "correct `paths`, or wait for the web server's first request"),
         )];
     }
-    source.files.iter().map(|file| check_file(file, source)).collect()
+    source.files.iter().chain(&source.refused).map(|file| check_file(file, source)).collect()
 }
 
 /// Whether a file can be read, and whether its last lines are of the configured format.
@@ -145,8 +145,9 @@ fn check_file(path: &Path, source: &LogSource) -> Answer {
                 ),
                 FileError::NotFound
                 | FileError::TooManyFiles
+                | FileError::SymbolicLink
                 | FileError::NotRegular
-                | FileError::Unknown => "correct `paths`, or exclude it".to_owned(),
+                | FileError::Unknown => error.remedy().unwrap_or("correct `paths`, or exclude it").to_owned(),
             };
             let exit = if error == FileError::Permission { Exit::Permission } else { Exit::Configuration };
             return Answer::failure("log", &target, (error.to_string(), remedy), exit);
@@ -257,7 +258,8 @@ mod tests {
     use crate::cli::settings;
 
     fn source(format: &str) -> LogSource {
-        LogSource { files: Vec::new(), encoder: settings::encoder_options(format, None).unwrap() }
+        let encoder = settings::encoder_options(format, None).unwrap();
+        LogSource { files: Vec::new(), refused: Vec::new(), encoder }
     }
 
     const LINE: &str = r#"192.0.2.1 - - [22/Nov/2026:10:13:39 +0000] "GET / HTTP/1.1" 200 5 "-" "curl""#;
@@ -277,6 +279,18 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let answer = check_file(&scratch.path().join("none"), &source("combined"));
         assert_eq!((answer.status, answer.message.as_str()), (Status::Failure, "it does not exist"));
+    }
+
+    #[test]
+    fn a_symbolic_link_is_a_failure_and_not_a_log_that_is_still_to_come() {
+        let scratch = tempfile::tempdir().unwrap();
+        let link = scratch.path().join("access.log");
+        std::os::unix::fs::symlink("elsewhere.log", &link).unwrap();
+        let answers = check_log("blog", &LogSource { refused: vec![link], ..source("combined") });
+        let [answer] = &answers[..] else { panic!("{answers:?}") };
+        assert_eq!((answer.status, answer.exit), (Status::Failure, Exit::Configuration));
+        assert!(answer.message.contains("symbolic link"), "{answer:?}");
+        assert!(answer.remedy.contains("name the real file in `paths`"), "{answer:?}");
     }
 
     #[test]

@@ -89,6 +89,7 @@ fn source(context: &Context, arguments: &PreviewArguments, path: &Path) -> anyho
     };
     Ok(LogSource {
         files: Vec::new(),
+        refused: Vec::new(),
         encoder: settings::encoder_options(format, arguments.site.as_deref())?,
     })
 }

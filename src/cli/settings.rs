@@ -30,6 +30,8 @@ pub struct Settings {
 pub struct LogSource {
     /// Files that match it now, in order of their paths.
     pub files: Vec<PathBuf>,
+    /// What matches it and is never read: symbolic links, FIFOs and the like.
+    pub refused: Vec<PathBuf>,
     /// How its lines become events.
     pub encoder: EncoderOptions,
 }
@@ -72,15 +74,16 @@ impl Settings {
 fn matching_files(setup: &Setup) -> anyhow::Result<Vec<LogSource>> {
     let source = |log: &crate::pipeline::options::LogOptions| LogSource {
         files: Vec::new(),
+        refused: Vec::new(),
         encoder: log.encoder.clone(),
     };
     let mut sources: Vec<LogSource> = setup.logs.iter().map(source).collect();
     for directory in Directories::new(&setup.globs())?.find() {
         for file in files::list(&directory).files.unwrap_or_default() {
             let log = setup.logs.iter().position(|log| log.paths.matches(&file.path));
-            if let (Some(log), FileKind::Regular) = (log, file.kind) {
-                sources[log].files.push(file.path.to_path_buf());
-            }
+            let Some(source) = log.map(|log| &mut sources[log]) else { continue };
+            let paths = if file.kind == FileKind::Regular { &mut source.files } else { &mut source.refused };
+            paths.push(file.path.to_path_buf());
         }
     }
     Ok(sources)

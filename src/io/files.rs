@@ -82,8 +82,8 @@ impl Files {
 
 fn look_at(file: BorrowedFd<'_>, ask: &Ask) -> Result<Opened, FileError> {
     let (kind, stat) = stat_of(file).map_err(error_of)?;
-    if kind != FileKind::Regular {
-        return Err(FileError::NotRegular);
+    if let Some(refusal) = kind.refusal() {
+        return Err(refusal);
     }
     let head = read_up_to(file, 0, HEAD_BYTES_MAX)?;
     let markers = ask.markers.iter().map(|position| marker(file, *position, stat.size));
@@ -159,8 +159,8 @@ fn stat_of(file: BorrowedFd<'_>) -> Result<(FileKind, Stat), Errno> {
 fn kind_of(status: &Statx) -> FileKind {
     match FileType::from_raw_mode(status.stx_mode.into()) {
         FileType::RegularFile => FileKind::Regular,
+        FileType::Symlink => FileKind::SymbolicLink,
         FileType::Directory
-        | FileType::Symlink
         | FileType::Fifo
         | FileType::Socket
         | FileType::CharacterDevice
@@ -244,7 +244,8 @@ fn error_of(error: Errno) -> FileError {
         Errno::NOENT | Errno::NOTDIR => FileError::NotFound,
         Errno::ACCESS | Errno::PERM => FileError::Permission,
         Errno::MFILE | Errno::NFILE => FileError::TooManyFiles,
-        Errno::LOOP | Errno::XDEV | Errno::ISDIR | Errno::NXIO | Errno::NODEV => FileError::NotRegular,
+        Errno::LOOP => FileError::SymbolicLink,
+        Errno::XDEV | Errno::ISDIR | Errno::NXIO | Errno::NODEV => FileError::NotRegular,
         _ => FileError::Unknown,
     }
 }
@@ -349,7 +350,8 @@ mod tests {
         fs::write(scratch.path().join("access.log"), "x").unwrap();
         fs::create_dir(scratch.path().join("old")).unwrap();
         std::os::unix::fs::symlink("access.log", scratch.path().join("link")).unwrap();
-        let expected = [("access.log".to_owned(), FileKind::Regular), ("link".to_owned(), FileKind::Other)];
+        let expected =
+            [("access.log".to_owned(), FileKind::Regular), ("link".to_owned(), FileKind::SymbolicLink)];
         assert_eq!(listed(scratch.path()), expected);
     }
 
@@ -372,7 +374,7 @@ mod tests {
         std::os::unix::fs::symlink(&file, &link).unwrap();
         rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).unwrap();
         let mut files = Files::default();
-        assert_eq!(files.open(FileId(1), &link, &Ask::default()), Err(FileError::NotRegular));
+        assert_eq!(files.open(FileId(1), &link, &Ask::default()), Err(FileError::SymbolicLink));
         assert_eq!(files.open(FileId(2), &fifo, &Ask::default()), Err(FileError::NotRegular));
         assert!(files.open(FileId(3), &file, &Ask::default()).is_ok());
     }

@@ -54,8 +54,22 @@ pub struct FileSeen {
 pub enum FileKind {
     /// A regular file.
     Regular,
+    /// A symbolic link: never followed.
+    SymbolicLink,
     /// A FIFO, socket, device or directory: never read.
     Other,
+}
+
+impl FileKind {
+    /// Why a file of this kind is not read, if it is not.
+    #[must_use]
+    pub fn refusal(self) -> Option<FileError> {
+        match self {
+            Self::Regular => None,
+            Self::SymbolicLink => Some(FileError::SymbolicLink),
+            Self::Other => Some(FileError::NotRegular),
+        }
+    }
 }
 
 /// The part of `struct stat` that the machine decides by.
@@ -91,7 +105,9 @@ pub enum FileError {
     Permission,
     /// EMFILE or ENFILE.
     TooManyFiles,
-    /// A FIFO, device, socket, directory or forbidden symbolic link.
+    /// A symbolic link, or a path through one where that is forbidden.
+    SymbolicLink,
+    /// A FIFO, device, socket or directory.
     NotRegular,
     /// EIO, ESTALE and whatever else: try again later.
     Unknown,

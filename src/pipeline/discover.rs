@@ -223,9 +223,9 @@ impl Tail {
     /// Looks closer at a file that belongs to no located generation, if there is a reason to.
     fn consider(&mut self, now: Millis, file: FileSeen, actions: &mut Vec<Action>) {
         let log = self.log_of(&file.path);
-        if file.kind == FileKind::Other {
+        if let Some(error) = file.kind.refusal() {
             if log.is_some() && self.told.insert(file.path.clone()) {
-                self.notices.push(Notice::FileFailed { path: file.path, error: FileError::NotRegular });
+                self.notices.push(Notice::FileFailed { path: file.path, error });
             }
             return;
         }

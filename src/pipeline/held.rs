@@ -65,7 +65,7 @@ impl Tail {
         let Some(held) = &mut self.held else { return };
         let wanted = log.is_some() || held.remembered.contains(&file.stat.tuple);
         let room = held.tuples.len() < HELD_FILES_MAX;
-        if !wanted || !room || file.kind == FileKind::Other || !held.tuples.insert(file.stat.tuple) {
+        if !wanted || !room || file.kind != FileKind::Regular || !held.tuples.insert(file.stat.tuple) {
             return;
         }
         let is_first = !held.has_swept;

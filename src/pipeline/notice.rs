@@ -87,7 +87,7 @@ pub enum Notice {
         /// How many are known of.
         bytes: u64,
     },
-    /// A file could not be opened or read; attempts go on.
+    /// A file could not be opened or read; attempts go on where time may be the remedy.
     FileFailed {
         /// Its path.
         path: SharedPath,
@@ -214,7 +214,8 @@ impl fmt::Display for Notice {
             }
             Self::Lost { path, bytes } => write!(f, "{bytes} bytes of {} are gone unread", Shown(path)),
             Self::FileFailed { path, error } => {
-                write!(f, "cannot read {}: {error}; trying again", Shown(path))
+                let outlook = error.remedy().unwrap_or("trying again");
+                write!(f, "cannot read {}: {error}; {outlook}", Shown(path))
             }
             Self::DirectoryFailed { path, error } => {
                 write!(f, "cannot list {}: {error}; trying again", Shown(path))
@@ -257,9 +258,24 @@ impl fmt::Display for FileError {
             Self::NotFound => "it does not exist",
             Self::Permission => "permission denied (may viewtail's user read it, and enter its directory?)",
             Self::TooManyFiles => "too many open files (raise LimitNOFILE)",
-            Self::NotRegular => "not a regular file",
+            Self::SymbolicLink => "it is a symbolic link, which viewtail does not follow",
+            Self::NotRegular => "it is a FIFO, socket or device, which viewtail does not read",
             Self::Unknown => "input/output error",
         })
+    }
+}
+
+impl FileError {
+    /// What a person has to change in the configuration, where neither time nor a permission is the remedy.
+    #[must_use]
+    pub fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::SymbolicLink => {
+                Some("name the real file in `paths`, and exclude the link if a glob matches it")
+            }
+            Self::NotRegular => Some("name a regular file in `paths`, or exclude this one"),
+            Self::NotFound | Self::Permission | Self::TooManyFiles | Self::Unknown => None,
+        }
     }
 }
 
@@ -278,5 +294,25 @@ impl fmt::Display for Shown<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_never_read_is_told_with_the_remedy_and_not_tried_again() {
+        let told = |error| {
+            let path = SharedPath::from(std::path::Path::new("/log/a"));
+            Notice::FileFailed { path, error }.to_string()
+        };
+        assert_eq!(
+            told(FileError::SymbolicLink),
+            "cannot read /log/a: it is a symbolic link, which viewtail does not follow; \
+             name the real file in `paths`, and exclude the link if a glob matches it"
+        );
+        assert!(!told(FileError::NotRegular).contains("trying again"));
+        assert_eq!(told(FileError::Unknown), "cannot read /log/a: input/output error; trying again");
     }
 }
