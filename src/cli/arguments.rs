@@ -95,9 +95,9 @@ pub enum ConfigCommand {
 /// `viewtail preview ...`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Prints one event per line as JSON, exactly the bytes of the record. Without FILE: the last 10 lines
-of each configured log. The id of an event carries the stream 0000000000000000, because a stream
-gets its name from `viewtail run`.
+Prints one event per line as JSON, exactly the bytes of the record; on a terminal, characters that
+it would obey are escaped. Without FILE: the last 10 lines of each configured log. The id of an event
+carries the stream 0000000000000000, because a stream gets its name from `viewtail run`.
 
 Examples:
   viewtail preview                                        the configured logs

@@ -1,7 +1,7 @@
 //! `viewtail preview`: the events of a log, exactly as they would be produced.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, IsTerminal as _, Read, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -23,8 +23,9 @@ const TAIL_BLOCK_BYTES: u64 = 64 * 1024;
 
 /// Prints the events.
 pub fn run(context: &Context, arguments: &PreviewArguments) -> anyhow::Result<Exit> {
-    let mut preview =
-        Preview { output: BufWriter::new(std::io::stdout().lock()), summary: Summary::default() };
+    let stdout = std::io::stdout().lock();
+    let reader = if stdout.is_terminal() { Reader::Terminal } else { Reader::Program };
+    let mut preview = Preview { output: BufWriter::new(stdout), reader, summary: Summary::default() };
     match arguments.file.as_deref() {
         None => preview_configured(context, &mut preview)?,
         Some(path) => preview_file(context, arguments, path, &mut preview)?,
@@ -97,7 +98,17 @@ fn source(context: &Context, arguments: &PreviewArguments, path: &Path) -> anyho
 /// Where events go, and what was seen.
 struct Preview<W> {
     output: W,
+    reader: Reader,
     summary: Summary,
+}
+
+/// Who reads the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Gets the exact bytes of the records.
+    Program,
+    /// Obeys some characters that JSON lets through: they are escaped, which leaves the value as it is.
+    Terminal,
 }
 
 impl<W: Write> Preview<W> {
@@ -125,8 +136,7 @@ impl<W: Write> Preview<W> {
             };
             event.clear();
             let encoded = encoder.encode(&line, &place, &mut event);
-            event.push(b'\n');
-            self.output.write_all(&event).context("write the events")?;
+            self.event(&event).context("write the events")?;
             self.summary.lines += 1;
             self.summary.malformed += u64::from(encoded.malformed);
             position += span.size;
@@ -135,6 +145,17 @@ impl<W: Write> Preview<W> {
                 self.output.flush().context("write the events")?;
             }
         }
+    }
+
+    fn event(&mut self, event: &[u8]) -> std::io::Result<()> {
+        match self.reader {
+            Reader::Program => self.output.write_all(event)?,
+            Reader::Terminal => {
+                let text = String::from_utf8_lossy(event);
+                self.output.write_all(terminal::escape_json(&text).as_bytes())?;
+            }
+        }
+        self.output.write_all(b"\n")
     }
 }
 
@@ -228,6 +249,22 @@ mod tests {
             }
             found.push((line, span));
         }
+    }
+
+    #[test]
+    fn a_terminal_gets_escapes_and_a_pipe_the_records_bytes() {
+        let line = "no access log \u{9b}31m \u{202e}gpj.exe ä\n";
+        let events = [Reader::Program, Reader::Terminal].map(|reader| {
+            let mut preview = Preview { output: Vec::new(), reader, summary: Summary::default() };
+            let mut encoder = Encoder::new(settings::encoder_options("combined", Some("s")).unwrap());
+            preview.lines(BufReader::new(line.as_bytes()), 0, &mut encoder).unwrap();
+            String::from_utf8(preview.output).unwrap()
+        });
+        let [exact, escaped] = &events;
+        assert!(exact.contains(line.trim_end()), "{exact}");
+        assert!(escaped.contains(r"no access log \u009b31m \u202egpj.exe ä"), "{escaped}");
+        let value = |event: &str| serde_json::from_str::<serde_json::Value>(event).unwrap();
+        assert_eq!(value(exact), value(escaped));
     }
 
     #[test]

@@ -49,6 +49,24 @@ pub fn escape_short(text: &str, characters_max: usize) -> String {
     short
 }
 
+/// One line of JSON whose strings hold nothing that a terminal would obey; it stays JSON of the same value.
+#[must_use]
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    if json.chars().all(is_harmless) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_harmless(character) {
+            escaped.push(character);
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 fn push(escaped: &mut String, character: char) {
     if is_harmless(character) {
         escaped.push(character);
@@ -101,6 +119,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn json_stays_the_same_value_and_obeys_nothing(text in "[\\PC\\pC]{0,50}") {
+            let json = serde_json::to_string(&text).unwrap();
+            let escaped = escape_json(&json);
+            prop_assert!(escaped.chars().all(is_harmless));
+            prop_assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+        }
+
         #[test]
         fn leaves_nothing_to_obey(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(!escape_bytes(&bytes).chars().any(char::is_control));
