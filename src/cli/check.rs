@@ -18,6 +18,7 @@ use crate::io::kafka::lookup::{self, Subject};
 use crate::io::table::{GREEN, RED, RESET, YELLOW};
 use crate::io::{state, terminal};
 use crate::pipeline::action::{Ask, Cause, FileError, FileId};
+use crate::pipeline::identity::is_compressed;
 
 /// A format is tried on so many of the last bytes of each log: some hundred lines.
 const TRIED_BYTES: u64 = 64 * 1024;
@@ -136,8 +137,12 @@ fn check_log(log: &str, source: &LogSource) -> Vec<Answer> {
 /// Whether a file can be read, and whether its last lines are of the configured format.
 fn check_file(path: &Path, source: &LogSource) -> Answer {
     let target = path.display().to_string();
-    let lines = match last_lines(path) {
-        Ok(lines) => lines,
+    let lines = match content(path) {
+        Ok(Content::Lines(lines)) => lines,
+        Ok(Content::Compressed) => {
+            let fact = "it is compressed and will not be read".to_owned();
+            return Answer::warning("log", &target, (fact, "exclude it, to have no warning of it"));
+        }
         Err(error) => {
             let remedy = match error {
                 FileError::Permission => format!(
@@ -182,18 +187,29 @@ fn fits(encoder: &mut Encoder, line: &[u8]) -> bool {
     encoder.encode(line, &place, &mut Vec::new()).parsed
 }
 
-/// The last complete lines of a file, opened as the agent would open it.
-fn last_lines(path: &Path) -> Result<Vec<u8>, FileError> {
+/// What a file holds.
+enum Content {
+    /// Its last complete lines.
+    Lines(Vec<u8>),
+    /// Nothing that the agent reads.
+    Compressed,
+}
+
+/// What a file holds, opened as the agent would open it.
+fn content(path: &Path) -> Result<Content, FileError> {
     let mut files = Files::default();
     let file = FileId(0);
     let opened = files.open(file, path, &Ask { markers: Vec::new(), boundary: true })?;
+    if is_compressed(&opened.head) {
+        return Ok(Content::Compressed);
+    }
     let end = opened.boundary.map_or(0, |boundary| boundary.position);
     let start = end.saturating_sub(TRIED_BYTES);
     let length = usize::try_from(end - start).unwrap_or(0);
     let bytes = files.read(file, start, length, 0)?.data.to_vec();
     // Unless it starts at the file's start, the first line is only the end of one.
     let whole = if start == 0 { 0 } else { memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1) };
-    Ok(bytes[whole..].to_vec())
+    Ok(Content::Lines(bytes[whole..].to_vec()))
 }
 
 fn check_kafka(setup: &Setup) -> anyhow::Result<Vec<Answer>> {
@@ -279,6 +295,17 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let answer = check_file(&scratch.path().join("none"), &source("combined"));
         assert_eq!((answer.status, answer.message.as_str()), (Status::Failure, "it does not exist"));
+    }
+
+    #[test]
+    fn a_compressed_file_is_warned_about() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for magic in [&b"\x1f\x8b\x08"[..], b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0"] {
+            std::fs::write(file.path(), [magic, b"\0\n\xff\n"].concat()).unwrap();
+            let answer = check_file(file.path(), &source("combined"));
+            assert_eq!(answer.status, Status::Warning);
+            assert!(answer.message.contains("compressed") && answer.remedy.contains("exclude"), "{answer:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::action::{
     Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
 };
 use super::generation::{Generation, Whereabouts, path_hash};
-use super::identity::{Evidence, Head, Mark, MarkerEvidence, Tuple, Verdict, judge};
+use super::identity::{Evidence, Head, Mark, MarkerEvidence, Tuple, Verdict, is_compressed, judge};
 use super::notice::Notice;
 use super::options::Start;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
@@ -28,9 +28,6 @@ const CANDIDATES_MAX: usize = 64;
 /// A file restored from an archive keeps its old modification time; a log is written to after its birth. File systems
 /// disagree on such times by less than this.
 const BIRTH_SLACK_NS: i64 = 2_000_000_000;
-
-/// Beginnings of gzip, zstd, xz and bzip2 files.
-const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"];
 
 /// A directory that was listed.
 #[derive(Debug, Default)]
@@ -674,7 +671,7 @@ impl Tail {
             Some(_) => Some(seen.path.clone()),
             None => before.or_else(|| self.chain_home(seen)),
         };
-        let compressed = MAGICS.iter().any(|magic| opened.head.starts_with(magic));
+        let compressed = is_compressed(&opened.head);
         let log = home.as_ref().and_then(|home| self.log_of(home));
         let (Some(home), Some(log), false) = (home, log, compressed) else {
             if compressed

@@ -10,6 +10,9 @@ pub const HEAD_BYTES_MAX: usize = 4096;
 /// The most bytes before a position that prove it: longer than a typical line, so that no two places look alike.
 pub const MARKER_BYTES_MAX: usize = 256;
 
+/// Beginnings of gzip, zstd, xz and bzip2 files.
+const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"];
+
 /// What the file system says an inode is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tuple {
@@ -61,6 +64,12 @@ pub fn marker_length(position: u64) -> usize {
 #[must_use]
 pub fn head_length(position: u64) -> usize {
     usize::try_from(position).map_or(HEAD_BYTES_MAX, |position| position.min(HEAD_BYTES_MAX))
+}
+
+/// Whether a file that begins like this is compressed.
+#[must_use]
+pub fn is_compressed(head: &[u8]) -> bool {
+    MAGICS.iter().any(|magic| head.starts_with(magic))
 }
 
 /// The first bytes of a generation. They grow with it up to [`HEAD_BYTES_MAX`]; once a full head is
