@@ -33,10 +33,10 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         tell_foreign_state(&setup, saved);
     }
     tracing::info!(
-        "viewtail {} starts as agent {}, {:?} to topic {:?} at {}",
+        "viewtail {} starts as agent {}, {} to topic {:?} at {}",
         env!("CARGO_PKG_VERSION"),
         setup.agent_id,
-        delivery.mode,
+        setup.config.kafka.delivery,
         delivery.topic,
         setup.config.kafka.brokers.iter().map(crate::config::Broker::as_str).collect::<Vec<_>>().join(", "),
     );

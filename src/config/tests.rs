@@ -295,3 +295,11 @@ fn the_largest_text_is_answered_in_bounded_time() {
     let logs: String = (0..30_000).map(|number| format!("- paths:\n  - /v/{number}.log\n")).collect();
     assert_eq!(is_refused(format!("kafka: {{brokers: [a], topic: t}}\nlogs:\n{logs}")), Some(false));
 }
+
+#[test]
+fn the_delivery_is_shown_as_it_is_written() {
+    for word in ["exactly_once", "at_least_once", "best_effort"] {
+        let (config, _) = valid(&MINIMAL.replace("kafka: {", &format!("kafka: {{delivery: {word}, ")));
+        assert_eq!(config.kafka.delivery.to_string(), word);
+    }
+}

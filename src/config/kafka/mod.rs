@@ -7,6 +7,8 @@ mod security;
 pub use properties::Properties;
 pub use security::{Sasl, SaslMechanism, Tls, TlsIdentity};
 
+use std::fmt;
+
 use super::defaults;
 use super::node::{Node, quoted};
 use super::number::Written;
@@ -144,6 +146,12 @@ impl Choice for Delivery {
         ("at_least_once", Self::AtLeastOnce),
         ("best_effort", Self::BestEffort),
     ];
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 /// Which brokers must have a record before it counts.
