@@ -75,7 +75,7 @@ pub enum Compression {
     Snappy,
     /// lz4, levels 0-12.
     Lz4,
-    /// zstd, librdkafka takes no level but its default.
+    /// zstd, levels 1-12: librdkafka's property ends there, though zstd itself has 22.
     Zstd,
 }
 
