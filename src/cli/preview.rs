@@ -74,6 +74,13 @@ fn preview_file(
 /// How the lines of FILE become events: as the options say, else as the configured log that has it, else as the first one.
 fn source(context: &Context, arguments: &PreviewArguments, path: &Path) -> anyhow::Result<LogSource> {
     let Some(format) = &arguments.format else {
+        if !context.is_config_given() && !context.config().exists() {
+            let config = context.config().display();
+            let text = format!(
+                "{config}: it does not exist, so the log's format is not known; say it with --format combined, or name a configuration with -c"
+            );
+            return Err(Failure::new(Exit::Configuration, text).into());
+        }
         let mut logs = Settings::load(context.config())?.logs;
         let index = logs.iter().position(|log| log.files.iter().any(|file| file == path)).unwrap_or(0);
         if index >= logs.len() {

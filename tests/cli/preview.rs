@@ -90,3 +90,10 @@ fn a_missing_file_is_named() {
     assert_eq!(called.code, Some(1));
     assert!(called.stderr.contains("/nonexistent/access.log"), "{}", called.stderr);
 }
+
+#[test]
+fn without_configuration_and_format_both_ways_out_are_named() {
+    let called = call(&["preview", "access.log"]);
+    assert_eq!(called.code, Some(78), "{}", called.stderr);
+    assert!(called.stderr.contains("--format combined") && called.stderr.contains("-c"), "{}", called.stderr);
+}
