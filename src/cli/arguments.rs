@@ -121,8 +121,8 @@ pub struct PreviewArguments {
 Reads the topic from its beginning to its present end as a read_committed consumer does, without
 joining a group or storing offsets. Every event says where its line stands in its log, so that a
 missing line is a gap and a repeated one is seen. Exit 0: nothing missing, nothing doubled, all in
-order. Exit 1: something is. A gap that the agent or the topic's retention explains is listed and
-does not count as missing.
+order. Exit 1: something is, or the topic holds no event. A gap that the agent or the topic's
+retention explains is listed and does not count as missing.
 
 Examples:
   viewtail verify

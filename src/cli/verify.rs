@@ -260,7 +260,7 @@ fn streams_of_files(
 
 /// The verdict for a person.
 pub fn text(report: &Report) -> String {
-    let mut text = streams_table(report);
+    let mut text = if report.streams.is_empty() { String::new() } else { streams_table(report) };
     text.push_str(&gaps_text(report));
     for file in report.files.iter().flatten() {
         text.push_str(&file_text(file));
@@ -359,7 +359,7 @@ fn verdict(report: &Report) -> String {
         table::count(report.streams.len() as u64, "stream")
     );
     if report.streams.is_empty() {
-        return format!("{YELLOW}There is no event in the topic.{RESET}");
+        return format!("{YELLOW}There is nothing to prove: the topic holds no event of viewtail.{RESET}");
     }
     if report.ok {
         return format!(
@@ -403,6 +403,12 @@ mod tests {
         let error = ReadError::Unreachable { brokers: "b:1".into(), reason: "refused".into() };
         assert_eq!(failure(&error).exit(), Exit::Temporary);
         assert_eq!(failure(&ReadError::TopicMissing("t".into())).exit(), Exit::Configuration);
+    }
+
+    #[test]
+    fn an_empty_topic_gets_one_sentence() {
+        let text = anstream::adapter::strip_str(&text(&Audit::default().report())).to_string();
+        assert_eq!(text, "There is nothing to prove: the topic holds no event of viewtail.\n");
     }
 
     #[test]

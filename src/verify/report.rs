@@ -7,7 +7,7 @@ use super::disk::FileReport;
 /// The verdict on everything that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Nothing is missing, doubled or out of order. Gaps with a reason do not spoil it.
+    /// There is at least one line, and nothing is missing, doubled or out of order. Gaps with a reason do not spoil it.
     pub ok: bool,
     /// Different lines.
     pub lines: u64,
@@ -63,7 +63,8 @@ impl Report {
         let (lines, bytes, doubled) =
             (sum(|stream| stream.lines), sum(|stream| stream.bytes), sum(|stream| stream.doubled));
         let missing_bytes = sum(StreamReport::missing_bytes);
-        let ok = doubled == 0 && missing_bytes == 0 && sum(|stream| stream.out_of_order) == 0;
+        let is_proof = !streams.is_empty();
+        let ok = is_proof && doubled == 0 && missing_bytes == 0 && sum(|stream| stream.out_of_order) == 0;
         Self { ok, lines, bytes, doubled, missing_bytes, streams, files: None, foreign }
     }
 
@@ -93,6 +94,11 @@ impl Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_proves_nothing() {
+        assert!(!Report::new(Vec::new(), 3).ok);
+    }
 
     #[test]
     fn the_json_is_the_documented_one() {
