@@ -66,8 +66,11 @@ struct FileStatus {
 enum State {
     /// Everything in it is in Kafka.
     Current,
-    /// Something waits.
+    /// Complete lines wait.
     Behind,
+    /// Only the beginning of a line waits, for its end. Waiting bytes are `behind` for a program, as ever.
+    #[serde(rename = "behind")]
+    Unfinished,
     /// It is configured, and the agent has not begun with it.
     New,
     /// Its path is gone, or is another file now.
@@ -152,6 +155,7 @@ fn known_file(settings: &Settings, file: &FileView) -> FileStatus {
         state: match lag_bytes {
             None => State::Moved,
             Some(0) => State::Current,
+            Some(lag_bytes) if is_unfinished_line(file, lag_bytes) => State::Unfinished,
             Some(_) => State::Behind,
         },
     }
@@ -168,6 +172,17 @@ fn new_file(path: &Path, size: Option<u64>) -> FileStatus {
         lag_seconds: None,
         state: State::New,
     }
+}
+
+/// Whether what waits is the beginning of one line. Of a longer rest that is not asked.
+fn is_unfinished_line(file: &FileView, lag_bytes: u64) -> bool {
+    let size = usize::try_from(lag_bytes).unwrap_or(usize::MAX);
+    if size > FIRST_LINE_BYTES {
+        return false;
+    }
+    let mut rest = vec![0; size];
+    let read = std::fs::File::open(&file.path).and_then(|log| log.read_exact_at(&mut rest, file.position));
+    read.is_ok() && memchr::memchr(b'\n', &rest).is_none()
 }
 
 /// The age of the first line that waits, by its own time; `None` where it has none or is not complete.
@@ -237,6 +252,7 @@ fn files_text(files: &[FileStatus]) -> String {
         let state = match file.state {
             State::Current => "current",
             State::Behind => "behind",
+            State::Unfinished => "unfinished line",
             State::New => "new",
             State::Moved => "moved or gone",
         };
@@ -273,6 +289,7 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::StreamId;
 
     fn status() -> Status {
         let file = FileStatus {
@@ -326,5 +343,17 @@ file               state      size  committed  waiting  since
 /var/log/\\x1B.log  behind  2.0 KiB    1.0 KiB  1.0 KiB    7 s
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_waits_for_its_end_and_is_behind_for_a_program() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let tuple = crate::pipeline::identity::Tuple { device: 1, inode: 1, birth_ns: None };
+        let file = FileView { path: log.path().to_owned(), stream: StreamId(1), position: 4, tuple };
+        for (content, expected) in [("one\ntwo", true), ("one\ntwo\n", false), ("one\ntwo\nthree", false)] {
+            std::fs::write(log.path(), content).unwrap();
+            assert_eq!(is_unfinished_line(&file, content.len() as u64 - 4), expected, "{content:?}");
+        }
+        assert_eq!(serde_json::to_string(&State::Unfinished).unwrap(), r#""behind""#);
     }
 }
