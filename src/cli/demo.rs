@@ -48,7 +48,7 @@ fn style(context: &Context) -> Style {
 /// A broker that does not answer may do so later; an agent that failed has said why.
 fn failure(error: anyhow::Error) -> anyhow::Error {
     if let Some(demo::Refused(error)) = error.downcast_ref() {
-        return verify::failure(error).into();
+        return verify::failure(error, "--brokers").into();
     }
     match error.downcast_ref() {
         Some(demo::AgentFailed { fact, last_words }) => {

@@ -33,7 +33,7 @@ const PROGRESS_MS: u64 = 200;
 /// Audits the topics and prints the verdict.
 pub fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Result<Exit> {
     let scope = Scope::resolve(context, arguments)?;
-    let audit = audit_topics(context, &scope.properties, &scope.topics)?;
+    let audit = audit_topics(context, &scope).map_err(|error| failure(&error, scope.brokers_from))?;
     let mut report = audit.report();
     if let Some(state_dir) = &scope.state_dir {
         report.compare(compare_files(context, &audit, state_dir, &arguments.against)?);
@@ -43,15 +43,11 @@ pub fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Result<Exi
 }
 
 /// Reads topics to their present end into one audit.
-pub fn audit_topics(
-    context: &Context,
-    properties: &[(String, String)],
-    topics: &[String],
-) -> anyhow::Result<Audit> {
+fn audit_topics(context: &Context, scope: &Scope) -> Result<Audit, ReadError> {
     let mut audit = Audit::default();
     let mut sources = Sources::default();
-    for topic in topics {
-        let reader = TopicReader::open(properties, topic).map_err(|error| failure(&error))?;
+    for topic in &scope.topics {
+        let reader = TopicReader::open(&scope.properties, topic)?;
         warn_of_open_transactions(context, topic, reader.partitions());
         let mut progress = Progress::new(context, topic, reader.partitions());
         let result = reader.read_to_end(&mut |record| {
@@ -59,10 +55,8 @@ pub fn audit_topics(
             progress.step();
         });
         progress.finish();
-        result.map_err(|error| failure(&error))?;
-        for (partition, _) in
-            reader.log_starts().map_err(|error| failure(&error))?.into_iter().filter(|(_, start)| *start > 0)
-        {
+        result?;
+        for (partition, _) in reader.log_starts()?.into_iter().filter(|(_, start)| *start > 0) {
             audit.retention_began(sources.id(topic, partition));
         }
     }
@@ -82,20 +76,23 @@ pub fn print(context: &Context, report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Turns a reader's error into the command's.
-pub fn failure(error: &ReadError) -> Failure {
-    let exit = match error {
-        ReadError::Unreachable { .. } => Exit::Temporary,
-        ReadError::TopicMissing(_) => Exit::Configuration,
-        ReadError::Refused { .. } => Exit::Permission,
-        ReadError::Other { .. } => Exit::Runtime,
-    };
-    Failure::new(exit, error.to_string())
+/// Turns a reader's error into the command's; `brokers_from` is the option that named the brokers.
+pub fn failure(error: &ReadError, brokers_from: &str) -> Failure {
+    match error {
+        ReadError::Unreachable { .. } => {
+            Failure::new(Exit::Temporary, format!("{error} and that {brokers_from} names them"))
+        }
+        ReadError::TopicMissing(_) => Failure::new(Exit::Configuration, error.to_string()),
+        ReadError::Refused { .. } => Failure::new(Exit::Permission, error.to_string()),
+        ReadError::Other { .. } => Failure::new(Exit::Runtime, error.to_string()),
+    }
 }
 
 /// What is to be read.
 struct Scope {
     properties: Vec<(String, String)>,
+    /// The option that named the brokers.
+    brokers_from: &'static str,
     topics: Vec<String>,
     /// Only for `--against`.
     state_dir: Option<PathBuf>,
@@ -121,7 +118,8 @@ impl Scope {
         topics.sort_unstable();
         topics.dedup();
         let state_dir = settings.filter(|_| !arguments.against.is_empty()).map(|settings| settings.state_dir);
-        Ok(Self { properties, topics, state_dir })
+        let brokers_from = if arguments.brokers.is_empty() { "kafka.brokers" } else { "--brokers" };
+        Ok(Self { properties, brokers_from, topics, state_dir })
     }
 }
 
@@ -401,8 +399,11 @@ mod tests {
     #[test]
     fn a_silent_broker_is_temporary() {
         let error = ReadError::Unreachable { brokers: "b:1".into(), reason: "refused".into() };
-        assert_eq!(failure(&error).exit(), Exit::Temporary);
-        assert_eq!(failure(&ReadError::TopicMissing("t".into())).exit(), Exit::Configuration);
+        assert_eq!(failure(&error, "kafka.brokers").exit(), Exit::Temporary);
+        assert_eq!(
+            failure(&ReadError::TopicMissing("t".into()), "kafka.brokers").exit(),
+            Exit::Configuration
+        );
     }
 
     #[test]

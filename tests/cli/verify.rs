@@ -9,7 +9,8 @@ fn a_broker_that_does_not_answer_is_temporary() {
     assert_eq!(called.stdout, "");
     let [line] = called.stderr.lines().collect::<Vec<_>>()[..] else { panic!("one line: {}", called.stderr) };
     assert!(line.starts_with("viewtail: no Kafka broker answers at 127.0.0.1:1"), "{line}");
-    assert!(line.contains("kafka.brokers"), "it names the remedy: {line}");
+    assert!(line.contains("--brokers"), "it names the remedy where it was typed: {line}");
+    assert!(!line.contains("BrokerTransportFailure"), "it speaks to a person: {line}");
 }
 
 #[test]

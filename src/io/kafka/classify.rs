@@ -121,6 +121,13 @@ pub fn remedy(code: Code, resources: &Resources<'_>) -> Option<String> {
     })
 }
 
+/// librdkafka's own words for a code; as it is displayed, a name of the Rust library stands before them.
+pub fn words(code: Code) -> String {
+    let shown = code.to_string();
+    let words = shown.split_once(" (").and_then(|(_, words)| words.strip_suffix(')'));
+    words.unwrap_or(&shown).to_owned()
+}
+
 /// The sentence on brokers that lack what exactly-once needs (KIP-447: group metadata in transactions).
 pub const OLD_BROKER: &str =
     "exactly_once needs Apache Kafka 2.5 or newer; on older brokers choose delivery: at_least_once";
@@ -166,6 +173,12 @@ mod tests {
         assert_eq!(class_of(Flag::Retriable), Class::Retriable);
         assert_eq!(class_of(Flag::RequiresAbort), Class::Abortable);
         assert_eq!(class_of(Flag::Fatal), Class::Fatal);
+    }
+
+    #[test]
+    fn a_person_reads_no_rust_names() {
+        assert_eq!(words(Code::BrokerTransportFailure), "Local: Broker transport failure");
+        assert_eq!(words(Code::TopicAuthorizationFailed), "Broker: Topic authorization failed");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaType;
 
+use super::classify::words;
 use crate::pipeline::action::Committed;
 
 /// A client of librdkafka and its main event queue.
@@ -506,7 +507,7 @@ fn committed_of(
         )?;
     let code: RDKafkaErrorCode = element.err.into();
     if code != RDKafkaErrorCode::NoError {
-        return Err(FetchError::new(code, &format!("{place}: {code}")));
+        return Err(FetchError::new(code, &format!("{place}: {}", words(code))));
     }
     Ok(Committed { sequence: u64::try_from(element.offset).ok(), metadata: metadata_of(element) })
 }

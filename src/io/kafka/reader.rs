@@ -11,7 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaType;
 
-use super::classify::{OLD_BROKER, cause, remedy, with_remedy};
+use super::classify::{OLD_BROKER, cause, remedy, with_remedy, words};
 use super::edge::Common;
 use super::ffi::{FetchError, Native};
 use super::options::{CreateTopic, KafkaOptions, Mode};
@@ -179,14 +179,14 @@ impl<'a> Reader<'a> {
     }
 
     fn unreachable(&self, last: Code) -> Failure {
-        let reason = self.signals.reason.as_ref().map_or_else(|| last.to_string(), |(_, text)| text.clone());
+        let reason = self.signals.reason.as_ref().map_or_else(|| words(last), |(_, text)| text.clone());
         let fact = format!("no answer from Kafka at {}: {reason}", self.brokers());
         let message = with_remedy(&fact, last, &self.options.resources());
         Failure { class: Class::Retriable, cause: Cause::Unreachable, message }
     }
 
     fn refused(&self, topic: &str, code: Code) -> Failure {
-        let fact = format!("topic {topic} is refused ({code})");
+        let fact = format!("topic {topic} is refused ({})", words(code));
         let message = with_remedy(&fact, code, &self.options.resources());
         Failure { class: Class::Fatal, cause: Cause::Refused, message }
     }

@@ -16,6 +16,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::classify::words;
 use crate::io::clock::Clock;
 
 /// How long one request of the start may take: a metadata request over a slow line with TLS needs two or three
@@ -39,9 +40,7 @@ pub type Properties = [(String, String)];
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// No broker answered in time.
-    #[error(
-        "no Kafka broker answers at {brokers}: {reason}; check that the brokers run and that kafka.brokers names them"
-    )]
+    #[error("no Kafka broker answers at {brokers}: {reason}; check that the brokers run")]
     Unreachable {
         /// The brokers asked.
         brokers: String,
@@ -341,7 +340,7 @@ fn brokers_of(properties: &Properties) -> String {
 }
 
 fn classify(error: &KafkaError, brokers: &str, topic: &str) -> ReadError {
-    let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+    let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), words);
     match error.rdkafka_error_code() {
         Some(
             RDKafkaErrorCode::BrokerTransportFailure
