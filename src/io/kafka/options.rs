@@ -140,7 +140,7 @@ impl KafkaOptions {
             transactional_id: format!("viewtail-{agent_id}"),
             compression: Compression::Lz4,
             compression_level: None,
-            flush: Flush { frequency_ms: 20, bytes: 1_000_000, max_messages: 10_000 },
+            flush: Flush { frequency_ms: 50, bytes: 1_000_000, max_messages: 10_000 },
             buffer: QueueLimits { messages: 20_000, bytes: 16_000_000 },
             transaction_timeout_ms: 20_000,
             socket_timeout_ms: 8_000,
