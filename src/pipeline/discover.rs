@@ -221,9 +221,7 @@ impl Tail {
     fn consider(&mut self, now: Millis, file: FileSeen, actions: &mut Vec<Action>) {
         let log = self.log_of(&file.path);
         if let Some(error) = file.kind.refusal() {
-            if log.is_some() && self.told.insert(file.path.clone()) {
-                self.notices.push(Notice::FileFailed { path: file.path, error });
-            }
+            self.refuse(file.path, error);
             return;
         }
         if self.is_known_or_examined(&file.stat.tuple) || self.is_rejected(now, &file.stat) {
@@ -245,6 +243,13 @@ impl Tail {
         let id = self.next_file();
         actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary }));
         self.examining.insert(id, Examination { seen: file, candidates, cut: None, boundary: None });
+    }
+
+    /// A path of a log that is never read, whatever time may bring: told once.
+    pub fn refuse(&mut self, path: SharedPath, error: FileError) {
+        if self.log_of(&path).is_some() && self.told.insert(path.clone()) {
+            self.notices.push(Notice::FileFailed { path, error });
+        }
     }
 
     fn is_rejected(&self, now: Millis, stat: &Stat) -> bool {

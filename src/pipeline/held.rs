@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::action::{Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened};
+use super::action::{Action, Ask, Boundary, FileError, FileId, FileSeen, Listing, Millis, Opened};
 use super::checkpoint::Snapshot;
 use super::discover::Examination;
 use super::generation::Whereabouts;
@@ -61,11 +61,15 @@ impl Tail {
     }
 
     fn hold_file(&mut self, file: FileSeen, actions: &mut Vec<Action>) {
+        if let Some(error) = file.kind.refusal() {
+            self.refuse(file.path, error);
+            return;
+        }
         let log = self.log_of(&file.path);
         let Some(held) = &mut self.held else { return };
         let wanted = log.is_some() || held.remembered.contains(&file.stat.tuple);
         let room = held.tuples.len() < HELD_FILES_MAX;
-        if !wanted || !room || file.kind != FileKind::Regular || !held.tuples.insert(file.stat.tuple) {
+        if !wanted || !room || !held.tuples.insert(file.stat.tuple) {
             return;
         }
         let is_first = !held.has_swept;

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
     use crate::event::{EncoderOptions, Site};
     use crate::format::Format;
-    use crate::pipeline::action::{FileError, FileKind, FileSeen, SharedPath, Stat};
+    use crate::pipeline::action::{FileError, FileKind, FileSeen, Millis, SharedPath, Stat};
     use crate::pipeline::identity::Tuple;
     use crate::pipeline::options::{LogOptions, Mode, PartitionBy, PathMatcher, Start, Timestamp};
     use crate::pipeline::tail::TailOptions;
@@ -92,6 +92,25 @@ mod tests {
         assert_eq!(told, expected);
         tail.tell_unmatched(&listings);
         assert_eq!(tail.notices, []);
+    }
+
+    #[test]
+    fn a_link_is_told_once_before_and_after_the_positions_are_known() {
+        let mut tail = tail(&["/log/a.log"]);
+        let link = || {
+            let mut listing = listing("/log", &["a.log", "other"]);
+            for file in listing.files.iter_mut().flatten() {
+                file.kind = FileKind::SymbolicLink;
+            }
+            listing
+        };
+        let mut actions = Vec::new();
+        tail.listed(Millis(0), vec![link()], &mut actions);
+        tail.end_hold(&mut actions);
+        tail.listed(Millis(1), vec![link()], &mut actions);
+        let path = SharedPath::from(Path::new("/log/a.log"));
+        assert_eq!(tail.notices, [Notice::FileFailed { path, error: FileError::SymbolicLink }]);
+        assert!(actions.is_empty(), "nothing is opened: {actions:?}");
     }
 
     #[test]
