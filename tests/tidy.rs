@@ -20,13 +20,15 @@ const HOMES: [(&str, &[&str]); 6] = [
 
 /// Modules without any input, output or clock, and what they must not name.
 const PURE: [&str; 3] = ["pipeline", "format", "event"];
-const IMPURE: [&str; 12] = [
+const IMPURE: [&str; 14] = [
     "crate::io",
     "crate::agent",
     "crate::cli",
     "crate::config",
     "std::fs",
-    "std::net",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "ToSocketAddrs",
     "std::thread",
     "std::time::Instant",
     "std::time::SystemTime",

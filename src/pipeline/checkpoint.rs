@@ -1,6 +1,6 @@
 //! The committed positions of all generations at one instant, and their layout in shards.
 //!
-//! The checkpoint moves in [`Checkpoint::advance`] and nowhere else, and `advance` has one caller: the delivery machine,
+//! The checkpoint moves in `Checkpoint::advance` and nowhere else, and `advance` has one caller: the delivery machine,
 //! when a commit is known to have succeeded. What a commit will make of it is prepared as a [`Proposal`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

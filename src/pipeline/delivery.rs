@@ -1,8 +1,8 @@
 //! The exactly-once machine: from a filled block to a commit that is known, whatever fails in between.
 //!
-//! One command is under way at a time; [`State`] says which. A transaction is open only while there is something to
+//! One command is under way at a time; `State` says which. A transaction is open only while there is something to
 //! send. Positions go into it last, shard 0 last of all, so that a torn transaction can repeat lines but never lose one.
-//! The checkpoint moves in [`Delivery::committed`] and nowhere else. After any doubt the producer is dropped, a new one
+//! The checkpoint moves in `Delivery::committed` and nowhere else. After any doubt the producer is dropped, a new one
 //! fences whatever is still under way, and Kafka is asked what is true.
 
 use std::collections::BTreeSet;

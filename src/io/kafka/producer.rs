@@ -10,7 +10,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaType;
 
-use super::classify::{Resources, Stage, cause, class, transaction_failure, with_remedy};
+use super::classify::{Resources, Stage, cause, class, transaction_failure, with_remedy, words};
 use super::edge::Common;
 use super::ffi::{Native, TransactionError};
 use super::options::{KafkaOptions, Mode};
@@ -259,7 +259,7 @@ impl<'a> Producer<'a> {
 
     /// librdkafka's line on the transaction says more than a code.
     fn reason_of(&self, code: Code) -> String {
-        self.signals.transaction_error.clone().unwrap_or_else(|| code.to_string())
+        self.signals.transaction_error.clone().unwrap_or_else(|| words(code))
     }
 
     fn not_acknowledged(&self) -> Failure {
