@@ -9,7 +9,7 @@ use crate::config::{
     self, Config, ConfigErrors, Delivery, Kafka, Log, PasswordError, Start as StartConfig, Style, Warning,
 };
 use crate::event::{EncoderOptions, Site};
-use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, Mode as KafkaMode, QueueLimits};
+use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, QueueLimits};
 use crate::io::{clock, identity};
 use crate::pipeline::options::{
     DeliveryOptions, LogOptions, Mode, PartitionBy, PathMatcher, Start, Timestamp,
@@ -72,11 +72,7 @@ impl Setup {
         let kafka = &self.config.kafka;
         DeliveryOptions {
             topic: kafka.topic.clone(),
-            mode: match kafka.delivery {
-                Delivery::ExactlyOnce => Mode::ExactlyOnce,
-                Delivery::AtLeastOnce => Mode::AtLeastOnce,
-                Delivery::BestEffort => Mode::BestEffort,
-            },
+            mode: mode_of(kafka.delivery),
             commit_interval_ms: kafka.commit_interval_ms.into(),
             batch_events_max: kafka.flush.messages.into(),
             partition_by: match kafka.partition_by {
@@ -102,11 +98,7 @@ impl Setup {
         let brokers = kafka.brokers.iter().map(|broker| broker.as_str().to_owned()).collect();
         let defaults = KafkaOptions::new(brokers, kafka.topic.clone(), &self.agent_id);
         Ok(KafkaOptions {
-            mode: match kafka.delivery {
-                Delivery::ExactlyOnce => KafkaMode::ExactlyOnce,
-                Delivery::AtLeastOnce => KafkaMode::AtLeastOnce,
-                Delivery::BestEffort => KafkaMode::BestEffort,
-            },
+            mode: mode_of(kafka.delivery),
             acks: match kafka.acks {
                 config::Acks::All => Acks::All,
                 config::Acks::Leader => Acks::Leader,
@@ -135,6 +127,14 @@ impl Setup {
             properties: client_properties(kafka)?,
             ..defaults
         })
+    }
+}
+
+fn mode_of(delivery: Delivery) -> Mode {
+    match delivery {
+        Delivery::ExactlyOnce => Mode::ExactlyOnce,
+        Delivery::AtLeastOnce => Mode::AtLeastOnce,
+        Delivery::BestEffort => Mode::BestEffort,
     }
 }
 

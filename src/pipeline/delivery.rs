@@ -428,7 +428,11 @@ impl Delivery {
         match resolve::assemble(&self.fetched) {
             Err(error) => self.refuse(&error, out),
             Ok(Fetched::More(groups)) => self.fetch(anchor, groups, out),
-            Ok(Fetched::Absent) => self.resolve(now, (anchor, None), out),
+            // Half of the positions is no position to go on from; whoever remembers the rest does not need them.
+            Ok(Fetched::Torn) if self.local.is_none() && self.checkpoint.is_none() => {
+                self.refuse(&ShardError::Damaged("a shard is missing beside shard 0"), out);
+            }
+            Ok(Fetched::Absent | Fetched::Torn) => self.resolve(now, (anchor, None), out),
             Ok(Fetched::Complete(remote)) => self.resolve(now, (anchor, Some(remote)), out),
         }
     }

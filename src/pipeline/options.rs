@@ -120,7 +120,7 @@ pub enum Mode {
     ExactlyOnce,
     /// Positions are kept locally and move after the acknowledgement.
     AtLeastOnce,
-    /// As above, but a record that fails is given up and counted.
+    /// As above, but a record that cannot be delivered for a while is given up and counted.
     BestEffort,
 }
 

@@ -20,6 +20,8 @@ pub struct Remote {
 pub enum Fetched {
     /// There is no shard 0: nothing was ever committed, or it is lost.
     Absent,
+    /// A shard is missing beside shard 0: the broker let it expire, or somebody reset its group.
+    Torn,
     /// So many groups are needed in all.
     More(u32),
     /// Everything is here.
@@ -41,8 +43,7 @@ pub fn assemble(groups: &[Vec<Committed>]) -> Result<Fetched, ShardError> {
     for index in 1..header.shards {
         let (group, partition) = (index / header.partitions, index % header.partitions);
         let place = groups.get(group as usize).and_then(|group| group.get(partition as usize));
-        let shard = place.filter(|shard| shard.sequence.is_some());
-        let shard = shard.ok_or(ShardError::Damaged("a shard is missing beside shard 0"))?;
+        let Some(shard) = place.filter(|shard| shard.sequence.is_some()) else { return Ok(Fetched::Torn) };
         entries.extend(shard::decode_other(&shard.metadata)?);
     }
     Ok(Fetched::Complete(Remote { sequence, nonce: header.nonce, entries }))
@@ -137,7 +138,7 @@ mod tests {
         let group1 = vec![committed(9, "1 "), committed(8, "1 ")];
         assert_eq!(assemble(&[group0.clone(), group1]), Ok(Fetched::Complete(remote(9, 1))));
         let torn = vec![committed(9, "1 "), Committed::default()];
-        assert!(assemble(&[group0, torn]).is_err());
+        assert_eq!(assemble(&[group0, torn]), Ok(Fetched::Torn));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use super::classify::Resources;
+pub use crate::pipeline::options::Mode;
 
 /// Everything the edge has to know.
 #[derive(Clone, Debug)]
@@ -40,17 +41,6 @@ pub struct KafkaOptions {
     pub client_id: String,
     /// TLS, SASL and verbatim librdkafka properties.
     pub properties: Vec<(String, String)>,
-}
-
-/// How sure delivery is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Transactions carry records and positions together.
-    ExactlyOnce,
-    /// Nothing is given up; a kill repeats the unacknowledged tail.
-    AtLeastOnce,
-    /// A record is given up after [`BEST_EFFORT_TIMEOUT`], or lost with the process.
-    BestEffort,
 }
 
 /// Which acknowledgement counts.

@@ -32,6 +32,8 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// How long librdkafka is told to send what lingers: a moment is enough for it to begin, and its broker threads spin for
 /// as long as they are told (measured: a third of all CPU at full speed when whole flushes were asked for).
 const SEND_NOW: Duration = Duration::from_millis(1);
+/// In how many rounds of waiting it is told so once: a partition that only joins the transaction now hears it next time.
+const SEND_NOW_EVERY: u32 = 4;
 /// One wait for acknowledgements. Successes make no event, so this is how late the last one is noticed at most.
 const FLUSH_PAUSE: Duration = Duration::from_millis(1);
 /// Without transactions no record times out, so a flush is answered "not yet" after this and may be asked for again.
@@ -104,10 +106,11 @@ impl<'a> Producer<'a> {
     pub fn flush(&mut self) -> Result<u64, Failure> {
         let limit = self.in_transaction(self.options.transaction_timeout(), FLUSH_MAX);
         let deadline = Deadline::after(limit);
-        if self.native.queued() {
-            self.native.send_now(SEND_NOW);
-        }
+        let mut rounds = (0..SEND_NOW_EVERY).cycle();
         loop {
+            if rounds.next() == Some(0) && self.native.queued() {
+                self.native.send_now(SEND_NOW);
+            }
             let done = !self.native.queued();
             self.signals.drain(&self.native);
             self.check_fatal()?;
