@@ -36,6 +36,8 @@ fn an_agent_stopped_past_the_transaction_timeout_goes_on_without_a_gap() {
 /// Stops the agent at an instant at which records are on the broker that are not committed.
 fn stop_in_a_transaction(stage: &Stage, agent: &mut crate::support::agent::Agent) {
     let brokers = stage.kafka.brokers();
+    // Another length each time: records linger first, and a transaction ends at once that grew old during a stop.
+    let mut runs_ms = (30..200).step_by(23).cycle();
     wait_until(Duration::from_secs(60), "the agent is stopped inside a transaction", || {
         agent.process().signal(Signal::STOP);
         // Requests under way arrive yet; a commit among them moves both marks together.
@@ -43,7 +45,7 @@ fn stop_in_a_transaction(stage: &Stage, agent: &mut crate::support::agent::Agent
         let open = crate::support::topic::open_records(&brokers, &stage.topic);
         if open == 0 {
             agent.process().signal(Signal::CONT);
-            pass_time(Duration::from_millis(37));
+            pass_time(Duration::from_millis(runs_ms.next().unwrap_or_default()));
         }
         open > 0
     });
