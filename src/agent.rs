@@ -264,10 +264,12 @@ impl Agent {
         if told.count > NOTICES_MAX {
             return;
         }
+        let text = notice.to_string();
+        let line = terminal::escape(&text);
         match notice.level() {
-            Level::Info => tracing::info!("{notice}"),
-            Level::Warning => tracing::warn!("{notice}"),
-            Level::Error => tracing::error!("{notice}"),
+            Level::Info => tracing::info!("{line}"),
+            Level::Warning => tracing::warn!("{line}"),
+            Level::Error => tracing::error!("{line}"),
         }
     }
 }

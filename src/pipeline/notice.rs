@@ -1,4 +1,5 @@
-//! What the machine tells the operator: facts as data, one line each when shown.
+//! What the machine tells the operator: facts as data, one line each when shown. Paths and Kafka's words stand in there
+//! as they are: whoever shows a notice escapes it.
 
 use std::fmt;
 
@@ -192,57 +193,57 @@ impl fmt::Display for Notice {
                 write!(f, "{records} events were given up (delivery: best_effort)")
             }
             Self::Unmatched { glob, has_directory: true } => {
-                write!(f, "no file matches {} yet; waiting for it", Shown(glob.as_ref()))
+                write!(f, "no file matches {} yet; waiting for it", glob)
             }
-            Self::Unmatched { glob, has_directory: false } => write!(
-                f,
-                "no file matches {} yet (the directory does not exist); waiting for it",
-                Shown(glob.as_ref())
-            ),
-            Self::Following { path, position: 0 } => write!(f, "reading {}", Shown(path)),
-            Self::Following { path, position } => write!(f, "reading {} from byte {position}", Shown(path)),
-            Self::Rotated { path } => write!(f, "rotated, reading on as {}", Shown(path)),
+            Self::Unmatched { glob, has_directory: false } => {
+                write!(f, "no file matches {} yet (the directory does not exist); waiting for it", glob)
+            }
+            Self::Following { path, position: 0 } => write!(f, "reading {}", path.display()),
+            Self::Following { path, position } => {
+                write!(f, "reading {} from byte {position}", path.display())
+            }
+            Self::Rotated { path } => write!(f, "rotated, reading on as {}", path.display()),
             Self::Truncated { path, unread_bytes: 0 } => {
-                write!(f, "{} was truncated; all of it had been read", Shown(path))
+                write!(f, "{} was truncated; all of it had been read", path.display())
             }
             Self::Truncated { path, unread_bytes } => {
                 write!(
                     f,
                     "{} was truncated with {unread_bytes} bytes unread; looking for a copy of them",
-                    Shown(path)
+                    path.display()
                 )
             }
-            Self::Lost { path, bytes } => write!(f, "{bytes} bytes of {} are gone unread", Shown(path)),
+            Self::Lost { path, bytes } => write!(f, "{bytes} bytes of {} are gone unread", path.display()),
             Self::FileFailed { path, error } => {
                 let outlook = error.remedy().unwrap_or("trying again");
-                write!(f, "cannot read {}: {error}; {outlook}", Shown(path))
+                write!(f, "cannot read {}: {error}; {outlook}", path.display())
             }
             Self::DirectoryFailed { path, error } => {
-                write!(f, "cannot list {}: {error}; trying again", Shown(path))
+                write!(f, "cannot list {}: {error}; trying again", path.display())
             }
             Self::Compressed { path } => {
-                write!(f, "{} is compressed and is not read; exclude it to silence this", Shown(path))
+                write!(f, "{} is compressed and is not read; exclude it to silence this", path.display())
             }
             Self::CopyIgnored { path, original } => {
                 write!(
                     f,
                     "{} is a copy of {}, which is being read; the copy is left alone",
-                    Shown(path),
-                    Shown(original)
+                    path.display(),
+                    original.display()
                 )
             }
             Self::LineTruncated { path, position, bytes } => {
                 write!(
                     f,
                     "{}: the line at byte {position} has {bytes} bytes; only its beginning is kept",
-                    Shown(path)
+                    path.display()
                 )
             }
             Self::EventTooLarge { path, position } => {
                 write!(
                     f,
                     "{}: the line at byte {position} makes an event larger than the topic takes; skipped",
-                    Shown(path)
+                    path.display()
                 )
             }
             Self::StopDeadline => {
@@ -276,24 +277,6 @@ impl FileError {
             Self::NotRegular => Some("name a regular file in `paths`, or exclude this one"),
             Self::NotFound | Self::Permission | Self::TooManyFiles | Self::Unknown => None,
         }
-    }
-}
-
-/// A path on a terminal: control characters are escaped, so that a file name cannot write to it.
-struct Shown<'a>(&'a std::path::Path);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.to_string_lossy().chars() {
-            if character.is_control()
-                || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            {
-                write!(f, "{}", character.escape_unicode())?;
-            } else {
-                write!(f, "{character}")?;
-            }
-        }
-        Ok(())
     }
 }
 
