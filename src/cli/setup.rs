@@ -75,6 +75,14 @@ impl Setup {
             mode: mode_of(kafka.delivery),
             commit_interval_ms: kafka.commit_interval_ms.into(),
             batch_events_max: kafka.flush.messages.into(),
+            // A broker measures what arrives.
+            batch_bytes_max: match kafka.compression {
+                config::Compression::None => kafka.flush.bytes.min(config::defaults::MESSAGE_MAX_BYTES),
+                config::Compression::Gzip
+                | config::Compression::Snappy
+                | config::Compression::Lz4
+                | config::Compression::Zstd => kafka.flush.bytes,
+            } as usize,
             partition_by: match kafka.partition_by {
                 config::PartitionBy::File => PartitionBy::File,
                 config::PartitionBy::Site => PartitionBy::Site,
@@ -112,11 +120,7 @@ impl Setup {
                 config::Compression::Zstd => Compression::Zstd,
             },
             compression_level: kafka.compression_level,
-            flush: Flush {
-                frequency_ms: kafka.flush.frequency_ms,
-                bytes: kafka.flush.bytes,
-                max_messages: kafka.flush.max_messages,
-            },
+            flush: Flush { frequency_ms: kafka.flush.frequency_ms, max_messages: kafka.flush.max_messages },
             buffer: QueueLimits { messages: kafka.buffer.messages, bytes: kafka.buffer.bytes },
             transaction_timeout_ms: kafka.transaction_timeout_ms,
             socket_timeout_ms: kafka.socket_timeout_ms,

@@ -24,13 +24,14 @@ const RETRY_MS_MAX: u64 = 10_000;
 /// Group offsets and transactional ids expire after 7 days by default; every shard is written this often at least.
 const HEARTBEAT_MS: u64 = 6 * 3600 * 1000;
 
-/// Largest request that a broker takes by default (`message.max.bytes`), and the smallest limit worth going down to:
-/// an event without its long fields has to fit.
+/// Largest record that a broker takes by default (`message.max.bytes`), uncompressed as it may be.
 pub const RECORD_BYTES_MAX: usize = 1_000_000;
-const RECORD_BYTES_MIN: usize = 1024;
+/// The smallest batch worth going down to: an event without its long fields has to fit.
+const BATCH_BYTES_MIN: usize = 1024;
 
-/// A batch is committed before its interval when it has grown so large, so that a rewind stays short.
-const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A batch is committed before its interval when it has grown so large, so that a rewind stays short: a second or two
+/// of reading at full speed. Each commit drains the pipe, so it should not be much less.
+const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 const RIVAL: &str = "another viewtail commits under this agent's id (a cloned machine, a copied state directory?); \
     give one of the two its own agent.id";
@@ -148,7 +149,8 @@ pub struct Delivery {
     refreshed_at: Millis,
     retry_ms: u64,
     down_since: Option<Millis>,
-    record_bytes_max: usize,
+    /// Most bytes of a partition's batch before compression; halved each time a broker refuses one.
+    batch_bytes_max: usize,
     stopping: bool,
 }
 
@@ -176,6 +178,7 @@ impl Delivery {
     #[must_use]
     pub fn new(options: DeliveryOptions, anchor: String, nonce: u64, local: Option<Snapshot>) -> Self {
         Self {
+            batch_bytes_max: options.batch_bytes_max,
             options,
             anchor,
             nonce,
@@ -192,7 +195,6 @@ impl Delivery {
             refreshed_at: Millis(0),
             retry_ms: RETRY_MS_MIN,
             down_since: None,
-            record_bytes_max: RECORD_BYTES_MAX,
             stopping: false,
         }
     }
@@ -218,7 +220,7 @@ impl Delivery {
     /// Largest record that the broker is known to take.
     #[must_use]
     pub fn record_bytes_max(&self) -> usize {
-        self.record_bytes_max
+        self.batch_bytes_max.min(RECORD_BYTES_MAX)
     }
 
     /// Partitions of the topic.
@@ -386,7 +388,7 @@ impl Delivery {
 
     fn make_producer(&mut self, out: &mut Out) {
         self.set(State::Connecting);
-        out.command(Command::Connect { batch_bytes_max: self.record_bytes_max });
+        out.command(Command::Connect { batch_bytes_max: self.batch_bytes_max });
     }
 
     fn connected(&mut self, now: Millis, (partitions, cluster_id): (u32, Option<String>), out: &mut Out) {
@@ -667,8 +669,8 @@ impl Delivery {
 
     fn failed(&mut self, now: Millis, failure: Failure, out: &mut Out) {
         if failure.cause == Cause::TooLarge {
-            self.record_bytes_max = (self.record_bytes_max / 2).max(RECORD_BYTES_MIN);
-            out.say(Notice::TooLarge { record_bytes_max: self.record_bytes_max });
+            self.batch_bytes_max = (self.batch_bytes_max / 2).max(BATCH_BYTES_MIN);
+            out.say(Notice::TooLarge { batch_bytes_max: self.batch_bytes_max });
         }
         if failure.cause == Cause::Refused && self.checkpoint.is_none() {
             self.end(Exit::Refused(failure.message), out);

@@ -48,7 +48,7 @@ pub enum Notice {
     /// The broker refused a record or batch for its size.
     TooLarge {
         /// The limit from now on.
-        record_bytes_max: usize,
+        batch_bytes_max: usize,
     },
     /// best_effort: records were not delivered.
     RecordsGivenUp {
@@ -184,9 +184,9 @@ impl fmt::Display for Notice {
                  going on from the state directory, the last transaction may repeat"
             ),
             Self::OtherCluster => write!(f, "the brokers belong to another Kafka cluster than before"),
-            Self::TooLarge { record_bytes_max } => write!(
+            Self::TooLarge { batch_bytes_max } => write!(
                 f,
-                "the topic takes less at once than was sent; from now on at most {record_bytes_max} bytes \
+                "the topic takes less at once than was sent; from now on at most {batch_bytes_max} bytes \
                  (raise the topic's max.message.bytes, or lower kafka.flush.bytes)"
             ),
             Self::RecordsGivenUp { records } => {

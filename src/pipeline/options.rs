@@ -103,6 +103,8 @@ pub struct DeliveryOptions {
     pub commit_interval_ms: u64,
     /// A batch is committed before its interval after so many events.
     pub batch_events_max: u64,
+    /// Most bytes of one partition's batch before compression, until a broker refuses one.
+    pub batch_bytes_max: usize,
     /// What chooses a record's key and partition.
     pub partition_by: PartitionBy,
     /// Whether records carry the event's time instead of the time they are handed over.

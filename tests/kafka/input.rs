@@ -40,6 +40,19 @@ fn lines_of_garbage_are_events_and_the_lines_between_them_arrive() {
     stage.finish(agent, &counter, lines + 3, (AMONG_OTHERS, &[&truth]));
 }
 
+#[test]
+fn a_topic_that_takes_small_batches_only_gets_every_line_once() {
+    // A backlog fills batches of 3 MB, which lz4 makes some hundred kilobytes.
+    let stage = Stage::on(Kafka::shared(), "input-small-batches", &[("max.message.bytes", "100000")]);
+    let truth = stage.scratch.join("truth");
+    write_lines(&stage.log(), &mut AccessLog::new("w1", 4), 30_000, &truth);
+    let counter = stage.counter();
+    let agent = stage.agent(&stage.config());
+    counter.wait_for(30_000, CATCH_UP_LIMIT);
+    assert!(agent.words().contains("takes less at once"), "nothing was halved:\n{}", agent.words());
+    stage.finish(agent, &counter, 30_000, (&[], &[&truth]));
+}
+
 /// Each ends with a newline and holds no token.
 fn garbage_lines() -> Vec<Vec<u8>> {
     let mut random = Random::new(5);

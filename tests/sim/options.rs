@@ -16,6 +16,8 @@ pub const TOPIC: &str = "views";
 
 /// A stop is given up by the machine well before the world loses its patience.
 const STOP_DEADLINE_MS: u64 = 25_000;
+/// The default of `kafka.flush.bytes`.
+const BATCH_BYTES_MAX: usize = 3_000_000;
 
 pub fn of(plan: &Plan, local: Option<Snapshot>, rng: &mut Rng) -> Options {
     let delivery = DeliveryOptions {
@@ -23,6 +25,7 @@ pub fn of(plan: &Plan, local: Option<Snapshot>, rng: &mut Rng) -> Options {
         topic: TOPIC.to_owned(),
         commit_interval_ms: plan.commit_interval_ms,
         batch_events_max: plan.batch_events_max,
+        batch_bytes_max: BATCH_BYTES_MAX,
         partition_by: plan.partition_by,
         timestamp: Timestamp::Now,
         stop_deadline_ms: STOP_DEADLINE_MS,

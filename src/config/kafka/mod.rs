@@ -276,7 +276,7 @@ pub(super) fn read(mut section: Section<'_>, reader: &Reader) -> Kafka {
     let create_topic = section.nullable_section("create_topic").and_then(read_create_topic);
     let tls = security::read_tls(section.section("tls"), reader);
     let sasl = security::read_sasl(section.section("sasl"), reader);
-    let given = properties::read(&section.section("properties"));
+    let given = properties::read(&section.section("properties"), flush.bytes);
     section.finish();
     let kafka = Kafka {
         brokers,

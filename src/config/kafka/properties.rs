@@ -93,11 +93,12 @@ const RESERVED: [(&str, &str); 20] = [
     ("plugin.library.paths", "code of others has no place beside a promise"),
 ];
 
-pub(super) fn read(section: &Section<'_>) -> Given {
+/// `flush_bytes` is the largest batch, which librdkafka ends at `message.max.bytes` unless that is larger.
+pub(super) fn read(section: &Section<'_>, flush_bytes: u32) -> Given {
     let mut given = Given {
         transaction_timeout_ms: defaults::TRANSACTION_TIMEOUT_MS,
         socket_timeout_ms: defaults::SOCKET_TIMEOUT_MS,
-        message_max_bytes: defaults::MESSAGE_MAX_BYTES,
+        message_max_bytes: defaults::MESSAGE_MAX_BYTES.max(flush_bytes),
         verbatim: Properties::default(),
     };
     if section.open_entries().next().is_none() {

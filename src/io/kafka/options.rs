@@ -74,8 +74,6 @@ pub enum Compression {
 pub struct Flush {
     /// Longest wait of a record for company.
     pub frequency_ms: u32,
-    /// Most bytes of a batch.
-    pub bytes: u32,
     /// Most records of a batch.
     pub max_messages: u32,
 }
@@ -130,7 +128,7 @@ impl KafkaOptions {
             transactional_id: format!("viewtail-{agent_id}"),
             compression: Compression::Lz4,
             compression_level: None,
-            flush: Flush { frequency_ms: 50, bytes: 1_000_000, max_messages: 10_000 },
+            flush: Flush { frequency_ms: 50, max_messages: 10_000 },
             buffer: QueueLimits { messages: 20_000, bytes: 16_000_000 },
             transaction_timeout_ms: 20_000,
             socket_timeout_ms: 8_000,
@@ -178,7 +176,7 @@ impl KafkaOptions {
         set("linger.ms", self.flush.frequency_ms.to_string());
         // Upper limits of one batch (one partition in one request). librdkafka has no lower limit, that is no
         // "send as soon as n records wait": a batch goes when it is full or when linger.ms is over.
-        set("batch.size", batch_bytes_max.min(self.flush.bytes as usize).to_string());
+        set("batch.size", batch_bytes_max.to_string());
         set("batch.num.messages", self.flush.max_messages.to_string());
         // Limits of what is queued or under way, for all partitions together. At the limit produce() answers
         // QueueFull, and we stop reading. The default would be 1 GiB.
