@@ -6,6 +6,7 @@ mod place;
 #[cfg(test)]
 mod properties;
 mod request;
+pub mod rules;
 mod text;
 mod view;
 mod when;
