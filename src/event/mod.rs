@@ -1,7 +1,11 @@
 //! PURE: the view event, version 1: what a parsed line becomes.
 
+pub mod bots;
+pub mod client;
 mod encoder;
+pub mod exclusion;
 mod limits;
+pub mod page;
 mod place;
 #[cfg(test)]
 mod properties;
