@@ -6,6 +6,7 @@ mod encoder;
 pub mod exclusion;
 mod limits;
 pub mod page;
+mod percent;
 mod place;
 #[cfg(test)]
 mod properties;
