@@ -1,6 +1,6 @@
 //! `time` and `day` of an event: from the variables of a line to text.
 
-use crate::format::time::{self, Day, Moment};
+use crate::format::time::{self, Day, Instant, Moment};
 use crate::format::{Field, Fields};
 
 use super::text::push_padded;
@@ -8,9 +8,9 @@ use super::text::push_padded;
 /// Writes times. Most lines show the second of the line before: its text is kept.
 #[derive(Debug, Default)]
 pub(super) struct TimeWriter {
-    /// The last zoned time as a line showed it.
+    /// The last time as a line showed it.
     seen: Vec<u8>,
-    moment: Option<Moment>,
+    instant: Option<Instant>,
     /// What it became.
     text: Vec<u8>,
 }
@@ -19,30 +19,31 @@ impl TimeWriter {
     /// Appends `time` in UTC and `day` in the line's own zone; gives milliseconds since the epoch. `$msec` is the finer
     /// time, a zone comes from the others. Appends nothing where the format has no time.
     pub(super) fn push(&mut self, fields: &Fields<'_>, out: &mut Vec<u8>) -> Option<i64> {
-        let zoned = fields.get(Field::TimeLocal).or_else(|| fields.get(Field::TimeIso8601));
-        let moment = zoned.and_then(|value| self.read(value.text()));
-        let msec = fields.get(Field::Msec).and_then(|value| time::msec(value.text()));
-        let Some(msec) = msec else {
-            out.extend_from_slice(moment.map_or(&[][..], |_| &self.text));
-            return moment.map(|moment| moment.epoch_s * 1000);
+        let shown =
+            [Field::TimeLocal, Field::TimeIso8601, Field::Time].into_iter().find_map(|it| fields.get(it));
+        let shown = shown.and_then(|value| self.read(value.text()));
+        let finer = fields.get(Field::Msec).and_then(|value| time::any(value.text()));
+        let Some(finer) = finer else {
+            let Instant { moment, thousandths } = shown?;
+            out.extend_from_slice(&self.text);
+            return Some(moment.epoch_s * 1000 + thousandths.unwrap_or(0));
         };
-        let zone_s = moment.map_or(0, |moment| moment.zone_s);
-        push_both(out, Moment { epoch_s: msec.div_euclid(1000), zone_s }, Some(msec.rem_euclid(1000)));
-        Some(msec)
+        let zone_s = shown.map_or(0, |shown| shown.moment.zone_s);
+        push_both(out, Moment { zone_s, ..finer.moment }, finer.thousandths);
+        Some(finer.moment.epoch_s * 1000 + finer.thousandths.unwrap_or(0))
     }
 
-    fn read(&mut self, text: &[u8]) -> Option<Moment> {
-        if self.moment.is_none() || self.seen != text {
-            self.moment =
-                if text.len() == time::LOCAL_BYTES { time::local(text) } else { time::iso8601(text) };
+    fn read(&mut self, text: &[u8]) -> Option<Instant> {
+        if self.instant.is_none() || self.seen != text {
+            self.instant = time::any(text);
             self.seen.clear();
             self.seen.extend_from_slice(text);
             self.text.clear();
-            if let Some(moment) = self.moment {
-                push_both(&mut self.text, moment, None);
+            if let Some(Instant { moment, thousandths }) = self.instant {
+                push_both(&mut self.text, moment, thousandths);
             }
         }
-        self.moment
+        self.instant
     }
 }
 
@@ -113,6 +114,18 @@ mod tests {
             "$msec $time_iso8601",
             &[("1795391999.007 2026-11-23T07:59:59+08:00", 1_795_391_999_007, zoned)],
         );
+    }
+
+    #[test]
+    fn the_time_of_any_shape() {
+        let zoned = r#","time":"2026-11-22T23:59:59.007Z","day":"2026-11-23""#;
+        let utc = r#","time":"2026-11-22T23:59:59Z","day":"2026-11-22""#;
+        let lines = [
+            ("2026-11-23T07:59:59.0079+08:00", 1_795_391_999_007, zoned),
+            ("2026-11-22T23:59:59Z", 1_795_391_999_000, utc),
+            ("1795391999", 1_795_391_999_000, utc),
+        ];
+        check("$time", &lines);
     }
 
     #[test]
