@@ -598,7 +598,7 @@ mod tests {
         };
         let text = |text: &str| Some(text.to_owned());
         let agent = text("Mozilla/5.0 (X11)");
-        assert_eq!(shown(Rules::default()), [None, text("https://b/"), agent.clone(), None]);
+        assert_eq!(shown(Rules::default()), [None, text("https://b/"), agent, None]);
         let privacy = PrivacyRules {
             query: Keep::Keep,
             referrer_query: Keep::Keep,

@@ -11,7 +11,7 @@ use super::encoder::{Encoded, Places};
 use super::exclusion::{Exclusion, Facts, Reason};
 use super::limits::{
     BOT_BYTES_MAX, INTEGER_DIGITS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, REFERRER_BYTES_MAX,
-    USER_AGENT_BYTES_MAX,
+    REQUEST_ID_BYTES_MAX, USER_AGENT_BYTES_MAX,
 };
 use super::page::{PAGE_BYTES_MAX, PageKeys};
 use super::request::{Asked, Buffers};
@@ -153,7 +153,7 @@ impl View {
         if let Some(version) = asked.as_ref().and_then(Asked::version) {
             push_string(out, br#","network_protocol_version":""#, version);
         }
-        push_connection(fields, &self.host, out);
+        push_connection(fields, &self.host, &mut self.value, out);
         if let Some(name) = bot {
             let name = capped(name.as_bytes(), BOT_BYTES_MAX);
             places.bot = push_value(out, br#","bot":""#, |out| push_lossy(out, name));
@@ -353,21 +353,22 @@ fn push_response(fields: &Fields<'_>, out: &mut Vec<u8>) {
     if let Some(size) = fields.get(Field::BodyBytesSent) {
         push_integer(out, br#","http_response_body_size":"#, size.text());
     }
-    if let Some(duration_ms) = fields.get(Field::RequestTime).and_then(|value| milliseconds(value.text())) {
+    if let Some(duration_ms) = fields.get(Field::RequestTime).and_then(Value::milliseconds) {
         out.extend_from_slice(br#","http_request_duration_ms":"#);
         push_number(out, duration_ms);
     }
 }
 
-fn push_connection(fields: &Fields<'_>, host: &[u8], out: &mut Vec<u8>) {
+fn push_connection(fields: &Fields<'_>, host: &[u8], value: &mut Vec<u8>, out: &mut Vec<u8>) {
     if let Some(scheme) = fields.get(Field::Scheme).map(Value::text).filter(|scheme| is_scheme(scheme)) {
         push_string(out, br#","url_scheme":""#, scheme);
     }
     if !host.is_empty() {
         push_string(out, br#","server_address":""#, host);
     }
-    if let Some(id) = fields.get(Field::RequestId) {
-        push_string(out, br#","request_id":""#, id.text());
+    if let Some(id) = fields.get(Field::RequestId).filter(|id| !id.text().is_empty()) {
+        let id = capped(id.decode(value), REQUEST_ID_BYTES_MAX);
+        push_value(out, br#","request_id":""#, |out| push_lossy(out, id));
     }
 }
 /// Copies digits as a JSON integer, which has no leading zeros; leaves out what no consumer could hold.
@@ -386,17 +387,6 @@ fn push_host(out: &mut Vec<u8>, authority: &[u8]) {
         push_lossy(out, name);
         out.make_ascii_lowercase();
     }
-}
-
-/// Whole milliseconds of `$request_time`, which has three digits behind its point.
-fn milliseconds(seconds: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(seconds).ok()?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let thousandths = fraction.bytes().chain(*b"000").take(3).try_fold(0, |sum, digit| {
-        let digit = char::from(digit).to_digit(10)?;
-        Some(sum * 10 + u64::from(digit))
-    })?;
-    whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(thousandths)
 }
 
 fn is_scheme(scheme: &[u8]) -> bool {
