@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use super::arguments::PreviewArguments;
 use super::settings::{self, LogSource};
 use super::{Context, Exit, Failure, Settings};
-use crate::event::{Encoder, Place, StreamId};
+use crate::event::{Encoder, Place, SkipReason, StreamId};
 use crate::io::{table, terminal};
 
 /// Lines of each configured log that are shown without FILE.
@@ -45,7 +45,7 @@ fn preview_configured(context: &Context, preview: &mut Preview<impl Write>) -> a
                 tail_start(&mut file, TAIL_LINES).with_context(|| format!("read {}", path.display()))?;
             file.seek(SeekFrom::Start(start)).with_context(|| format!("read {}", path.display()))?;
             context.say(&format!("viewtail: {}", terminal::escape(&path.to_string_lossy())));
-            preview.lines(BufReader::new(file), start, &mut Encoder::new(log.encoder.clone()))?;
+            preview.lines(BufReader::new(file), start, &mut Encoder::new(log.encoder.clone())?)?;
         }
     }
     if settings.logs.iter().all(|log| log.files.is_empty()) {
@@ -63,7 +63,7 @@ fn preview_file(
     path: &Path,
     preview: &mut Preview<impl Write>,
 ) -> anyhow::Result<()> {
-    let mut encoder = Encoder::new(source(context, arguments, path)?.encoder);
+    let mut encoder = Encoder::new(source(context, arguments, path)?.encoder)?;
     if path == Path::new("-") {
         return preview.lines(BufReader::new(std::io::stdin().lock()), 0, &mut encoder);
     }
@@ -127,6 +127,7 @@ impl<W: Write> Preview<W> {
         encoder: &mut Encoder,
     ) -> anyhow::Result<()> {
         let (mut line, mut event, mut position) = (Vec::new(), Vec::new(), position);
+        let mut filtered = 0;
         loop {
             line.clear();
             let span = read_line(&mut input, &mut line).context("read the log")?;
@@ -137,15 +138,20 @@ impl<W: Write> Preview<W> {
                 stream: StreamId(0),
                 position,
                 line_size: span.size,
-                skipped: None,
+                skipped: (filtered > 0).then_some((filtered, SkipReason::Filtered)),
                 partial: !span.is_terminated,
                 truncated: span.is_truncated,
             };
             event.clear();
             let encoded = encoder.encode(&line, &place, &mut event);
-            self.event(&event).context("write the events")?;
+            if encoder.lets_out(&encoded) {
+                filtered = 0;
+                self.event(&event).context("write the events")?;
+            } else {
+                filtered += span.size;
+            }
             self.summary.lines += 1;
-            self.summary.malformed += u64::from(encoded.malformed);
+            self.summary.malformed += u64::from(encoded.is_malformed());
             position += span.size;
             // Behind a pipe that still runs, an event is shown as soon as its line is there.
             if input.buffer().is_empty() {
@@ -263,7 +269,8 @@ mod tests {
         let line = "no access log \u{9b}31m \u{202e}gpj.exe ä\n";
         let events = [Reader::Program, Reader::Terminal].map(|reader| {
             let mut preview = Preview { output: Vec::new(), reader, summary: Summary::default() };
-            let mut encoder = Encoder::new(settings::encoder_options("combined", Some("s")).unwrap());
+            let mut encoder =
+                Encoder::new(settings::encoder_options("combined", Some("s")).unwrap()).unwrap();
             preview.lines(BufReader::new(line.as_bytes()), 0, &mut encoder).unwrap();
             String::from_utf8(preview.output).unwrap()
         });

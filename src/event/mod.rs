@@ -4,6 +4,7 @@ pub mod bots;
 pub mod client;
 mod encoder;
 pub mod exclusion;
+mod extra;
 mod limits;
 pub mod page;
 mod percent;
@@ -12,10 +13,15 @@ mod place;
 mod properties;
 mod request;
 pub mod rules;
+#[cfg(test)]
+mod schema;
 mod text;
 mod view;
+mod visitor;
 mod when;
 
-pub use encoder::{Encoded, Encoder, EncoderOptions, Site};
+pub use bots::BotsError;
+pub use encoder::{Encoded, Encoder, EncoderOptions, Places, Site};
+pub use exclusion::Reason;
 pub use limits::EVENT_BYTES_MAX;
 pub use place::{Place, SkipReason, StreamId};

@@ -47,7 +47,13 @@ mod tests {
         let site = Site::Fixed("example.net".to_owned());
         let log = LogOptions {
             paths: PathMatcher::new(&globs, &["**/*.gz".to_owned()]).unwrap(),
-            encoder: EncoderOptions { format: Format::combined(), site, host: "h".into(), log: "l".into() },
+            encoder: EncoderOptions {
+                format: Format::combined(),
+                site,
+                host: "h".into(),
+                log: "l".into(),
+                rules: std::sync::Arc::default(),
+            },
             start: Start::Beginning,
             line_bytes_max: 1000,
             key: 1,
@@ -56,6 +62,7 @@ mod tests {
             logs: vec![log],
             mode: Mode::ExactlyOnce,
             partition_by: PartitionBy::File,
+            rejects: crate::pipeline::options::Rejects::Topic,
             timestamp: Timestamp::Now,
             quiet_grace_ms: 0,
             stream_seed: 1,
