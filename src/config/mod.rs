@@ -10,6 +10,7 @@
 
 mod agent;
 pub mod defaults;
+mod events;
 mod finding;
 mod kafka;
 mod log;
@@ -36,6 +37,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use agent::{Agent, AgentId};
+pub use events::Events;
 pub use finding::{ConfigErrors, Finding, Severity, Style, Warning};
 pub use kafka::{
     Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
@@ -187,11 +189,18 @@ fn interpret(tree: &Node, source: &ConfigSource) -> Reading {
     let mut root = reader.root(tree);
     let agent = agent::read(root.section("agent"));
     let logs = root.sections("logs", "[{paths: [/var/log/nginx/access.log]}]");
-    let logs = log::read_all(logs, &reader, source);
+    let events = events::read(&mut root);
+    let logs = log::read_all(logs, &log::Shared { reader: &reader, source, events: &events });
     let kafka = root.required_section("kafka", "{brokers: [localhost:9092], topic: page-views}");
     let kafka = kafka::read(kafka, &reader);
+    let prefixes: Vec<String> = (0..logs.len()).map(|index| format!("logs[{index}].")).collect();
+    let of_logs = prefixes.iter().zip(&logs).map(|(prefix, log)| (prefix.as_str(), &log.events));
+    let all: Vec<_> = std::iter::once(("", &events)).chain(of_logs).collect();
+    events::refuse_same_topic(&all, &kafka.topic, &reader);
     root.finish();
-    let (findings, settings) = reader.finish();
+    let (findings, mut settings) = reader.finish(source);
+    // What has to be right before the first start comes first.
+    settings.sort_by_key(|setting| !setting.path.begins_with(&["agent", "logs", "kafka"]));
     Reading { agent, logs, kafka, findings, settings }
 }
 

@@ -1,5 +1,6 @@
 //! PURE: the view event, version 1: what a parsed line becomes.
 
+pub mod compile;
 mod encoder;
 mod limits;
 mod place;

@@ -102,7 +102,7 @@ impl Value for Broker {
 }
 
 /// A topic's name.
-struct Topic(String);
+pub(in crate::config) struct Topic(pub(in crate::config) String);
 
 impl Value for Topic {
     fn read(node: &Node) -> Result<Self, Fault> {
