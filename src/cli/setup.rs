@@ -175,7 +175,7 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
             site,
             host,
             log: log.name.clone(),
-            rules: Arc::default(),
+            rules: Arc::clone(&log.events.rules),
         },
         start: start_of(log.start),
         line_bytes_max: log.max_line_bytes as usize,
