@@ -66,6 +66,8 @@ pub struct Config {
     pub logs: Vec<Log>,
     /// Where it goes.
     pub kafka: Kafka,
+    /// Where events of lines that could not be read go; `None`: where all go.
+    pub rejects_topic: Option<String>,
     source: Arc<ConfigSource>,
     settings: Vec<Setting>,
 }
@@ -145,14 +147,14 @@ fn read(mut source: ConfigSource) -> Result<(Config, Vec<Warning>), ConfigErrors
     let tree = plant(&mut source);
     let source = source.shared();
     let tree = tree.map_err(|finding| ConfigErrors::new(source.clone(), vec![finding]))?;
-    let Reading { agent, logs, kafka, findings, settings } = interpret(&tree, &source);
+    let Reading { agent, logs, kafka, rejects_topic, findings, settings } = interpret(&tree, &source);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {
         return Err(ConfigErrors::new(source, errors));
     }
     let warnings = warnings.into_iter().map(|finding| Warning::new(source.clone(), finding)).collect();
-    Ok((Config { agent, logs, kafka, source, settings }, warnings))
+    Ok((Config { agent, logs, kafka, rejects_topic, source, settings }, warnings))
 }
 
 /// From text to tree; secrets are masked on the way, before anything is shown.
@@ -180,6 +182,7 @@ struct Reading {
     agent: Agent,
     logs: Vec<Log>,
     kafka: Kafka,
+    rejects_topic: Option<String>,
     findings: Vec<Finding>,
     settings: Vec<Setting>,
 }
@@ -193,15 +196,12 @@ fn interpret(tree: &Node, source: &ConfigSource) -> Reading {
     let logs = log::read_all(logs, &log::Shared { reader: &reader, source, events: &events });
     let kafka = root.required_section("kafka", "{brokers: [localhost:9092], topic: page-views}");
     let kafka = kafka::read(kafka, &reader);
-    let prefixes: Vec<String> = (0..logs.len()).map(|index| format!("logs[{index}].")).collect();
-    let of_logs = prefixes.iter().zip(&logs).map(|(prefix, log)| (prefix.as_str(), &log.events));
-    let all: Vec<_> = std::iter::once(("", &events)).chain(of_logs).collect();
-    events::refuse_same_topic(&all, &kafka.topic, &reader);
+    let rejects_topic = events::read_rejects(&mut root, &kafka.topic);
     root.finish();
     let (findings, mut settings) = reader.finish(source);
     // What has to be right before the first start comes first.
     settings.sort_by_key(|setting| !setting.path.begins_with(&["agent", "logs", "kafka"]));
-    Reading { agent, logs, kafka, findings, settings }
+    Reading { agent, logs, kafka, rejects_topic, findings, settings }
 }
 
 /// A password that stands in a file that everybody on the host can read.

@@ -69,7 +69,8 @@ impl ArticleRule {
     pub fn new(pattern: Regex, page: &str) -> Result<Self, Mistake> {
         let known: Vec<&str> = pattern.capture_names().flatten().collect();
         for (span, name) in braces(page)? {
-            if !known.contains(&name) {
+            let is_number = name.parse().is_ok_and(|number: usize| number < pattern.captures_len());
+            if !known.contains(&name) && !is_number {
                 let message = match known.as_slice() {
                     [] => format!(
                         "names the capture {name:?}, and the pattern has none: write (?P<{name}>...) there"
@@ -145,6 +146,7 @@ mod tests {
         let rule = |key: &str| ArticleRule::new(pattern(r"^/(?P<year>\d+)/(?P<slug>.+)$").unwrap(), key);
         assert!(rule("post:{year}/{slug}").is_ok());
         assert!(rule("posts").is_ok());
+        assert!(rule("post:{1}").is_ok());
         for (key, blamed) in
             [("post:{slag}", "{slag}"), ("a{slug", "{"), ("a}", "}"), ("{{slug}", "{"), ("{}", "{}")]
         {

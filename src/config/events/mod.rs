@@ -26,8 +26,8 @@ use crate::format::Format;
 use variable::Extra;
 
 /// The sections about events, wherever they stand.
-const SECTIONS: [&str; 9] =
-    ["client_address", "visitor", "day", "page", "page_views", "privacy", "fields", "emit", "rejects_topic"];
+const SECTIONS: [&str; 8] =
+    ["client_address", "visitor", "day", "page", "page_views", "privacy", "fields", "emit"];
 
 /// All that counts for the events of a log.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +36,6 @@ pub struct Events {
     pub rules: Arc<Rules>,
     /// The file with the visitors' secret; `None`: the one in the state directory.
     pub secret_file: Option<PathBuf>,
-    /// Where events of lines that could not be read go; `None`: where all go.
-    pub rejects_topic: Option<String>,
     /// Variables that a section asks the log's format for.
     asked: BTreeMap<&'static str, Vec<Asked>>,
 }
@@ -63,6 +61,10 @@ pub(super) fn read(root: &mut Section<'_>) -> Events {
 /// Reads the sections of a log; those that it does not have are `above`'s.
 pub(super) fn read_of_log(section: &mut Section<'_>, above: &Events) -> Events {
     let mut events = above.clone();
+    if let Some(entry) = section.given("rejects_topic") {
+        let fault = Fault::new("counts for all logs", "move it to the top of the file");
+        section.fault(entry.key.place, "rejects_topic", &fault);
+    }
     let given: Vec<&str> = SECTIONS.into_iter().filter(|key| section.given(key).is_some()).collect();
     if !given.is_empty() {
         read_sections(section, &mut events, &given);
@@ -104,24 +106,19 @@ fn read_sections(section: &mut Section<'_>, events: &mut Events, keys: &[&str]) 
     if is_read("emit") {
         rules.emit = section.optional("emit", Emit::All);
     }
-    if is_read("rejects_topic") {
-        events.rejects_topic = section.nullable::<Topic>("rejects_topic").map(|Topic(name)| name);
-    }
     events.rules = Arc::new(rules);
 }
 
-/// A topic for rejects that is the events' own diverts nothing.
-pub(super) fn refuse_same_topic(events: &[(&str, &Events)], topic: &str, reader: &Reader) {
-    for (path, events) in events {
-        let path = format!("{path}rejects_topic");
-        let is_other = events.rejects_topic.as_deref() != Some(topic) || reader.place(&path).is_none();
-        reader.rule(&[&path, "kafka.topic"], is_other, || {
-            Fault::new(
-                format!("`rejects_topic` is {}, the topic of all events", quoted(topic)),
-                "name another topic, or remove it: unparsed lines are events with `exclude_reason: malformed`",
-            )
-        });
-    }
+/// Reads where events of lines that could not be read go; `None`: where all go.
+pub(super) fn read_rejects(root: &mut Section<'_>, topic: &str) -> Option<String> {
+    let rejects = root.nullable::<Topic>("rejects_topic").map(|Topic(name)| name);
+    root.rule(&["rejects_topic", "kafka.topic"], rejects.as_deref() != Some(topic), || {
+        Fault::new(
+            format!("`rejects_topic` is {}, the topic of all events", quoted(topic)),
+            "name another topic, or remove it: unparsed lines are events with `exclude_reason: malformed`",
+        )
+    });
+    rejects
 }
 
 /// Warns of variables that formats do not have: what is asked of them will be absent from every event.

@@ -7,6 +7,7 @@ use crate::config::node::{Node, quoted};
 use crate::config::number::Written;
 use crate::config::reader::Section;
 use crate::config::value::{Choice, Fault, Value};
+use crate::event::bots::Bots;
 use crate::event::compile;
 use crate::event::rules::{self, BotRules, EmptyUserAgent, Feeds, ViewRules};
 
@@ -170,9 +171,30 @@ fn together(section: &Section<'_>, key: &str, globs: &[String]) -> globset::Glob
     })
 }
 
+/// A pattern of the data set, as it is written there.
+struct KnownBot(String);
+
+impl Value for KnownBot {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        let text = String::read(node)?;
+        let rules = BotRules { remove: vec![text.clone()], ..BotRules::default() };
+        Bots::new(&rules).map(|_| Self(text)).map_err(|error| {
+            let fault = format!("must hold built-in patterns: {error}");
+            Fault::new(
+                fault,
+                "write it as `viewtail explain` shows it for a line of this bot, in single quotes",
+            )
+        })
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
 fn read_bots(mut section: Section<'_>) -> BotRules {
     let add = section.list("add").into_iter().map(|Pattern(pattern)| pattern.as_str().to_owned()).collect();
-    let remove = section.list("remove");
+    let remove = section.list("remove").into_iter().map(|KnownBot(pattern)| pattern).collect();
     let empty_user_agent = section.optional("empty_user_agent", EmptyUserAgent::Bot);
     section.finish();
     BotRules { add, remove, empty_user_agent }
