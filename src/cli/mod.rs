@@ -15,6 +15,7 @@ mod setup;
 mod state;
 mod status;
 mod verify;
+mod visitors;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -38,6 +38,7 @@ pub fn run(context: &Context, arguments: &PreviewArguments) -> anyhow::Result<Ex
 /// The last lines of each configured log.
 fn preview_configured(context: &Context, preview: &mut Preview<impl Write>) -> anyhow::Result<()> {
     let settings = Settings::load(context.config())?;
+    say_foreign_ids(context, &settings);
     for log in &settings.logs {
         for path in &log.files {
             let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;
@@ -81,7 +82,9 @@ fn source(context: &Context, arguments: &PreviewArguments, path: &Path) -> anyho
             );
             return Err(Failure::new(Exit::Configuration, text).into());
         }
-        let mut logs = Settings::load(context.config())?.logs;
+        let settings = Settings::load(context.config())?;
+        say_foreign_ids(context, &settings);
+        let mut logs = settings.logs;
         let index = logs.iter().position(|log| log.files.iter().any(|file| file == path)).unwrap_or(0);
         if index >= logs.len() {
             let config = context.config().display();
@@ -100,6 +103,13 @@ fn source(context: &Context, arguments: &PreviewArguments, path: &Path) -> anyho
         refused: Vec::new(),
         encoder: settings::encoder_options(format, arguments.site.as_deref())?,
     })
+}
+
+/// Where ids are shown, it matters that they are others than in the topic.
+fn say_foreign_ids(context: &Context, settings: &Settings) {
+    if let Some(reason) = &settings.foreign_ids {
+        context.say(&format!("viewtail: {}", terminal::escape(reason)));
+    }
 }
 
 /// Where events go, and what was seen.

@@ -7,6 +7,7 @@ pub mod files;
 pub mod identity;
 pub mod interrupt;
 pub mod kafka;
+pub mod secret;
 pub mod state;
 pub mod table;
 pub mod terminal;
