@@ -45,7 +45,7 @@ fn preview_configured(context: &Context, preview: &mut Preview<impl Write>) -> a
                 tail_start(&mut file, TAIL_LINES).with_context(|| format!("read {}", path.display()))?;
             file.seek(SeekFrom::Start(start)).with_context(|| format!("read {}", path.display()))?;
             context.say(&format!("viewtail: {}", terminal::escape(&path.to_string_lossy())));
-            preview.lines(BufReader::new(file), start, &mut Encoder::new(log.encoder.clone()))?;
+            preview.lines(BufReader::new(file), start, &mut Encoder::new(log.encoder.clone())?)?;
         }
     }
     if settings.logs.iter().all(|log| log.files.is_empty()) {
@@ -63,7 +63,7 @@ fn preview_file(
     path: &Path,
     preview: &mut Preview<impl Write>,
 ) -> anyhow::Result<()> {
-    let mut encoder = Encoder::new(source(context, arguments, path)?.encoder);
+    let mut encoder = Encoder::new(source(context, arguments, path)?.encoder)?;
     if path == Path::new("-") {
         return preview.lines(BufReader::new(std::io::stdin().lock()), 0, &mut encoder);
     }
@@ -145,7 +145,7 @@ impl<W: Write> Preview<W> {
             let encoded = encoder.encode(&line, &place, &mut event);
             self.event(&event).context("write the events")?;
             self.summary.lines += 1;
-            self.summary.malformed += u64::from(encoded.malformed);
+            self.summary.malformed += u64::from(encoded.is_malformed());
             position += span.size;
             // Behind a pipe that still runs, an event is shown as soon as its line is there.
             if input.buffer().is_empty() {
@@ -263,7 +263,8 @@ mod tests {
         let line = "no access log \u{9b}31m \u{202e}gpj.exe ä\n";
         let events = [Reader::Program, Reader::Terminal].map(|reader| {
             let mut preview = Preview { output: Vec::new(), reader, summary: Summary::default() };
-            let mut encoder = Encoder::new(settings::encoder_options("combined", Some("s")).unwrap());
+            let mut encoder =
+                Encoder::new(settings::encoder_options("combined", Some("s")).unwrap()).unwrap();
             preview.lines(BufReader::new(line.as_bytes()), 0, &mut encoder).unwrap();
             String::from_utf8(preview.output).unwrap()
         });

@@ -200,7 +200,7 @@ fn first_line_age_seconds(settings: &Settings, file: &FileView) -> Option<u64> {
         partial: false,
         truncated: false,
     };
-    let time_ms = Encoder::new(log.encoder.clone()).encode(line, &place, &mut Vec::new()).time_ms?;
+    let time_ms = Encoder::new(log.encoder.clone()).ok()?.encode(line, &place, &mut Vec::new()).time_ms?;
     u64::try_from((wall_ms() - time_ms).max(0) / 1000).ok()
 }
 

@@ -1,6 +1,7 @@
 //! PURE: the view event, version 1: what a parsed line becomes.
 
 mod encoder;
+pub mod exclusion;
 mod limits;
 mod place;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod text;
 mod view;
 mod when;
 
-pub use encoder::{Encoded, Encoder, EncoderOptions, Site};
+pub use encoder::{Encoded, Encoder, EncoderOptions, Places, Site};
+pub use exclusion::Reason;
 pub use limits::EVENT_BYTES_MAX;
 pub use place::{Place, SkipReason, StreamId};

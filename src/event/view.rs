@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::encoder::Encoded;
+use super::encoder::{Encoded, Places};
+use super::exclusion::Reason;
 use super::limits::{INTEGER_DIGITS_MAX, PATH_BYTES_MAX, REFERRER_BYTES_MAX, USER_AGENT_BYTES_MAX};
 use super::request::Asked;
 use super::text::{
@@ -58,7 +59,8 @@ impl View {
         self.host.clear();
         let site = self.push_site(out);
         out.extend_from_slice(MALFORMED);
-        Encoded { parsed: false, malformed: true, time_ms: None, site }
+        let places = Places { site, ..Places::default() };
+        Encoded { parsed: false, view: false, reason: Some(Reason::Malformed), time_ms: None, places }
     }
 
     /// Appends what the variables of a line say, from `time` to `request_id`.
@@ -92,7 +94,9 @@ impl View {
             push_string(out, br#","network_protocol_version":""#, version);
         }
         self.push_connection(fields, out);
-        Encoded { parsed: true, malformed, time_ms, site }
+        let places = Places { site, ..Places::default() };
+        let reason = malformed.then_some(Reason::Malformed);
+        Encoded { parsed: true, view: reason.is_none(), reason, time_ms, places }
     }
 
     fn push_connection(&self, fields: &Fields<'_>, out: &mut Vec<u8>) {
