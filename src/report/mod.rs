@@ -4,6 +4,7 @@
 //! rest shows it: as the JSON that is a contract, on a terminal, and as an HTML page that needs nothing else. Knows
 //! neither files nor Kafka: whoever feeds the tally says where events come from.
 
+mod encoded;
 mod exclusions;
 mod html;
 mod intern;
