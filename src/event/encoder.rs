@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use super::bots::BotsError;
 use super::exclusion::Reason;
+use super::extra::Extras;
 use super::limits::{NAME_BYTES_MAX, RAW_BYTES_MAX};
 use super::place::{Place, StreamId};
-use super::rules::Rules;
+use super::rules::{Raw, Rules};
 use super::text::{
     CHARACTER_BYTES_MAX, capped, copy_without_users, push_lossy, push_number, push_shown, push_string,
 };
@@ -98,6 +100,8 @@ pub struct Encoder {
     head_of: Option<StreamId>,
     /// `host` and `log` with their keys.
     origin: Vec<u8>,
+    raw: Raw,
+    extras: Extras,
     clean: Vec<u8>,
 }
 
@@ -105,9 +109,9 @@ impl Encoder {
     /// Prepares everything that does not change from line to line.
     ///
     /// # Errors
-    /// A pattern of the rules is none.
-    pub fn new(options: EncoderOptions) -> Result<Self, regex::Error> {
-        let EncoderOptions { format, site, host, log, rules: _ } = options;
+    /// A pattern of the rules about bots is none, or not there to be removed.
+    pub fn new(options: EncoderOptions) -> Result<Self, BotsError> {
+        let EncoderOptions { format, site, host, log, rules } = options;
         let site = match site {
             Site::Fixed(site) => SiteText::Fixed(escaped_name(&site)),
             Site::Line { otherwise } => SiteText::Line { otherwise: escaped_name(&otherwise) },
@@ -115,7 +119,8 @@ impl Encoder {
         let mut origin = Vec::new();
         push_string(&mut origin, br#","host":""#, &escaped_name(&host));
         push_string(&mut origin, br#","log":""#, &escaped_name(&log));
-        let view = View::new(site);
+        let view = View::new(site, &format, &rules)?;
+        let extras = Extras::new(&rules.extra, &format);
         Ok(Self {
             format,
             spans: Spans::default(),
@@ -123,6 +128,8 @@ impl Encoder {
             head: Vec::new(),
             head_of: None,
             origin,
+            raw: rules.privacy.raw,
+            extras,
             clean: Vec::new(),
         })
     }
@@ -130,13 +137,19 @@ impl Encoder {
     /// Appends the event of `line` (without its terminator) to `out`: one JSON object, no newline.
     pub fn encode(&mut self, line: &[u8], place: &Place, out: &mut Vec<u8>) -> Encoded {
         self.push_identity(place, out);
-        let encoded = match self.format.split(line, &mut self.spans) {
-            Some(fields) => self.view.push(&fields, out),
+        let fields = self.format.split(line, &mut self.spans);
+        let encoded = match &fields {
+            Some(fields) => self.view.push(fields, out),
             None => self.view.push_unparsed(out),
         };
         out.extend_from_slice(&self.origin);
-        if encoded.is_malformed() {
-            self.push_raw(line, out);
+        match self.raw {
+            Raw::Always => push_raw(line, &mut self.clean, out),
+            Raw::Malformed if encoded.is_malformed() => push_raw(line, &mut self.clean, out),
+            Raw::Malformed | Raw::Never => {}
+        }
+        if let Some(fields) = &fields {
+            self.extras.push(fields, out);
         }
         push_marks(place, out);
         out.push(b'}');
@@ -153,18 +166,18 @@ impl Encoder {
         out.extend_from_slice(br#"","line_size":"#);
         push_number(out, place.line_size);
     }
+}
 
-    fn push_raw(&mut self, line: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(br#","raw":""#);
-        let line = if memchr::memchr(b'@', line).is_some() {
-            copy_without_users(&mut self.clean, line, URL_STOPS_OF_LINE, RAW_BYTES_MAX + CHARACTER_BYTES_MAX);
-            &self.clean
-        } else {
-            line
-        };
-        push_shown(out, capped(line, RAW_BYTES_MAX));
-        out.push(b'"');
-    }
+fn push_raw(line: &[u8], clean: &mut Vec<u8>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#","raw":""#);
+    let line = if memchr::memchr(b'@', line).is_some() {
+        copy_without_users(clean, line, URL_STOPS_OF_LINE, RAW_BYTES_MAX + CHARACTER_BYTES_MAX);
+        clean
+    } else {
+        line
+    };
+    push_shown(out, capped(line, RAW_BYTES_MAX));
+    out.push(b'"');
 }
 
 fn push_marks(place: &Place, out: &mut Vec<u8>) {
