@@ -7,11 +7,14 @@ pub mod exclusion;
 mod extra;
 mod limits;
 pub mod page;
+mod percent;
 mod place;
 #[cfg(test)]
 mod properties;
 mod request;
 pub mod rules;
+#[cfg(test)]
+mod schema;
 mod text;
 mod view;
 mod visitor;

@@ -17,6 +17,8 @@ pub struct KafkaOptions {
     pub brokers: Vec<String>,
     /// The topic: records go there, and positions are committed on its partitions.
     pub topic: String,
+    /// Where records of lines that could not be parsed go, in the same transactions; `None`: to the topic, with the others.
+    pub rejects_topic: Option<String>,
     /// How sure delivery is.
     pub mode: Mode,
     /// Which acknowledgement counts; only `All` in exactly_once.
@@ -123,6 +125,7 @@ impl KafkaOptions {
         Self {
             brokers,
             topic,
+            rejects_topic: None,
             mode: Mode::ExactlyOnce,
             acks: Acks::All,
             transactional_id: format!("viewtail-{agent_id}"),
@@ -186,6 +189,8 @@ impl KafkaOptions {
         if let Some(level) = self.compression_level {
             set("compression.level", level.to_string());
         }
+        // For records whose partition is left to librdkafka, those of rejects_topic: as the Java client chooses it.
+        set("partitioner", "murmur2_random".to_owned());
         // Successes are counted by librdkafka alone (rd_kafka_outq_len); only failures come back as events, so
         // that no report can be forgotten and fill the queue.
         set("delivery.report.only.error", "true".to_owned());
