@@ -5,4 +5,5 @@ mod demo;
 mod help;
 mod preview;
 mod report;
+mod report_topic;
 mod verify;

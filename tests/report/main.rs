@@ -54,7 +54,7 @@ fn log() -> String {
 
 fn page(directory: &Path) -> std::path::PathBuf {
     let (log_path, page) = (directory.join("access.log"), directory.join("report.html"));
-    std::fs::write(&log_path, log()).unwrap();
+    std::fs::write(&log_path, log()).expect("a scratch directory takes a file");
     let output = Command::new(env!("CARGO_BIN_EXE_viewtail"))
         .args(["report", "--format", "combined", "--site", "blog.<example>.com", "--html"])
         .args([&page, &log_path])
