@@ -621,6 +621,21 @@ mod tests {
     }
 
     #[test]
+    fn a_request_id_that_a_client_wrote_is_text() {
+        let format = Format::regex("(?P<request_id>.*)", Escape::Default).unwrap();
+        let mut encoder = encoder(format, Site::Fixed("a".to_owned()));
+        let mut shown = |line: &str| {
+            let (_, text) = encode(&mut encoder, line.as_bytes(), &PLACE);
+            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+            event.get("request_id").map(|id| id.as_str().unwrap().to_owned())
+        };
+        let forged = r#"x","is_page_view":true,"v":2,"y":""#;
+        assert_eq!(shown(forged).as_deref(), Some(forged));
+        assert_eq!(shown(&"é".repeat(100)), Some("é".repeat(64)));
+        assert_eq!(shown(""), None);
+    }
+
+    #[test]
     fn further_variables() {
         let names =
             ["http_x_b", "cookie_c", "http_x_b", "nothing", "request_length"].map(str::to_owned).to_vec();

@@ -371,6 +371,7 @@ fn push_connection(fields: &Fields<'_>, host: &[u8], value: &mut Vec<u8>, out: &
         push_value(out, br#","request_id":""#, |out| push_lossy(out, id));
     }
 }
+
 /// Copies digits as a JSON integer, which has no leading zeros; leaves out what no consumer could hold.
 fn push_integer(out: &mut Vec<u8>, key: &[u8], digits: &[u8]) {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();

@@ -54,22 +54,18 @@ impl TimeWriter {
             [Field::TimeLocal, Field::TimeIso8601, Field::Time].into_iter().find_map(|it| fields.get(it));
         let shown = shown.and_then(|value| self.read(value.text()));
         let finer = fields.get(Field::Msec).and_then(|value| time::any(value.text()));
-        let (instant, zone_s) = if let Some(finer) = finer {
-            let line_zone_s = shown.map_or(0, |shown| shown.moment.zone_s);
-            let zone_s = self.zone.offset_s(finer.moment.epoch_s, line_zone_s);
-            push_both(out, finer, zone_s);
-            (finer, zone_s)
+        let (time_ms, zone_s) = if let Some(finer) = finer {
+            let epoch_s = finer.moment.epoch_s;
+            let zone_s = self.zone.offset_s(epoch_s, shown.map_or(0, |shown| shown.moment.zone_s));
+            push_both(out, (epoch_s, zone_s), finer.thousandths);
+            (milliseconds(finer), zone_s)
         } else {
             let shown = shown?;
             out.extend_from_slice(&self.text);
-            (shown, self.zone_s)
+            (milliseconds(shown), self.zone_s)
         };
-        let epoch_s = instant.moment.epoch_s;
-        Some(When {
-            time_ms: epoch_s * 1000 + instant.thousandths.unwrap_or(0),
-            day: (epoch_s + zone_s).div_euclid(DAY_SECONDS),
-            place: (out.len() - 1 - DAY_BYTES, out.len() - 1),
-        })
+        let day = (time_ms.div_euclid(1000) + zone_s).div_euclid(DAY_SECONDS);
+        Some(When { time_ms, day, place: (out.len() - 1 - DAY_BYTES, out.len() - 1) })
     }
 
     fn read(&mut self, text: &[u8]) -> Option<Instant> {
@@ -78,13 +74,17 @@ impl TimeWriter {
             self.seen.clear();
             self.seen.extend_from_slice(text);
             self.text.clear();
-            if let Some(instant) = self.instant {
-                self.zone_s = self.zone.offset_s(instant.moment.epoch_s, instant.moment.zone_s);
-                push_both(&mut self.text, instant, self.zone_s);
+            if let Some(Instant { moment, thousandths }) = self.instant {
+                self.zone_s = self.zone.offset_s(moment.epoch_s, moment.zone_s);
+                push_both(&mut self.text, (moment.epoch_s, self.zone_s), thousandths);
             }
         }
         self.instant
     }
+}
+
+fn milliseconds(instant: Instant) -> i64 {
+    instant.moment.epoch_s * 1000 + instant.thousandths.unwrap_or(0)
 }
 
 /// Whose midnight ends a day.
@@ -133,8 +133,7 @@ impl NamedZone {
     }
 }
 
-fn push_both(out: &mut Vec<u8>, instant: Instant, zone_s: i64) {
-    let epoch_s = instant.moment.epoch_s;
+fn push_both(out: &mut Vec<u8>, (epoch_s, zone_s): (i64, i64), thousandths: Option<i64>) {
     let second = epoch_s.rem_euclid(DAY_SECONDS);
     out.extend_from_slice(br#","time":""#);
     push_day(out, epoch_s);
@@ -142,7 +141,7 @@ fn push_both(out: &mut Vec<u8>, instant: Instant, zone_s: i64) {
         out.push(mark);
         push_padded(out, part, 2);
     }
-    if let Some(thousandths) = instant.thousandths {
+    if let Some(thousandths) = thousandths {
         out.push(b'.');
         push_padded(out, thousandths, 3);
     }
@@ -215,6 +214,14 @@ mod tests {
     }
 
     #[test]
+    fn the_first_and_the_last_day() {
+        let first = r#","time":"1970-01-01T00:00:00Z","day":"1969-12-31""#;
+        check("$time_local", &[("31/Dec/1969:23:00:00 -0100", 0, first)]);
+        let last = r#","time":"9999-12-30T23:59:59.999Z","day":"9999-12-30""#;
+        check("$msec", &[("253402214399.999", 253_402_214_399_999, last)]);
+    }
+
+    #[test]
     fn the_time_of_any_shape() {
         let zoned = r#","time":"2026-11-22T23:59:59.007Z","day":"2026-11-23""#;
         let utc = r#","time":"2026-11-22T23:59:59Z","day":"2026-11-22""#;
@@ -224,14 +231,6 @@ mod tests {
             ("1795391999", 1_795_391_999_000, utc),
         ];
         check("$time", &lines);
-    }
-
-    #[test]
-    fn the_first_and_the_last_day() {
-        let first = r#","time":"1970-01-01T00:00:00Z","day":"1969-12-31""#;
-        check("$time_local", &[("31/Dec/1969:23:00:00 -0100", 0, first)]);
-        let last = r#","time":"9999-12-30T23:59:59.999Z","day":"9999-12-30""#;
-        check("$msec", &[("253402214399.999", 253_402_214_399_999, last)]);
     }
 
     #[test]
