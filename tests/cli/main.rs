@@ -4,4 +4,6 @@ mod binary;
 mod demo;
 mod help;
 mod preview;
+mod report;
+mod report_topic;
 mod verify;
