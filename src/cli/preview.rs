@@ -10,7 +10,7 @@ use super::arguments::PreviewArguments;
 use super::lines::{LINE_BYTES_DEFAULT, read_line};
 use super::settings::{self, LogSource};
 use super::{Context, Exit, Failure, Settings};
-use crate::event::{Encoder, Place, SkipReason, StreamId};
+use crate::event::{Encoded, Encoder, Place, Reason, SkipReason, StreamId};
 use crate::io::{table, terminal};
 
 /// Lines of each configured log that are shown without FILE.
@@ -158,8 +158,7 @@ impl<W: Write> Preview<W> {
             } else {
                 filtered += span.size;
             }
-            self.summary.lines += 1;
-            self.summary.malformed += u64::from(encoded.is_malformed());
+            self.summary.add(&encoded);
             position += span.size;
             // Behind a pipe that still runs, an event is shown as soon as its line is there.
             if input.buffer().is_empty() {
@@ -184,13 +183,35 @@ impl<W: Write> Preview<W> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Summary {
     lines: u64,
-    malformed: u64,
+    views: u64,
+    /// By the place of the reason in [`Reason::ALL`].
+    excluded: [u64; Reason::ALL.len()],
 }
 
 impl Summary {
-    fn text(self) -> String {
-        let (lines, parsed) = (table::count(self.lines, "line"), table::number(self.lines - self.malformed));
-        format!("viewtail: {lines}: {parsed} parsed, {} malformed", table::number(self.malformed))
+    fn add(&mut self, encoded: &Encoded) {
+        self.lines += 1;
+        self.views += u64::from(encoded.view);
+        for (reason, count) in Reason::ALL.iter().zip(&mut self.excluded) {
+            *count += u64::from(encoded.reason == Some(*reason));
+        }
+    }
+
+    fn text(&self) -> String {
+        let counted: Vec<(Reason, u64)> = Reason::ALL.into_iter().zip(self.excluded).collect();
+        let malformed: u64 =
+            counted.iter().filter(|(reason, _)| *reason == Reason::Malformed).map(|(_, count)| count).sum();
+        let others = counted.iter().filter(|(reason, count)| *reason != Reason::Malformed && *count > 0);
+        let others: String = others
+            .map(|(reason, count)| format!(", {} {}", table::number(*count), reason.as_str()))
+            .collect();
+        format!(
+            "viewtail: {}: {} parsed, {} malformed; {}{others}",
+            table::count(self.lines, "line"),
+            table::number(self.lines - malformed),
+            table::number(malformed),
+            table::count(self.views, "page view"),
+        )
     }
 }
 

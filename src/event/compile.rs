@@ -12,6 +12,9 @@ use regex::Regex;
 
 use super::rules::{ArticleRule, DayZone, globs};
 
+/// A compiled regular expression, over paths or user agents.
+pub type Pattern = Regex;
+
 /// What is wrong with a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
@@ -25,15 +28,16 @@ pub struct Mistake {
 ///
 /// # Errors
 /// It is none, or too large.
-pub fn pattern(text: &str) -> Result<Regex, Mistake> {
+pub fn pattern(text: &str) -> Result<Pattern, Mistake> {
     Regex::new(text).map_err(|error| mistake_of(&error.to_string(), text))
 }
 
 /// Finds the blamed bytes in the report that `regex` makes of a syntax error: the text and a line of carets below it.
 fn mistake_of(report: &str, text: &str) -> Mistake {
     let message = report.rsplit_once("error: ").map_or(report, |(_, message)| message).trim();
-    let carets =
-        report.lines().find(|line| line.contains('^') && line.trim_start_matches(' ').starts_with('^'));
+    // Below the text, which may begin with such a character itself.
+    let is_carets = |line: &&str| line.contains('^') && line.chars().all(|c| c == '^' || c == ' ');
+    let carets = report.lines().rev().find(is_carets);
     let span = carets.filter(|_| !text.contains('\n')).and_then(|line| {
         /// The report sets the text off by so many blanks.
         const INDENTATION: usize = 4;
@@ -66,7 +70,7 @@ impl ArticleRule {
     ///
     /// # Errors
     /// The key names something else, or a brace of it is alone.
-    pub fn new(pattern: Regex, page: &str) -> Result<Self, Mistake> {
+    pub fn new(pattern: Pattern, page: &str) -> Result<Self, Mistake> {
         let known: Vec<&str> = pattern.capture_names().flatten().collect();
         for (span, name) in braces(page)? {
             let is_number = name.parse().is_ok_and(|number: usize| number < pattern.captures_len());
@@ -135,6 +139,7 @@ mod tests {
 
     #[test]
     fn a_wrong_pattern_is_blamed_where_it_is_wrong() {
+        assert_eq!(blamed("^/(?P<a[^/]+)").1, "[");
         assert_eq!(blamed("^/a(b"), ("unclosed group".to_owned(), "(".to_owned()));
         assert_eq!(blamed("ä[z-a]").1, "z-a");
         assert_eq!(blamed("a\n("), ("unclosed group".to_owned(), "a\n(".to_owned()));

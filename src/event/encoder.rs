@@ -14,7 +14,7 @@ use super::rules::{Emit, Raw, Rules};
 use super::text::{
     CHARACTER_BYTES_MAX, capped, copy_without_users, push_lossy, push_number, push_shown, push_string,
 };
-use super::view::{SiteText, View};
+use super::view::{Explanation, SiteText, View};
 use crate::format::{Format, Spans};
 
 /// What ends the part of a URL in which a user may stand, where a quote ends the field.
@@ -165,6 +165,12 @@ impl Encoder {
         push_marks(place, out);
         out.push(b'}');
         encoded
+    }
+
+    /// Why the event of a line says what it says; `None` for a line that is not of the format.
+    pub fn explain(&mut self, line: &[u8]) -> Option<Explanation> {
+        let fields = self.format.split(line, &mut self.spans)?;
+        Some(self.view.explain(&fields))
     }
 
     fn push_identity(&mut self, place: &Place, out: &mut Vec<u8>) {

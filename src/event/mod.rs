@@ -26,4 +26,5 @@ pub use encoder::{Encoded, Encoder, EncoderOptions, Places, Site};
 pub use exclusion::Reason;
 pub use limits::EVENT_BYTES_MAX;
 pub use place::{Place, SkipReason, StreamId};
+pub use view::{ExplainedBot, ExplainedField, Explanation};
 pub use visitor::fingerprint;

@@ -2,6 +2,8 @@
 //!
 //! All rules come together here and are asked once per line. Keeps its buffers, so that a line costs no allocation.
 
+mod explain;
+
 use std::io::Write as _;
 use std::net::IpAddr;
 
@@ -27,6 +29,8 @@ use crate::format::{Field, Fields, Format, Slot, Value};
 
 /// What ends the part of a URL in which a user may stand.
 const URL_STOPS: &[u8] = b"/?# \t\r\n";
+
+pub use explain::{ExplainedBot, ExplainedField, Explanation};
 
 /// Writes what a line says.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! What a split line gives: places of its values, without a copy.
 
+use std::ops::Range;
+
 use super::Format;
 use super::escape::Escape;
 use super::variable::{Field, Unit};
@@ -98,6 +100,11 @@ impl<'a> Fields<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         let fields = *self;
         fields.format.names().enumerate().map(move |(index, name)| (name, fields.written(Slot(index))))
+    }
+
+    /// Where all variables stand in the line, in the order of the format.
+    pub fn places(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        self.spans.iter().map(|span| span.start..span.end)
     }
 
     fn written(&self, slot: Slot) -> Value<'a> {

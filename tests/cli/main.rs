@@ -2,6 +2,7 @@
 
 mod binary;
 mod demo;
+mod explain;
 mod help;
 mod preview;
 mod report;

@@ -61,7 +61,10 @@ pub(super) fn read(root: &mut Section<'_>) -> Events {
 /// Reads the sections of a log; those that it does not have are `above`'s.
 pub(super) fn read_of_log(section: &mut Section<'_>, above: &Events) -> Events {
     let mut events = above.clone();
-    if let Some(entry) = section.given("rejects_topic") {
+    // Not one of its keys, so that no error proposes it.
+    if section.entry("rejects_topic").is_some()
+        && let Some(entry) = section.given("rejects_topic")
+    {
         let fault = Fault::new("counts for all logs", "move it to the top of the file");
         section.fault(entry.key.place, "rejects_topic", &fault);
     }

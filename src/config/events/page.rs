@@ -1,7 +1,5 @@
 //! `page:`: what is one page.
 
-use regex::Regex;
-
 use crate::config::node::{Node, quoted};
 use crate::config::reader::Section;
 use crate::config::value::{Choice, Fault, Value};
@@ -13,7 +11,7 @@ impl Choice for TrailingSlash {
 }
 
 /// A regular expression.
-pub(super) struct Pattern(pub(super) Regex);
+pub(super) struct Pattern(pub(super) compile::Pattern);
 
 impl Value for Pattern {
     fn read(node: &Node) -> Result<Self, Fault> {
