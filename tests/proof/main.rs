@@ -1,0 +1,9 @@
+//! Proof that what is read is what the servers wrote, and that the numbers are the numbers: real servers, other
+//! people's counters and another language as the oracles. Needs no Kafka.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod compare;
+mod nginx;
+mod requests;
