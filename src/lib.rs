@@ -14,6 +14,8 @@ pub mod format;
 
 pub mod event;
 
+pub mod report;
+
 pub mod verify;
 
 pub mod demo;

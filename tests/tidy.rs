@@ -9,8 +9,10 @@ const LINES_MAX: usize = 900;
 const ARCHITECTURE_LINES_MAX: usize = 200;
 
 /// An outside library and the only places of `src` that may name it.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("rdkafka", &["io/kafka"]),
+    ("flate2", &["io/archive"]),
+    ("indicatif", &["io/progress"]),
     ("notify", &["io/watch"]),
     ("serde_yaml", &["config"]),
     ("saphyr_parser", &["config"]),

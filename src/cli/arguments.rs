@@ -12,6 +12,7 @@ Examples:
   viewtail demo                      see the whole job in half a minute, nothing needed
   viewtail check                     is the configuration right, do logs, broker and topic fit it?
   viewtail run                       follow the logs and deliver
+  viewtail report access.log*        page views, visitors and addresses a day, from the logs alone
   viewtail verify                    prove from the topic that no line is missing or doubled
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 75 try again later (Kafka does not answer),
@@ -74,6 +75,8 @@ pub enum Command {
     Check,
     /// Show the events of a log as they would be produced; touches nothing
     Preview(PreviewArguments),
+    /// Count page views, visitors and addresses a day, from log files or from the topic
+    Report(ReportArguments),
     /// Show files, how far they are delivered, and whether Kafka answers
     Status,
     /// Look at the configuration
@@ -113,6 +116,82 @@ pub struct PreviewArguments {
     /// Site of the events [default: that of the configured log, or the host of the line]
     #[arg(long, value_name = "NAME", requires = "file")]
     pub site: Option<String>,
+}
+
+/// `viewtail report ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Counts the events of log files, plain or gzip, in any order, or those of the topic. All numbers are
+exact. A visitor and an address count once a day; over several days the report shows sums of days.
+Without FILES: the files that match `paths` now. A line that arrived late counts on its own day.
+
+Exit 0: everything was read. Exit 1: something could not be read; the report says what and shows
+the rest. From the topic it reads as a read_committed consumer does, up to the end it has now,
+counts an event that was delivered twice once, and leaves no group and no offset behind.
+
+Examples:
+  viewtail report --last 30d                              the configured logs
+  viewtail report access.log access.log.*.gz --format combined --site blog.example.com
+  viewtail report access.log* --html report.html          a page to look at, print and send
+  viewtail report --from kafka --day 2026-11-23 --json    the same numbers for a program")]
+pub struct ReportArguments {
+    /// Log files, plain or gzip; `-` for stdin
+    #[arg(value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// Where the events are: in files, or in the configured topic
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t = ReportFrom::Files)]
+    pub from: ReportFrom,
+    /// This day alone, as 2026-11-23
+    #[arg(long, value_name = "DAY", conflicts_with = "last")]
+    pub day: Option<String>,
+    /// The last days of the input, as 30d or 4w
+    #[arg(long, value_name = "DAYS")]
+    pub last: Option<String>,
+    /// One table alone [default: an overview]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub by: Option<ReportBy>,
+    /// Rows of each ranking
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Write a page for a browser: one file that needs no network
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Log format, as for `preview` [default: that of the configured log]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Site of the events [default: that of the configured log, or the host of the line]
+    #[arg(long, value_name = "NAME")]
+    pub site: Option<String>,
+    /// Brokers to ask with --from kafka [default: kafka.brokers of the configuration]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub brokers: Vec<String>,
+    /// Topic to read with --from kafka, may be repeated [default: kafka.topic of the configuration]
+    #[arg(long, value_name = "NAME")]
+    pub topic: Vec<String>,
+}
+
+/// Where a report's events are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFrom {
+    /// In log files
+    Files,
+    /// In the topic
+    Kafka,
+}
+
+/// What the rows of a report are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportBy {
+    /// Pages, over all days
+    Page,
+    /// Sites, over all days
+    Site,
+    /// Days
+    Day,
+    /// Hosts that visitors came from
+    Referrer,
+    /// Crawlers
+    Bot,
 }
 
 /// `viewtail verify ...`

@@ -11,8 +11,8 @@ use super::settings::LogSource;
 use super::setup::Setup;
 use super::{Context, Exit, Settings};
 use crate::config::{Style, Warning};
-use crate::event::{Encoder, Place, StreamId};
-use crate::format::Format;
+
+use crate::format::{Format, Spans};
 use crate::io::files::Files;
 use crate::io::kafka::lookup::{self, Subject};
 use crate::io::table::{GREEN, RED, RESET, YELLOW};
@@ -162,8 +162,8 @@ fn check_file(path: &Path, source: &LogSource) -> Answer {
     if lines.is_empty() {
         return Answer::ok("log", &target, "readable, no complete line yet");
     }
-    let mut encoder = Encoder::new(source.encoder.clone());
-    let fitting = lines.iter().filter(|line| fits(&mut encoder, line)).count();
+    let mut spans = Spans::default();
+    let fitting = lines.iter().filter(|line| source.encoder.format.split(line, &mut spans).is_some()).count();
     let share = format!("{fitting} of its last {} lines fit the format", lines.len());
     if fitting * 2 >= lines.len() {
         return Answer::ok("log", &target, format!("readable, {share}"));
@@ -173,18 +173,6 @@ fn check_file(path: &Path, source: &LogSource) -> Answer {
         None => "copy the log_format of this log from nginx.conf: format: {nginx: '...'}".to_owned(),
     };
     Answer::failure("log", &target, (format!("only {share}"), remedy), Exit::Configuration)
-}
-
-fn fits(encoder: &mut Encoder, line: &[u8]) -> bool {
-    let place = Place {
-        stream: StreamId(0),
-        position: 0,
-        line_size: line.len() as u64 + 1,
-        skipped: None,
-        partial: false,
-        truncated: false,
-    };
-    encoder.encode(line, &place, &mut Vec::new()).parsed
 }
 
 /// What a file holds.

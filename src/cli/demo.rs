@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::arguments::DemoArguments;
 use super::context::{Output, Talk};
-use super::{Context, Exit, Failure, verify};
+use super::{Context, Exit, Failure, topics, verify};
 use crate::demo::{self, Broker, Options, Outcome, Style};
 use crate::io::table::{self, BOLD, GREEN, RED, RESET};
 use crate::io::terminal;
@@ -48,7 +48,7 @@ fn style(context: &Context) -> Style {
 /// A broker that does not answer may do so later; an agent that failed has said why.
 fn failure(error: anyhow::Error) -> anyhow::Error {
     if let Some(demo::Refused(error)) = error.downcast_ref() {
-        return verify::failure(error, "--brokers").into();
+        return topics::failure(error, "--brokers").into();
     }
     match error.downcast_ref() {
         Some(demo::AgentFailed { fact, last_words }) => {

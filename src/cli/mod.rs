@@ -8,12 +8,15 @@ mod config;
 mod context;
 mod demo;
 mod exit;
+mod lines;
 mod preview;
+mod report;
 mod run;
 mod settings;
 mod setup;
 mod state;
 mod status;
+mod topics;
 mod verify;
 
 use std::ffi::OsString;
@@ -43,7 +46,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let context = Context::new(&arguments.global);
     match dispatch(&context, &arguments.command) {
         Ok(exit) => exit.into(),
-        Err(error) => report(&error).into(),
+        Err(error) => tell(&error).into(),
     }
 }
 
@@ -54,13 +57,14 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
         Command::Preview(arguments) => preview::run(context, arguments),
         Command::Status => status::run(context),
         Command::Config(ConfigCommand::Show) => config::show(context),
+        Command::Report(arguments) => report::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::Demo(arguments) => demo::run(context, arguments),
     }
 }
 
 /// Prints an error once and finds its exit code.
-fn report(error: &anyhow::Error) -> Exit {
+fn tell(error: &anyhow::Error) -> Exit {
     if is_closed_pipe(error) {
         // `viewtail preview | head`: the reader has what it wanted.
         return Exit::Ok;

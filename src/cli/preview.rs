@@ -1,12 +1,13 @@
 //! `viewtail preview`: the events of a log, exactly as they would be produced.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, IsTerminal as _, Read, Seek as _, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, IsTerminal as _, Read, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::arguments::PreviewArguments;
+use super::lines::{LINE_BYTES_DEFAULT, read_line};
 use super::settings::{self, LogSource};
 use super::{Context, Exit, Failure, Settings};
 use crate::event::{Encoder, Place, StreamId};
@@ -14,9 +15,6 @@ use crate::io::{table, terminal};
 
 /// Lines of each configured log that are shown without FILE.
 const TAIL_LINES: usize = 10;
-
-/// Bytes of a line that are kept: the default of `max_line_size`.
-const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Block in which the end of a log is searched for lines.
 const TAIL_BLOCK_BYTES: u64 = 64 * 1024;
@@ -45,7 +43,7 @@ fn preview_configured(context: &Context, preview: &mut Preview<impl Write>) -> a
                 tail_start(&mut file, TAIL_LINES).with_context(|| format!("read {}", path.display()))?;
             file.seek(SeekFrom::Start(start)).with_context(|| format!("read {}", path.display()))?;
             context.say(&format!("viewtail: {}", terminal::escape(&path.to_string_lossy())));
-            preview.lines(BufReader::new(file), start, &mut Encoder::new(log.encoder.clone()))?;
+            preview.lines(BufReader::new(file), start, &mut Encoder::new(log.encoder.clone())?)?;
         }
     }
     if settings.logs.iter().all(|log| log.files.is_empty()) {
@@ -63,7 +61,7 @@ fn preview_file(
     path: &Path,
     preview: &mut Preview<impl Write>,
 ) -> anyhow::Result<()> {
-    let mut encoder = Encoder::new(source(context, arguments, path)?.encoder);
+    let mut encoder = Encoder::new(source(context, arguments, path)?.encoder)?;
     if path == Path::new("-") {
         return preview.lines(BufReader::new(std::io::stdin().lock()), 0, &mut encoder);
     }
@@ -129,7 +127,7 @@ impl<W: Write> Preview<W> {
         let (mut line, mut event, mut position) = (Vec::new(), Vec::new(), position);
         loop {
             line.clear();
-            let span = read_line(&mut input, &mut line).context("read the log")?;
+            let span = read_line(&mut input, LINE_BYTES_DEFAULT, &mut line).context("read the log")?;
             if span.size == 0 {
                 return Ok(());
             }
@@ -145,7 +143,7 @@ impl<W: Write> Preview<W> {
             let encoded = encoder.encode(&line, &place, &mut event);
             self.event(&event).context("write the events")?;
             self.summary.lines += 1;
-            self.summary.malformed += u64::from(encoded.malformed);
+            self.summary.malformed += u64::from(encoded.is_malformed());
             position += span.size;
             // Behind a pipe that still runs, an event is shown as soon as its line is there.
             if input.buffer().is_empty() {
@@ -178,38 +176,6 @@ impl Summary {
         let (lines, parsed) = (table::count(self.lines, "line"), table::number(self.lines - self.malformed));
         format!("viewtail: {lines}: {parsed} parsed, {} malformed", table::number(self.malformed))
     }
-}
-
-/// What was read of a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct LineSpan {
-    /// With the terminator; 0 at the end of the input.
-    size: u64,
-    is_terminated: bool,
-    is_truncated: bool,
-}
-
-/// Reads one line without its terminator into `line`, keeping at most [`LINE_BYTES_MAX`].
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<LineSpan> {
-    let mut span = LineSpan::default();
-    while !span.is_terminated {
-        let block = input.fill_buf()?;
-        if block.is_empty() {
-            break;
-        }
-        let newline = memchr::memchr(b'\n', block);
-        let (content, used) = newline.map_or((block, block.len()), |at| (&block[..at], at + 1));
-        let room = LINE_BYTES_MAX - line.len();
-        line.extend_from_slice(&content[..content.len().min(room)]);
-        span.is_truncated |= content.len() > room;
-        span.is_terminated = newline.is_some();
-        span.size += used as u64;
-        input.consume(used);
-    }
-    if span.is_terminated && !span.is_truncated && line.last() == Some(&b'\r') {
-        line.pop();
-    }
-    Ok(span)
 }
 
 /// Where the last `lines` lines of a file start.
@@ -245,25 +211,13 @@ fn tail_start(file: &mut File, lines: usize) -> std::io::Result<u64> {
 mod tests {
     use super::*;
 
-    fn lines(bytes: &[u8]) -> Vec<(Vec<u8>, LineSpan)> {
-        let mut input = BufReader::with_capacity(3, bytes);
-        let mut found = Vec::new();
-        loop {
-            let mut line = Vec::new();
-            let span = read_line(&mut input, &mut line).unwrap();
-            if span.size == 0 {
-                return found;
-            }
-            found.push((line, span));
-        }
-    }
-
     #[test]
     fn a_terminal_gets_escapes_and_a_pipe_the_records_bytes() {
         let line = "no access log \u{9b}31m \u{202e}gpj.exe ä\n";
         let events = [Reader::Program, Reader::Terminal].map(|reader| {
             let mut preview = Preview { output: Vec::new(), reader, summary: Summary::default() };
-            let mut encoder = Encoder::new(settings::encoder_options("combined", Some("s")).unwrap());
+            let mut encoder =
+                Encoder::new(settings::encoder_options("combined", Some("s")).unwrap()).unwrap();
             preview.lines(BufReader::new(line.as_bytes()), 0, &mut encoder).unwrap();
             String::from_utf8(preview.output).unwrap()
         });
@@ -272,28 +226,6 @@ mod tests {
         assert!(escaped.contains(r"no access log \u009b31m \u202egpj.exe ä"), "{escaped}");
         let value = |event: &str| serde_json::from_str::<serde_json::Value>(event).unwrap();
         assert_eq!(value(exact), value(escaped));
-    }
-
-    #[test]
-    fn a_terminator_belongs_to_the_size_alone() {
-        let span = |size, is_terminated| LineSpan { size, is_terminated, is_truncated: false };
-        let expected = vec![
-            (b"one".to_vec(), span(4, true)),
-            (b"two".to_vec(), span(5, true)),
-            (b"".to_vec(), span(1, true)),
-            (b"end\r".to_vec(), span(4, false)),
-        ];
-        assert_eq!(lines(b"one\ntwo\r\n\nend\r"), expected);
-    }
-
-    #[test]
-    fn a_long_line_is_cut_and_counted() {
-        let mut bytes = vec![b'x'; LINE_BYTES_MAX + 10];
-        bytes.extend_from_slice(b"\nnext\n");
-        let found = lines(&bytes);
-        assert_eq!(found[0].0.len(), LINE_BYTES_MAX);
-        assert_eq!((found[0].1.size, found[0].1.is_truncated), (LINE_BYTES_MAX as u64 + 11, true));
-        assert_eq!(found[1].0, b"next");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The part of a setup that the looking commands need.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::setup::Setup;
 use super::{Exit, Failure};
@@ -110,5 +111,5 @@ pub fn encoder_options(format: &str, site: Option<&str>) -> anyhow::Result<Encod
         Some(site) => Site::Fixed(site.to_owned()),
         None => Site::Line { otherwise: host.clone() },
     };
-    Ok(EncoderOptions { format, site, host, log: "preview".to_owned() })
+    Ok(EncoderOptions { format, site, host, log: "preview".to_owned(), rules: Arc::default() })
 }

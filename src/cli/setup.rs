@@ -1,6 +1,7 @@
 //! From a configuration to the parts of an agent: identity found, properties named.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -169,7 +170,13 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
     };
     Ok(LogOptions {
         paths: PathMatcher::new(&paths, &exclude)?,
-        encoder: EncoderOptions { format: log.format.clone(), site, host, log: log.name.clone() },
+        encoder: EncoderOptions {
+            format: log.format.clone(),
+            site,
+            host,
+            log: log.name.clone(),
+            rules: Arc::default(),
+        },
         start: start_of(log.start),
         line_bytes_max: log.max_line_bytes as usize,
         key: xxh3_64(paths.join("\n").as_bytes()),

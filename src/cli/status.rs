@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::context::Output;
-use super::{Context, Exit, FileView, Settings, StateView, verify};
+use super::{Context, Exit, FileView, Settings, StateView, topics};
 use crate::event::{Encoder, Place};
 use crate::io::kafka::topic;
 use crate::io::table::{self, Align, GREEN, RED, RESET, YELLOW};
@@ -116,7 +116,7 @@ fn kafka_status(settings: &Settings) -> KafkaStatus {
         brokers: settings.brokers().to_owned(),
         topics: settings.topics.clone(),
         reachable: !matches!(&error, Some(topic::ReadError::Unreachable { .. })),
-        error: error.map(|error| verify::failure(&error, "kafka.brokers").to_string()),
+        error: error.map(|error| topics::failure(&error, "kafka.brokers").to_string()),
     }
 }
 
@@ -200,7 +200,7 @@ fn first_line_age_seconds(settings: &Settings, file: &FileView) -> Option<u64> {
         partial: false,
         truncated: false,
     };
-    let time_ms = Encoder::new(log.encoder.clone()).encode(line, &place, &mut Vec::new()).time_ms?;
+    let time_ms = Encoder::new(log.encoder.clone()).ok()?.encode(line, &place, &mut Vec::new()).time_ms?;
     u64::try_from((wall_ms() - time_ms).max(0) / 1000).ok()
 }
 

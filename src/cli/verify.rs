@@ -9,13 +9,12 @@ use anyhow::Context as _;
 
 use super::arguments::VerifyArguments;
 use super::context::Output;
-use super::{Context, Exit, Failure, Settings, StateView};
+use super::topics::{self, Needs, Topics};
+use super::{Context, Exit, StateView};
 use crate::event::StreamId;
-use crate::io::clock::Clock;
-use crate::io::kafka::topic::{PartitionRange, ReadError, TopicReader};
+use crate::io::kafka::topic::ReadError;
 use crate::io::table::{self, Align, BOLD, GREEN, RED, RESET, YELLOW};
 use crate::io::terminal;
-use crate::pipeline::action::Millis;
 use crate::verify::{Audit, DiskAudit, FileReport, Report, SourceId};
 
 /// Rows of the table for a person: what is wrong comes first, so that a cut hides only what is well.
@@ -27,15 +26,15 @@ const GAPS_MAX: usize = 20;
 /// Block in which logs are read.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// How often the progress line changes.
-const PROGRESS_MS: u64 = 200;
-
 /// Audits the topics and prints the verdict.
 pub fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Result<Exit> {
-    let scope = Scope::resolve(context, arguments)?;
-    let audit = audit_topics(context, &scope).map_err(|error| failure(&error, scope.brokers_from))?;
+    // The state directory is only known to a configuration.
+    let needs = if arguments.against.is_empty() { Needs::Cluster } else { Needs::StateDir };
+    let topics = Topics::resolve(context, (&arguments.brokers, &arguments.topic), needs)?;
+    let audit =
+        audit_topics(context, &topics).map_err(|error| topics::failure(&error, topics.brokers_from))?;
     let mut report = audit.report();
-    if let Some(state_dir) = &scope.state_dir {
+    if let Some(state_dir) = &topics.state_dir {
         report.compare(compare_files(context, &audit, state_dir, &arguments.against)?);
     }
     print(context, &report)?;
@@ -43,19 +42,13 @@ pub fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Result<Exi
 }
 
 /// Reads topics to their present end into one audit.
-fn audit_topics(context: &Context, scope: &Scope) -> Result<Audit, ReadError> {
+fn audit_topics(context: &Context, topics: &Topics) -> Result<Audit, ReadError> {
     let mut audit = Audit::default();
     let mut sources = Sources::default();
-    for topic in &scope.topics {
-        let reader = TopicReader::open(&scope.properties, topic)?;
-        warn_of_open_transactions(context, topic, reader.partitions());
-        let mut progress = Progress::new(context, topic, reader.partitions());
-        let result = reader.read_to_end(&mut |record| {
+    for topic in &topics.names {
+        let reader = topics.read(context, topic, &mut |record| {
             audit.feed(sources.id(topic, record.partition), record.value);
-            progress.step();
-        });
-        progress.finish();
-        result?;
+        })?;
         for (partition, _) in reader.log_starts()?.into_iter().filter(|(_, start)| *start > 0) {
             audit.retention_began(sources.id(topic, partition));
         }
@@ -74,53 +67,6 @@ pub fn print(context: &Context, report: &Report) -> anyhow::Result<()> {
     }
     stdout.flush()?;
     Ok(())
-}
-
-/// Turns a reader's error into the command's; `brokers_from` is the option that named the brokers.
-pub fn failure(error: &ReadError, brokers_from: &str) -> Failure {
-    match error {
-        ReadError::Unreachable { .. } => {
-            Failure::new(Exit::Temporary, format!("{error} and that {brokers_from} names them"))
-        }
-        ReadError::TopicMissing(_) => Failure::new(Exit::Configuration, error.to_string()),
-        ReadError::Refused { .. } => Failure::new(Exit::Permission, error.to_string()),
-        ReadError::Other { .. } => Failure::new(Exit::Runtime, error.to_string()),
-    }
-}
-
-/// What is to be read.
-struct Scope {
-    properties: Vec<(String, String)>,
-    /// The option that named the brokers.
-    brokers_from: &'static str,
-    topics: Vec<String>,
-    /// Only for `--against`.
-    state_dir: Option<PathBuf>,
-}
-
-impl Scope {
-    fn resolve(context: &Context, arguments: &VerifyArguments) -> anyhow::Result<Self> {
-        let is_told = !arguments.brokers.is_empty() && !arguments.topic.is_empty();
-        let settings = if is_told && arguments.against.is_empty() && !context.is_config_given() {
-            None
-        } else {
-            Some(Settings::load(context.config())?)
-        };
-        let mut properties =
-            settings.as_ref().map(|settings| settings.properties.clone()).unwrap_or_default();
-        if !arguments.brokers.is_empty() {
-            properties.retain(|(name, _)| name != "bootstrap.servers");
-            properties.push(("bootstrap.servers".to_owned(), arguments.brokers.join(",")));
-        }
-        let configured = settings.as_ref().map(|settings| settings.topics.clone()).unwrap_or_default();
-        let mut topics = if arguments.topic.is_empty() { configured } else { arguments.topic.clone() };
-        // A topic that is named twice would look like one whose every line is doubled.
-        topics.sort_unstable();
-        topics.dedup();
-        let state_dir = settings.filter(|_| !arguments.against.is_empty()).map(|settings| settings.state_dir);
-        let brokers_from = if arguments.brokers.is_empty() { "kafka.brokers" } else { "--brokers" };
-        Ok(Self { properties, brokers_from, topics, state_dir })
-    }
 }
 
 /// Numbers for the partitions of all topics.
@@ -143,68 +89,6 @@ impl Sources {
         let id = *self.ids.entry((topic.to_owned(), partition)).or_insert(next);
         self.last = Some((topic.to_owned(), partition, id));
         id
-    }
-}
-
-fn warn_of_open_transactions(context: &Context, topic: &str, partitions: &[PartitionRange]) {
-    let open: Vec<String> = partitions
-        .iter()
-        .filter(|range| range.high_watermark > range.end)
-        .map(|range| format!("{} ({} offsets)", range.partition, range.high_watermark - range.end))
-        .collect();
-    if !open.is_empty() {
-        let topic = terminal::escape(topic);
-        context.say(&format!(
-            "viewtail: {topic}: a transaction is open in partition {}; what follows its beginning is not audited yet",
-            open.join(", ")
-        ));
-    }
-}
-
-/// A line on stderr that overwrites itself.
-struct Progress {
-    is_shown: bool,
-    topic: String,
-    /// Offsets to go through: more than there are records, because transaction markers have offsets too.
-    offsets: u64,
-    records: u64,
-    clock: Clock,
-    shown_at: Millis,
-}
-
-impl Progress {
-    fn new(context: &Context, topic: &str, partitions: &[PartitionRange]) -> Self {
-        let offsets =
-            partitions.iter().map(|range| u64::try_from(range.end - range.log_start).unwrap_or(0)).sum();
-        let topic = terminal::escape(topic).into_owned();
-        Self {
-            is_shown: context.shows_progress(),
-            topic,
-            offsets,
-            records: 0,
-            clock: Clock::start(),
-            shown_at: Millis(0),
-        }
-    }
-
-    fn step(&mut self) {
-        self.records += 1;
-        // The clock is asked once in 1024 records: it must not cost more than the audit.
-        if !self.is_shown || !self.records.is_multiple_of(1024) {
-            return;
-        }
-        let now = self.clock.now();
-        if now.since(self.shown_at) >= PROGRESS_MS {
-            self.shown_at = now;
-            let (records, offsets) = (table::number(self.records), table::number(self.offsets));
-            eprint!("\r\x1b[Kreading {}: {records} of about {offsets} records", self.topic);
-        }
-    }
-
-    fn finish(&self) {
-        if self.is_shown {
-            eprint!("\r\x1b[K");
-        }
     }
 }
 
@@ -385,7 +269,6 @@ fn verdict(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Exit;
 
     #[test]
     fn a_partition_keeps_its_number() {
@@ -394,16 +277,6 @@ mod tests {
             .map(|(topic, partition)| sources.id(topic, partition))
             .into();
         assert_eq!(ids, [0, 1, 2, 0, 2].map(SourceId));
-    }
-
-    #[test]
-    fn a_silent_broker_is_temporary() {
-        let error = ReadError::Unreachable { brokers: "b:1".into(), reason: "refused".into() };
-        assert_eq!(failure(&error, "kafka.brokers").exit(), Exit::Temporary);
-        assert_eq!(
-            failure(&ReadError::TopicMissing("t".into()), "kafka.brokers").exit(),
-            Exit::Configuration
-        );
     }
 
     #[test]

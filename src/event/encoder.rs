@@ -3,8 +3,14 @@
 //! Written by hand, because it runs for every line. Invariants: one JSON object on one line, valid UTF-8, keys in the
 //! fixed order and each at most once, at most [`EVENT_BYTES_MAX`](super::EVENT_BYTES_MAX) bytes, whatever the line holds.
 
+use std::sync::Arc;
+
+use super::bots::BotsError;
+use super::exclusion::Reason;
+use super::extra::Extras;
 use super::limits::{NAME_BYTES_MAX, RAW_BYTES_MAX};
 use super::place::{Place, StreamId};
+use super::rules::{Raw, Rules};
 use super::text::{
     CHARACTER_BYTES_MAX, capped, copy_without_users, push_lossy, push_number, push_shown, push_string,
 };
@@ -25,6 +31,8 @@ pub struct EncoderOptions {
     pub host: String,
     /// The log's name.
     pub log: String,
+    /// What the configuration says about events.
+    pub rules: Arc<Rules>,
 }
 
 /// Where an event's `site` comes from.
@@ -44,12 +52,41 @@ pub enum Site {
 pub struct Encoded {
     /// Whether the line matched its format.
     pub parsed: bool,
-    /// Whether the event is excluded as malformed: the line did not match, or its request is none.
-    pub malformed: bool,
+    /// Whether the event is a page view.
+    pub view: bool,
+    /// Why it is none.
+    pub reason: Option<Reason>,
     /// The event's time in milliseconds since the epoch, where the line has one.
     pub time_ms: Option<i64>,
-    /// Where `site`'s text (as escaped for JSON) stands in the output, without quotes; empty where the event has none.
+    /// Where some of its values stand in the output.
+    pub places: Places,
+}
+
+impl Encoded {
+    /// Whether the event is excluded as malformed: the line did not match, or its request is none.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.reason == Some(Reason::Malformed)
+    }
+}
+
+/// Where values stand in the output: their texts as escaped for JSON, without quotes. Empty where the event has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// `site`
     pub site: (usize, usize),
+    /// `day`
+    pub day: (usize, usize),
+    /// `page`
+    pub page: (usize, usize),
+    /// `visitor_id`
+    pub visitor_id: (usize, usize),
+    /// `client_key`
+    pub client_key: (usize, usize),
+    /// `referrer_host`
+    pub referrer_host: (usize, usize),
+    /// `bot`
+    pub bot: (usize, usize),
 }
 
 /// Turns lines of one log into events; keeps its buffers, so that a line costs no allocation.
@@ -63,14 +100,18 @@ pub struct Encoder {
     head_of: Option<StreamId>,
     /// `host` and `log` with their keys.
     origin: Vec<u8>,
+    raw: Raw,
+    extras: Extras,
     clean: Vec<u8>,
 }
 
 impl Encoder {
     /// Prepares everything that does not change from line to line.
-    #[must_use]
-    pub fn new(options: EncoderOptions) -> Self {
-        let EncoderOptions { format, site, host, log } = options;
+    ///
+    /// # Errors
+    /// A pattern of the rules about bots is none, or not there to be removed.
+    pub fn new(options: EncoderOptions) -> Result<Self, BotsError> {
+        let EncoderOptions { format, site, host, log, rules } = options;
         let site = match site {
             Site::Fixed(site) => SiteText::Fixed(escaped_name(&site)),
             Site::Line { otherwise } => SiteText::Line { otherwise: escaped_name(&otherwise) },
@@ -78,28 +119,37 @@ impl Encoder {
         let mut origin = Vec::new();
         push_string(&mut origin, br#","host":""#, &escaped_name(&host));
         push_string(&mut origin, br#","log":""#, &escaped_name(&log));
-        let view = View::new(site);
-        Self {
+        let view = View::new(site, &format, &rules)?;
+        let extras = Extras::new(&rules.extra, &format);
+        Ok(Self {
             format,
             spans: Spans::default(),
             view,
             head: Vec::new(),
             head_of: None,
             origin,
+            raw: rules.privacy.raw,
+            extras,
             clean: Vec::new(),
-        }
+        })
     }
 
     /// Appends the event of `line` (without its terminator) to `out`: one JSON object, no newline.
     pub fn encode(&mut self, line: &[u8], place: &Place, out: &mut Vec<u8>) -> Encoded {
         self.push_identity(place, out);
-        let encoded = match self.format.split(line, &mut self.spans) {
-            Some(fields) => self.view.push(&fields, out),
+        let fields = self.format.split(line, &mut self.spans);
+        let encoded = match &fields {
+            Some(fields) => self.view.push(fields, out),
             None => self.view.push_unparsed(out),
         };
         out.extend_from_slice(&self.origin);
-        if encoded.malformed {
-            self.push_raw(line, out);
+        match self.raw {
+            Raw::Always => push_raw(line, &mut self.clean, out),
+            Raw::Malformed if encoded.is_malformed() => push_raw(line, &mut self.clean, out),
+            Raw::Malformed | Raw::Never => {}
+        }
+        if let Some(fields) = &fields {
+            self.extras.push(fields, out);
         }
         push_marks(place, out);
         out.push(b'}');
@@ -116,18 +166,18 @@ impl Encoder {
         out.extend_from_slice(br#"","line_size":"#);
         push_number(out, place.line_size);
     }
+}
 
-    fn push_raw(&mut self, line: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(br#","raw":""#);
-        let line = if memchr::memchr(b'@', line).is_some() {
-            copy_without_users(&mut self.clean, line, URL_STOPS_OF_LINE, RAW_BYTES_MAX + CHARACTER_BYTES_MAX);
-            &self.clean
-        } else {
-            line
-        };
-        push_shown(out, capped(line, RAW_BYTES_MAX));
-        out.push(b'"');
-    }
+fn push_raw(line: &[u8], clean: &mut Vec<u8>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#","raw":""#);
+    let line = if memchr::memchr(b'@', line).is_some() {
+        copy_without_users(clean, line, URL_STOPS_OF_LINE, RAW_BYTES_MAX + CHARACTER_BYTES_MAX);
+        clean
+    } else {
+        line
+    };
+    push_shown(out, capped(line, RAW_BYTES_MAX));
+    out.push(b'"');
 }
 
 fn push_marks(place: &Place, out: &mut Vec<u8>) {
@@ -153,7 +203,9 @@ fn escaped_name(name: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Encoded, Encoder, EncoderOptions, Site};
+    use std::sync::Arc;
+
+    use super::{Encoded, Encoder, EncoderOptions, Places, Site};
     use crate::event::{EVENT_BYTES_MAX, Place, SkipReason, StreamId};
     use crate::format::{Escape, Format};
 
@@ -167,7 +219,8 @@ mod tests {
     };
 
     fn encoder(format: Format, site: Site) -> Encoder {
-        Encoder::new(EncoderOptions { format, site, host: "web1".to_owned(), log: "blog".to_owned() })
+        let (host, log) = ("web1".to_owned(), "blog".to_owned());
+        Encoder::new(EncoderOptions { format, site, host, log, rules: Arc::default() }).unwrap()
     }
 
     fn encode(encoder: &mut Encoder, line: &[u8], place: &Place) -> (Encoded, String) {
@@ -204,10 +257,11 @@ mod tests {
             r#""network_protocol_version":"1.1","host":"web1","log":"blog"}"#
         );
         assert_eq!(text, expect);
-        let (start, end) = encoded.site;
+        let (start, end) = encoded.places.site;
         assert_eq!(&format!("before{text}")[start..end], "blog.example.com");
         let time_ms = Some(1_795_342_419_000);
-        assert_eq!(encoded, Encoded { parsed: true, malformed: false, time_ms, site: (start, end) });
+        let places = Places { site: (start, end), ..Places::default() };
+        assert_eq!(encoded, Encoded { parsed: true, view: true, reason: None, time_ms, places });
     }
 
     #[test]
@@ -292,7 +346,7 @@ mod tests {
         check("\u{1b}[2J", r"\u001B[2J");
         let mut encoder = encoder(Format::combined(), Site::Line { otherwise: "none".to_owned() });
         let (encoded, text) = encode(&mut encoder, b"\xFF\x00\xE4\xB8\xAD", &PLACE);
-        assert!(!encoded.parsed && encoded.malformed);
+        assert!(!encoded.parsed && encoded.is_malformed());
         assert!(text.contains(r#""site":"none","exclude_reason":"malformed""#), "{text}");
         assert!(text.ends_with(r#""raw":"\\xFF\u0000中"}"#), "{text}");
     }
@@ -363,11 +417,12 @@ mod tests {
             site: Site::Fixed("a\"b".to_owned()),
             host: "h\n".to_owned(),
             log: "l\\".to_owned(),
+            rules: Arc::default(),
         };
-        let (encoded, text) = encode(&mut Encoder::new(options), b"", &PLACE);
+        let (encoded, text) = encode(&mut Encoder::new(options).unwrap(), b"", &PLACE);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!([&value["site"], &value["host"], &value["log"]], ["a\"b", "h\n", "l\\"]);
-        assert_eq!(&format!("before{text}")[encoded.site.0..encoded.site.1], r#"a\"b"#);
+        assert_eq!(&format!("before{text}")[encoded.places.site.0..encoded.places.site.1], r#"a\"b"#);
     }
 
     #[test]
@@ -379,7 +434,9 @@ mod tests {
             site: Site::Line { otherwise: name.clone() },
             host: name.clone(),
             log: name,
-        });
+            rules: Arc::default(),
+        })
+        .unwrap();
         let mut largest = 0;
         for unit in ["\x01", "\"", r"\x01", r"\xFF", r"\x22", "a", "é", "@", "://@"] {
             let value = unit.repeat(100_000);

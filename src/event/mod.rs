@@ -1,7 +1,12 @@
 //! PURE: the view event, version 1: what a parsed line becomes.
 
+pub mod bots;
+pub mod client;
 mod encoder;
+pub mod exclusion;
+mod extra;
 mod limits;
+pub mod page;
 mod place;
 #[cfg(test)]
 mod properties;
@@ -9,8 +14,11 @@ mod request;
 pub mod rules;
 mod text;
 mod view;
+mod visitor;
 mod when;
 
-pub use encoder::{Encoded, Encoder, EncoderOptions, Site};
+pub use bots::BotsError;
+pub use encoder::{Encoded, Encoder, EncoderOptions, Places, Site};
+pub use exclusion::Reason;
 pub use limits::EVENT_BYTES_MAX;
 pub use place::{Place, SkipReason, StreamId};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -70,7 +71,8 @@ const KEYS: [&str; 25] = [
 
 fn encoder(format: Format) -> Encoder {
     let site = Site::Fixed("site".to_owned());
-    Encoder::new(EncoderOptions { format, site, host: "web1".to_owned(), log: "blog".to_owned() })
+    let (host, log) = ("web1".to_owned(), "blog".to_owned());
+    Encoder::new(EncoderOptions { format, site, host, log, rules: Arc::default() }).unwrap()
 }
 
 /// Reads an event and holds it against everything that is true of all events.
@@ -79,9 +81,10 @@ fn read(encoder: &mut Encoder, line: &[u8], place: &Place) -> Result<Value, Test
     let encoded = encoder.encode(line, place, &mut out);
     prop_assert!(out.len() <= EVENT_BYTES_MAX);
     prop_assert!(
-        !out.iter().any(|byte| *byte < b' ' || *byte == 0x7F && encoded.malformed && !line.contains(&0x7F))
+        !out.iter()
+            .any(|byte| *byte < b' ' || *byte == 0x7F && encoded.is_malformed() && !line.contains(&0x7F))
     );
-    prop_assert_eq!(&out[encoded.site.0..encoded.site.1], b"site");
+    prop_assert_eq!(&out[encoded.places.site.0..encoded.places.site.1], b"site");
     let members =
         serde_json::from_slice::<Members>(&out).map_err(|it| TestCaseError::fail(it.to_string()))?.0;
     let places =
@@ -93,8 +96,8 @@ fn read(encoder: &mut Encoder, line: &[u8], place: &Place) -> Result<Value, Test
     let event: Value = members.into_iter().collect();
     prop_assert_eq!(&event["id"], &Value::from(format!("{}:{}", place.stream, place.position)));
     prop_assert_eq!(&event["line_size"], &Value::from(place.line_size));
-    prop_assert_eq!(event.get("raw").is_some(), encoded.malformed);
-    prop_assert_eq!(event["exclude_reason"] == "malformed", encoded.malformed);
+    prop_assert_eq!(event.get("raw").is_some(), encoded.is_malformed());
+    prop_assert_eq!(event["exclude_reason"] == "malformed", encoded.is_malformed());
     prop_assert_eq!(event.get("time").is_some(), encoded.time_ms.is_some());
     Ok(event)
 }

@@ -1,5 +1,6 @@
 //! What a line says was asked for, from whichever variables its format has.
 
+use super::text::push_percent_form;
 use crate::format::request::{Request, Target, is_method};
 use crate::format::{Field, Fields};
 
@@ -15,24 +16,25 @@ pub(super) struct Asked<'a> {
     pub(super) method: Option<&'a [u8]>,
     target: Option<Target<'a>>,
     protocol_version: Option<&'a [u8]>,
-    /// Bytes that the path's percent form must not hold as they are.
-    pub(super) reserved: &'static [u8],
+}
+
+/// Memory for what a line does not hold as it is meant.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    decoded: Vec<u8>,
+    arguments: Vec<u8>,
+    target: Vec<u8>,
 }
 
 impl<'a> Asked<'a> {
     /// The request of a line, `None` if what the line shows is none. Without any variable that holds a request, every
     /// part is missing and nothing is malformed.
-    pub(super) fn of(fields: &Fields<'a>, scratch: &'a mut Vec<u8>) -> Option<Self> {
+    pub(super) fn of(fields: &Fields<'a>, buffers: &'a mut Buffers) -> Option<Self> {
         if fields.has(Field::Request) {
-            let request = Request::split(fields.get(Field::Request)?.decode(scratch))?;
+            let request = Request::split(fields.get(Field::Request)?.decode(&mut buffers.decoded))?;
             let Request { method, target, version } = request;
             let protocol_version = version.or_else(|| logged_version(fields));
-            return Some(Self {
-                method: Some(method),
-                target: Some(target),
-                protocol_version,
-                reserved: b"",
-            });
+            return Some(Self { method: Some(method), target: Some(target), protocol_version });
         }
         let mut asked = Self { protocol_version: logged_version(fields), ..Self::default() };
         if fields.has(Field::RequestMethod) {
@@ -40,17 +42,25 @@ impl<'a> Asked<'a> {
             asked.method?;
         }
         if fields.has(Field::RequestUri) {
-            asked.target = Some(Target::split(fields.get(Field::RequestUri)?.decode(scratch))?);
+            asked.target = Some(Target::split(fields.get(Field::RequestUri)?.decode(&mut buffers.decoded))?);
         } else if fields.has(Field::Uri) {
-            let path = fields.get(Field::Uri)?.decode(scratch);
-            asked.target = Some(Target { authority: None, path });
-            asked.reserved = RESERVED_OF_URI;
+            asked.target = Some(Target::split(joined(fields, buffers)?)?);
         }
         Some(asked)
     }
 
     pub(super) fn path(&self) -> Option<&'a [u8]> {
         self.target.map(|target| target.path)
+    }
+
+    /// What stands behind the `?`.
+    pub(super) fn query(&self) -> Option<&'a [u8]> {
+        self.target.and_then(|target| target.query)
+    }
+
+    /// The target as it was asked for.
+    pub(super) fn target(&self) -> Option<&'a [u8]> {
+        self.target.map(|target| target.whole)
     }
 
     /// The host that an absolute target names.
@@ -65,6 +75,18 @@ impl<'a> Asked<'a> {
                 && version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
         })
     }
+}
+
+/// The target that `$uri`, which is decoded, and `$args`, which are not, were taken from.
+fn joined<'a>(fields: &Fields<'_>, buffers: &'a mut Buffers) -> Option<&'a [u8]> {
+    let Buffers { decoded, arguments, target } = buffers;
+    target.clear();
+    push_percent_form(target, fields.get(Field::Uri)?.decode(decoded), RESERVED_OF_URI);
+    if let Some(query) = fields.get(Field::Args) {
+        target.push(b'?');
+        target.extend_from_slice(query.decode(arguments));
+    }
+    Some(target)
 }
 
 fn logged_version<'a>(fields: &Fields<'a>) -> Option<&'a [u8]> {

@@ -83,14 +83,24 @@ pub(super) fn push_shown(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Appends a path in its percent form: control bytes and bytes from 0x80 escaped, and those of `reserved` too.
-pub(super) fn push_path(out: &mut Vec<u8>, path: &[u8], reserved: &[u8]) {
+/// Appends a path or query in its percent form as the inside of a JSON string: control bytes and bytes from 0x80 escaped.
+pub(super) fn push_path(out: &mut Vec<u8>, path: &[u8]) {
     for &byte in path {
         match byte {
             0..b' ' | 0x7F.. => push_percent(out, byte),
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            _ if reserved.contains(&byte) => push_percent(out, byte),
             _ => out.push(byte),
+        }
+    }
+}
+
+/// Appends a decoded path in its percent form, with the bytes of `reserved` escaped too.
+pub(super) fn push_percent_form(out: &mut Vec<u8>, path: &[u8], reserved: &[u8]) {
+    for &byte in path {
+        if matches!(byte, 0..b' ' | 0x7F..) || reserved.contains(&byte) {
+            push_percent(out, byte);
+        } else {
+            out.push(byte);
         }
     }
 }
@@ -157,7 +167,8 @@ fn push_hex(out: &mut Vec<u8>, byte: u8) {
 #[cfg(test)]
 mod tests {
     use super::{
-        capped, copy_without_users, is_plain, push_lossy, push_number, push_padded, push_path, push_shown,
+        capped, copy_without_users, is_plain, push_lossy, push_number, push_padded, push_path,
+        push_percent_form, push_shown,
     };
 
     fn check(write: impl Fn(&mut Vec<u8>), expect: &str) {
@@ -197,8 +208,8 @@ mod tests {
 
     #[test]
     fn paths() {
-        check(|out| push_path(out, b"/\xE4\xB8\xAD%2f \"\\\n\x7F", b""), r#"/%E4%B8%AD%2f \"\\%0A%7F"#);
-        check(|out| push_path(out, b"/50% ?#", b"% ?#"), "/50%25%20%3F%23");
+        check(|out| push_path(out, b"/\xE4\xB8\xAD%2f \"\\\n\x7F"), r#"/%E4%B8%AD%2f \"\\%0A%7F"#);
+        check(|out| push_percent_form(out, b"/50% ?#\"\xFF", b"% ?#"), "/50%25%20%3F%23\"%FF");
     }
 
     #[test]

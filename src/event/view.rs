@@ -1,32 +1,50 @@
-//! What the variables of a line say, as the middle of its event.
+//! What the variables of a line say, as the middle of its event: from `time` to `bot`, in the order of the table.
+//!
+//! All rules come together here and are asked once per line. Keeps its buffers, so that a line costs no allocation.
 
+use std::io::Write as _;
 use std::net::IpAddr;
 
-use super::encoder::Encoded;
-use super::limits::{INTEGER_DIGITS_MAX, PATH_BYTES_MAX, REFERRER_BYTES_MAX, USER_AGENT_BYTES_MAX};
-use super::request::Asked;
+use super::bots::{Bots, BotsError};
+use super::client::ClientResolver;
+use super::encoder::{Encoded, Places};
+use super::exclusion::{Exclusion, Facts, Reason};
+use super::limits::{
+    BOT_BYTES_MAX, INTEGER_DIGITS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, REFERRER_BYTES_MAX,
+    USER_AGENT_BYTES_MAX,
+};
+use super::page::PageKeys;
+use super::request::{Asked, Buffers};
+use super::rules::{Keep, KeepUserAgent, PrivacyRules, Rules};
 use super::text::{
     CHARACTER_BYTES_MAX, capped, copy_without_users, is_plain, push_lossy, push_number, push_path,
     push_string,
 };
-use super::when::TimeWriter;
-use crate::format::request::host;
-use crate::format::{Field, Fields, Value};
+use super::visitor::{Id, Identities};
+use super::when::{TimeWriter, When};
+use crate::format::request::{Target, host};
+use crate::format::{Field, Fields, Format, Slot, Value};
 
 /// What ends the part of a URL in which a user may stand.
 const URL_STOPS: &[u8] = b"/?# \t\r\n";
 
-/// The only reason to exclude an event that no rule is needed for.
-const MALFORMED: &[u8] = br#","exclude_reason":"malformed""#;
-
-/// Writes what a line says; keeps its buffers.
+/// Writes what a line says.
 #[derive(Debug)]
 pub(super) struct View {
     site: SiteText,
+    sources: Sources,
+    privacy: PrivacyRules,
     time: TimeWriter,
-    request: Vec<u8>,
+    clients: ClientResolver,
+    identities: Identities,
+    pages: PageKeys,
+    exclusion: Exclusion,
+    bots: Bots,
+    request: Buffers,
+    user_agent: Vec<u8>,
+    /// Values that are needed for a moment.
     value: Vec<u8>,
-    clean: Vec<u8>,
+    other: Vec<u8>,
     /// The request's host, lower-case, as JSON text.
     host: Vec<u8>,
 }
@@ -40,139 +58,289 @@ pub(super) enum SiteText {
     Line { otherwise: Vec<u8> },
 }
 
+/// Variables that the configuration chose.
+#[derive(Debug)]
+struct Sources {
+    forwarded: Option<Slot>,
+    cookie: Option<Slot>,
+}
+
 impl View {
-    /// Prepares the buffers.
-    pub(super) fn new(site: SiteText) -> Self {
-        Self {
+    /// Prepares the rules and the buffers.
+    pub(super) fn new(site: SiteText, format: &Format, rules: &Rules) -> Result<Self, BotsError> {
+        let slot = |name: &Option<String>| name.as_ref().and_then(|name| format.slot(name));
+        Ok(Self {
             site,
-            time: TimeWriter::default(),
-            request: Vec::new(),
+            sources: Sources { forwarded: slot(&rules.client.header), cookie: slot(&rules.visitor.cookie) },
+            privacy: rules.privacy,
+            time: TimeWriter::new(&rules.day),
+            clients: ClientResolver::new(&rules.client),
+            identities: Identities::new(&rules.visitor.secret),
+            pages: PageKeys::new(&rules.page),
+            exclusion: Exclusion::new(&rules.views),
+            bots: Bots::new(&rules.views.bots)?,
+            request: Buffers::default(),
+            user_agent: Vec::new(),
             value: Vec::new(),
-            clean: Vec::new(),
+            other: Vec::new(),
             host: Vec::new(),
-        }
+        })
     }
 
     /// Appends what a line says that is not of its format: nothing but where it belongs.
     pub(super) fn push_unparsed(&mut self, out: &mut Vec<u8>) -> Encoded {
         self.host.clear();
-        let site = self.push_site(out);
-        out.extend_from_slice(MALFORMED);
-        Encoded { parsed: false, malformed: true, time_ms: None, site }
+        let places = Places { site: push_site(&self.site, &self.host, out), ..Places::default() };
+        let reason = Some(Reason::Malformed);
+        push_verdict(reason, out);
+        Encoded { parsed: false, view: false, reason, time_ms: None, places }
     }
 
-    /// Appends what the variables of a line say, from `time` to `request_id`.
+    /// Appends what the variables of a line say.
     pub(super) fn push(&mut self, fields: &Fields<'_>, out: &mut Vec<u8>) -> Encoded {
-        let time_ms = self.time.push(fields, out);
+        let when = self.time.push(fields, out);
+        let mut places = Places { day: when.map_or((0, 0), |when| when.place), ..Places::default() };
         self.host.clear();
         if let Some(name) = fields.get(Field::Host) {
             push_host(&mut self.host, name.decode(&mut self.value));
         }
-        let site = self.push_site(out);
+        places.site = push_site(&self.site, &self.host, out);
         let asked = Asked::of(fields, &mut self.request);
-        if asked.is_none() {
-            out.extend_from_slice(MALFORMED);
-        }
-        push_address(fields, out);
-        if let Some(asked) = &asked {
-            push_request(asked, &mut self.clean, out);
-        }
         if let (true, Some(name)) = (self.host.is_empty(), asked.as_ref().and_then(Asked::authority)) {
             push_host(&mut self.host, name);
         }
-        push_response(fields, out);
-        let version = asked.as_ref().and_then(Asked::version);
-        let malformed = asked.is_none();
-        for (text, field) in [(REFERRER, Field::HttpReferer), (USER_AGENT, Field::HttpUserAgent)] {
-            if let Some(value) = fields.get(field) {
-                text.push(value, (&mut self.value, &mut self.clean), out);
-            }
+        if let Some(target) = asked.as_ref().and_then(Asked::target) {
+            self.other.clear();
+            self.pages.write(target, &mut self.other);
+            places.page = push_value(out, br#","page":""#, |out| push_lossy(out, &self.other));
         }
-        if let Some(version) = version {
+        let address = self.sources.address(fields, &self.clients, &mut self.value);
+        let user_agent = fields.get(Field::HttpUserAgent).map(|value| value.decode(&mut self.user_agent));
+        let bot = if fields.has(Field::HttpUserAgent) {
+            self.bots.name(user_agent.unwrap_or_default())
+        } else {
+            None
+        };
+        let known = Known { asked: asked.as_ref(), host: &self.host, address };
+        let reason =
+            self.exclusion.first(&known.facts(fields, &mut self.value, &mut self.other), || bot.is_some());
+        push_verdict(reason, out);
+        let person = Person { when, site: places.site, address, user_agent };
+        let cookie = self.sources.cookie(fields, &mut self.value);
+        places.visitor_id = person.push_visitor(cookie, &mut self.identities, out);
+        places.client_key = person.push_client(&self.clients, &mut self.identities, out);
+        if let Some(shown) =
+            address.and_then(|address| ClientResolver::shown(self.privacy.client_address, address))
+        {
+            push_value(out, br#","client_address":""#, |out| push_display(out, shown));
+        }
+        if let Some(asked) = &asked {
+            push_request(asked, self.privacy.query, &mut self.value, out);
+        }
+        push_response(fields, out);
+        if let Some(value) = fields.get(Field::HttpReferer) {
+            places.referrer_host =
+                push_referrer(value, self.privacy.referrer_query, (&mut self.value, &mut self.other), out);
+        }
+        if let (Some(value), KeepUserAgent::Keep) = (user_agent, self.privacy.user_agent) {
+            push_value(out, br#","user_agent_original":""#, |out| {
+                push_text(value, USER_AGENT_BYTES_MAX, &mut self.value, out);
+            });
+        }
+        if let Some(version) = asked.as_ref().and_then(Asked::version) {
             push_string(out, br#","network_protocol_version":""#, version);
         }
-        self.push_connection(fields, out);
-        Encoded { parsed: true, malformed, time_ms, site }
+        push_connection(fields, &self.host, out);
+        if let Some(name) = bot {
+            let name = capped(name.as_bytes(), BOT_BYTES_MAX);
+            places.bot = push_value(out, br#","bot":""#, |out| push_lossy(out, name));
+        }
+        let time_ms = when.map(|when| when.time_ms);
+        Encoded { parsed: true, view: reason.is_none(), reason, time_ms, places }
+    }
+}
+
+impl Sources {
+    /// Whose address counts.
+    fn address(
+        &self,
+        fields: &Fields<'_>,
+        clients: &ClientResolver,
+        scratch: &mut Vec<u8>,
+    ) -> Option<IpAddr> {
+        let peer = fields.get(Field::RemoteAddr)?.text();
+        let forwarded = self.forwarded.and_then(|slot| fields.at(slot));
+        clients.resolve(peer, forwarded.map(|value| value.decode(scratch)))
     }
 
-    fn push_connection(&self, fields: &Fields<'_>, out: &mut Vec<u8>) {
-        if let Some(scheme) = fields.get(Field::Scheme).map(Value::text).filter(|scheme| is_scheme(scheme)) {
-            push_string(out, br#","url_scheme":""#, scheme);
+    /// The first-party cookie of a visitor: the configured one, else nginx's own. Of that one `$uid_got` is what the browser
+    /// sent and `$uid_set` what it was given just now, so that the first view and the next ones are one visitor's.
+    fn cookie<'a>(&self, fields: &Fields<'a>, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        let configured =
+            self.cookie.and_then(|slot| fields.at(slot)).filter(|value| !value.text().is_empty());
+        if let Some(value) = configured {
+            return Some(value.decode(scratch));
         }
-        if !self.host.is_empty() {
-            push_string(out, br#","server_address":""#, &self.host);
-        }
-        if let Some(id) = fields.get(Field::RequestId) {
-            push_string(out, br#","request_id":""#, id.text());
+        let given = [Field::UidGot, Field::UidSet].into_iter().filter_map(|field| fields.get(field));
+        let given = given.map(Value::text).find(|text| !text.is_empty())?;
+        // Both are `name=HEX`; a name that was changed since leaves the visitor the same.
+        let name_end = memchr::memchr(b'=', given).map_or(0, |equals| equals + 1);
+        Some(&given[name_end..]).filter(|value| !value.is_empty())
+    }
+}
+
+/// What is known when the rules are asked.
+struct Known<'a> {
+    asked: Option<&'a Asked<'a>>,
+    host: &'a [u8],
+    address: Option<IpAddr>,
+}
+
+impl<'a> Known<'a> {
+    fn facts(&self, fields: &Fields<'a>, one: &'a mut Vec<u8>, other: &'a mut Vec<u8>) -> Facts<'a> {
+        let purpose = fields.get(Field::HttpSecPurpose).or_else(|| fields.get(Field::HttpPurpose));
+        let status = fields.get(Field::Status).and_then(|value| std::str::from_utf8(value.text()).ok());
+        Facts {
+            malformed: self.asked.is_none(),
+            method: self.asked.and_then(|asked| asked.method),
+            path: self.asked.and_then(Asked::path),
+            query: self.asked.and_then(Asked::query),
+            host: Some(self.host).filter(|host| !host.is_empty()),
+            address: self.address,
+            purpose: purpose.map(|value| value.decode(one)),
+            status: status.and_then(|status| status.parse().ok()),
+            content_type: fields.get(Field::SentHttpContentType).map(|value| value.decode(other)),
         }
     }
+}
 
-    /// Appends the site, and gives its place. `host` must be that of `$host`: a request's target, which anybody can
-    /// write, names no site.
-    fn push_site(&self, out: &mut Vec<u8>) -> (usize, usize) {
-        let site = match &self.site {
-            SiteText::Fixed(site) => site,
-            SiteText::Line { otherwise } if self.host.is_empty() => otherwise,
-            SiteText::Line { .. } => &self.host,
+/// Who asked, as far as the line shows it.
+struct Person<'a> {
+    when: Option<When>,
+    /// Where the site stands in the output.
+    site: (usize, usize),
+    address: Option<IpAddr>,
+    user_agent: Option<&'a [u8]>,
+}
+
+impl Person<'_> {
+    /// Without a cookie a visitor needs an address, and a day whose salt hides it.
+    fn push_visitor(&self, cookie: Option<&[u8]>, ids: &mut Identities, out: &mut Vec<u8>) -> (usize, usize) {
+        let site = &out[self.site.0..self.site.1];
+        let (id, kind): (Id, &[u8]) = match (cookie, self.when, self.address) {
+            (Some(cookie), _, _) => (ids.cookie(site, cookie), b"cookie"),
+            (None, Some(when), Some(address)) => {
+                (ids.ip_ua(when.day, site, address, self.user_agent.unwrap_or_default()), b"ip_ua")
+            }
+            (None, None, _) | (None, _, None) => return (0, 0),
         };
-        if site.is_empty() {
-            return (out.len(), out.len());
-        }
-        push_string(out, br#","site":""#, site);
-        (out.len() - 1 - site.len(), out.len() - 1)
+        let place = push_value(out, br#","visitor_id":""#, |out| out.extend_from_slice(&id));
+        push_string(out, br#","visitor_kind":""#, kind);
+        place
+    }
+
+    fn push_client(
+        &self,
+        clients: &ClientResolver,
+        ids: &mut Identities,
+        out: &mut Vec<u8>,
+    ) -> (usize, usize) {
+        let (Some(when), Some(address)) = (self.when, self.address) else { return (0, 0) };
+        let id = ids.client(when.day, clients.counted(address));
+        push_value(out, br#","client_key":""#, |out| out.extend_from_slice(&id))
     }
 }
 
-/// A text field of the event.
-struct Text {
-    /// With the separator before and the quote behind it.
-    key: &'static [u8],
-    limit: usize,
+/// Appends a string and gives the place of its text; `key` has the separator before and the quote behind it.
+fn push_value(out: &mut Vec<u8>, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> (usize, usize) {
+    out.extend_from_slice(key);
+    let start = out.len();
+    write(out);
+    let end = out.len();
+    out.push(b'"');
+    (start, end)
 }
 
-const REFERRER: Text = Text { key: br#","http_request_referrer":""#, limit: REFERRER_BYTES_MAX };
-const USER_AGENT: Text = Text { key: br#","user_agent_original":""#, limit: USER_AGENT_BYTES_MAX };
+/// Appends the site, and gives its place. `host` must be that of `$host`: a request's target, which anybody can write,
+/// names no site.
+fn push_site(site: &SiteText, host: &[u8], out: &mut Vec<u8>) -> (usize, usize) {
+    let site = match site {
+        SiteText::Fixed(site) => site,
+        SiteText::Line { otherwise } if host.is_empty() => otherwise,
+        SiteText::Line { .. } => host,
+    };
+    if site.is_empty() {
+        return (0, 0);
+    }
+    push_value(out, br#","site":""#, |out| out.extend_from_slice(site))
+}
 
-impl Text {
-    fn push(&self, value: Value<'_>, (decoded, clean): (&mut Vec<u8>, &mut Vec<u8>), out: &mut Vec<u8>) {
-        out.extend_from_slice(self.key);
-        let text = value.text();
-        if is_plain(text) {
-            out.extend_from_slice(&text[..text.len().min(self.limit)]);
-        } else {
-            copy_without_users(clean, value.decode(decoded), URL_STOPS, self.limit + CHARACTER_BYTES_MAX);
-            push_lossy(out, capped(clean, self.limit));
+fn push_verdict(reason: Option<Reason>, out: &mut Vec<u8>) {
+    match reason {
+        None => out.extend_from_slice(br#","is_page_view":true"#),
+        Some(reason) => {
+            let key = br#","is_page_view":false,"exclude_reason":""#;
+            push_string(out, key, reason.as_str().as_bytes());
         }
-        out.push(b'"');
     }
 }
 
-/// The address that the connection came from, in the one spelling that the standard library gives it; an IPv4 address
-/// in IPv6 form is the IPv4 address. Unix sockets have none.
-fn push_address(fields: &Fields<'_>, out: &mut Vec<u8>) {
-    let text = fields.get(Field::RemoteAddr).and_then(|value| std::str::from_utf8(value.text()).ok());
-    match text.and_then(|text| text.parse::<IpAddr>().ok().map(|address| (text, address.to_canonical()))) {
-        None => {}
-        Some((text, IpAddr::V4(_))) if !text.contains(':') => {
-            push_string(out, br#","client_address":""#, text.as_bytes());
-        }
-        Some((_, address)) => push_string(out, br#","client_address":""#, address.to_string().as_bytes()),
-    }
+/// Appends an address in the one spelling that the standard library gives it.
+fn push_display(out: &mut Vec<u8>, address: IpAddr) {
+    write!(out, "{address}").expect("a vector takes everything");
 }
 
-fn push_request(asked: &Asked<'_>, clean: &mut Vec<u8>, out: &mut Vec<u8>) {
+fn push_request(asked: &Asked<'_>, query: Keep, clean: &mut Vec<u8>, out: &mut Vec<u8>) {
     if let Some(method) = asked.method {
         push_string(out, br#","http_request_method":""#, method);
     }
     let Some(path) = asked.path() else { return };
-    out.extend_from_slice(br#","url_path":""#);
-    if is_plain(path) && asked.reserved.is_empty() {
-        out.extend_from_slice(&path[..path.len().min(PATH_BYTES_MAX)]);
-    } else {
-        copy_without_users(clean, path, URL_STOPS, PATH_BYTES_MAX);
-        push_path(out, clean, asked.reserved);
+    push_value(out, br#","url_path":""#, |out| push_part_of_url(path, PATH_BYTES_MAX, clean, out));
+    if let (Some(text), Keep::Keep) = (asked.query(), query) {
+        push_value(out, br#","url_query":""#, |out| push_part_of_url(text, QUERY_BYTES_MAX, clean, out));
     }
-    out.push(b'"');
+}
+
+fn push_part_of_url(part: &[u8], limit: usize, clean: &mut Vec<u8>, out: &mut Vec<u8>) {
+    if is_plain(part) {
+        out.extend_from_slice(&part[..part.len().min(limit)]);
+    } else {
+        copy_without_users(clean, part, URL_STOPS, limit);
+        push_path(out, clean);
+    }
+}
+
+/// Appends a text that holds URLs, if any, without their users.
+fn push_text(text: &[u8], limit: usize, clean: &mut Vec<u8>, out: &mut Vec<u8>) {
+    if is_plain(text) {
+        out.extend_from_slice(&text[..text.len().min(limit)]);
+    } else {
+        copy_without_users(clean, text, URL_STOPS, limit + CHARACTER_BYTES_MAX);
+        push_lossy(out, capped(clean, limit));
+    }
+}
+
+/// Appends the referrer and its host, and gives the host's place.
+fn push_referrer(
+    value: Value<'_>,
+    query: Keep,
+    (decoded, clean): (&mut Vec<u8>, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) -> (usize, usize) {
+    let referrer = value.decode(decoded);
+    let kept = match query {
+        Keep::Keep => referrer,
+        Keep::Drop => &referrer[..memchr::memchr2(b'?', b'#', referrer).unwrap_or(referrer.len())],
+    };
+    push_value(out, br#","http_request_referrer":""#, |out| push_text(kept, REFERRER_BYTES_MAX, clean, out));
+    clean.clear();
+    if let Some(authority) = Target::split(referrer).and_then(|target| target.authority) {
+        push_host(clean, authority);
+    }
+    if clean.is_empty() {
+        return (0, 0);
+    }
+    push_value(out, br#","referrer_host":""#, |out| out.extend_from_slice(clean))
 }
 
 fn push_response(fields: &Fields<'_>, out: &mut Vec<u8>) {
@@ -188,6 +356,17 @@ fn push_response(fields: &Fields<'_>, out: &mut Vec<u8>) {
     }
 }
 
+fn push_connection(fields: &Fields<'_>, host: &[u8], out: &mut Vec<u8>) {
+    if let Some(scheme) = fields.get(Field::Scheme).map(Value::text).filter(|scheme| is_scheme(scheme)) {
+        push_string(out, br#","url_scheme":""#, scheme);
+    }
+    if !host.is_empty() {
+        push_string(out, br#","server_address":""#, host);
+    }
+    if let Some(id) = fields.get(Field::RequestId) {
+        push_string(out, br#","request_id":""#, id.text());
+    }
+}
 /// Copies digits as a JSON integer, which has no leading zeros; leaves out what no consumer could hold.
 fn push_integer(out: &mut Vec<u8>, key: &[u8], digits: &[u8]) {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();

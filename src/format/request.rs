@@ -26,6 +26,10 @@ pub struct Target<'a> {
     pub authority: Option<&'a [u8]>,
     /// The path, without query and fragment.
     pub path: &'a [u8],
+    /// What stands behind the first `?`, without fragment.
+    pub query: Option<&'a [u8]>,
+    /// All of it, as it was asked for.
+    pub whole: &'a [u8],
 }
 
 impl<'a> Request<'a> {
@@ -53,19 +57,20 @@ impl<'a> Target<'a> {
     /// Splits an unescaped `$request_uri` or the target of a request line; `None` where there is nothing.
     #[must_use]
     pub fn split(target: &'a [u8]) -> Option<Self> {
-        let first = *target.first()?;
-        let target = &target[..memchr2(b'?', b'#', target).unwrap_or(target.len())];
+        let (first, whole) = (*target.first()?, target);
+        let (target, rest) = whole.split_at(memchr2(b'?', b'#', whole).unwrap_or(whole.len()));
+        let query = rest.strip_prefix(b"?").map(|query| &query[..memchr(b'#', query).unwrap_or(query.len())]);
         if first == b'/' {
-            return Some(Self { authority: None, path: target });
+            return Some(Self { authority: None, path: target, query, whole });
         }
         let scheme_end = memmem::find(target, b"://").filter(|end| is_scheme(&target[..*end]));
         let Some(scheme_end) = scheme_end else {
-            return Some(Self { authority: None, path: without_user(target) });
+            return Some(Self { authority: None, path: without_user(target), query, whole });
         };
         let rest = &target[scheme_end + 3..];
         let (authority, path) = rest.split_at(memchr(b'/', rest).unwrap_or(rest.len()));
         let path = if path.is_empty() { b"/" } else { path };
-        Some(Self { authority: Some(without_user(authority)), path })
+        Some(Self { authority: Some(without_user(authority)), path, query, whole })
     }
 }
 

@@ -9,7 +9,8 @@ pub const ISO8601_BYTES: usize = 25;
 
 /// 9999-12-30: a day is left for the zone, so that every day shown has a year of four digits.
 const EPOCH_SECONDS_MAX: i64 = 253_402_214_399;
-const DAY_SECONDS: i64 = 86_400;
+/// Seconds of a day.
+pub const DAY_SECONDS: i64 = 86_400;
 /// The digits of the latest second, so that no sum overflows.
 const NUMBER_DIGITS_MAX: usize = 12;
 

@@ -2,11 +2,13 @@
 //!
 //! Knows the pipeline's types and nothing of its decisions; nothing in here is imported by the pure parts.
 
+pub mod archive;
 pub mod clock;
 pub mod files;
 pub mod identity;
 pub mod interrupt;
 pub mod kafka;
+pub mod progress;
 pub mod state;
 pub mod table;
 pub mod terminal;

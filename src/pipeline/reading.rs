@@ -209,7 +209,7 @@ impl Writer<'_> {
         let (key, partition) = match self.partition_by {
             PartitionBy::File | PartitionBy::Sticky => (self.key, self.key_partition),
             PartitionBy::Site => {
-                let site = Slice::new(encoded.site.0, encoded.site.1);
+                let site = Slice::new(encoded.places.site.0, encoded.places.site.1);
                 (site, partition_of(self.block.bytes(site), self.allowance.partitions))
             }
         };

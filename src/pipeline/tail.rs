@@ -106,7 +106,10 @@ pub(super) struct Allowance {
 
 impl Tail {
     pub fn new(options: TailOptions, local: Option<&Snapshot>) -> Self {
-        let encoders = options.logs.iter().map(|log| Encoder::new(log.encoder.clone())).collect();
+        let encoder = |log: &LogOptions| {
+            Encoder::new(log.encoder.clone()).expect("the rules were compiled when the options were made")
+        };
+        let encoders = options.logs.iter().map(encoder).collect();
         Self {
             options,
             encoders,

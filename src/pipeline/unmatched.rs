@@ -47,7 +47,13 @@ mod tests {
         let site = Site::Fixed("example.net".to_owned());
         let log = LogOptions {
             paths: PathMatcher::new(&globs, &["**/*.gz".to_owned()]).unwrap(),
-            encoder: EncoderOptions { format: Format::combined(), site, host: "h".into(), log: "l".into() },
+            encoder: EncoderOptions {
+                format: Format::combined(),
+                site,
+                host: "h".into(),
+                log: "l".into(),
+                rules: std::sync::Arc::default(),
+            },
             start: Start::Beginning,
             line_bytes_max: 1000,
             key: 1,

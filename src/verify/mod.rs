@@ -11,6 +11,7 @@ mod event;
 mod report;
 
 pub use audit::{Audit, SourceId};
-pub use coverage::{Fate, Reason};
+pub use coverage::{Arrival, Coverage, Fate, Reason};
 pub use disk::{DiskAudit, FileReport};
+pub use event::{Claim, read as read_claim};
 pub use report::{Gap, Report, StreamReport};

@@ -1,6 +1,6 @@
 //! The agent's configuration, as far as the machine is told of it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use viewtail::event::{EncoderOptions, Site};
 use viewtail::format::Format;
@@ -54,6 +54,7 @@ fn log(name: &str, glob: &str) -> LogOptions {
         site: Site::Fixed("example.net".to_owned()),
         host: "host".to_owned(),
         log: name.to_owned(),
+        rules: Arc::default(),
     };
     LogOptions {
         paths: PathMatcher::new(&[format!("{DIRECTORY}/{glob}")], &[]).expect("the glob is valid"),
