@@ -12,7 +12,7 @@ SEEDS ?= 20000
 PORT ?= 9092
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-kill test setup lint unit sim kafka-tests kafka bench clean
+.PHONY: help build demo demo-kill test setup lint unit sim kafka-tests kafka bench update-bots clean
 
 help: ## this list
 	@echo "viewtail: access logs into Kafka, every line exactly once"
@@ -55,6 +55,9 @@ kafka: setup ## a real broker on PORT (9092) with topic page-views for trying th
 bench: setup build ## viewtail against kcat on the same lines and broker; report in target/bench
 	$(CARGO) build $(CARGO_FLAGS) --example genlog
 	python3 tests/bench/bench.py
+
+update-bots: ## the newest data set of crawlers into src/event/data (needs npm and python3)
+	@tests/tools/update-bots.sh
 
 clean: ## remove target/, the compiled C libraries and Kafka with it
 	$(CARGO) clean

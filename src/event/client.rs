@@ -234,3 +234,184 @@ fn node_address(node: &[u8]) -> Option<IpAddr> {
     let address = &inside[..end];
     plain_address(&address[..memchr::memchr(b'%', address).unwrap_or(address.len())])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::{AddressPrivacy, ClientResolver, ClientRules, IpAddr};
+
+    fn resolver(header: &str) -> ClientResolver {
+        let trusted = ["10.0.0.0/8", "2001:db8::/32"].map(|net| net.parse().unwrap()).to_vec();
+        ClientResolver::new(&ClientRules { header: Some(header.to_owned()), trusted, ipv6_prefix: 64 })
+    }
+
+    fn check(resolver: &ClientResolver, peer: &str, header: &str, expect: &str) {
+        let found = resolver.resolve(peer.as_bytes(), Some(header.as_bytes()));
+        let expect = Some(expect).filter(|expect| !expect.is_empty()).map(|expect| expect.parse().unwrap());
+        assert_eq!(found, expect, "{peer} {header:?}");
+    }
+
+    #[test]
+    fn a_peer_has_one_address_however_it_is_written() {
+        let resolver = ClientResolver::new(&ClientRules::default());
+        for (peer, expect) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7:50123", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%25eth0]:80", "fe80::1"),
+            ("unix:", ""),
+            ("-", ""),
+            ("", ""),
+            ("host.example.com", ""),
+            ("192.0.2.7.1", ""),
+        ] {
+            let found = resolver.resolve(peer.as_bytes(), None);
+            assert_eq!(found, expect.parse().ok(), "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_walked_from_the_right_while_addresses_are_trusted() {
+        let resolver = resolver("http_x_forwarded_for");
+        for (peer, header, expect) in [
+            // An untrusted peer is the client.
+            ("192.0.2.1", "203.0.113.5", "192.0.2.1"),
+            ("10.0.0.1", "203.0.113.5", "203.0.113.5"),
+            ("10.0.0.1", "1.1.1.1, 203.0.113.5", "203.0.113.5"),
+            ("10.0.0.1", "1.1.1.1, 203.0.113.5, 10.0.0.2, 10.0.0.3", "203.0.113.5"),
+            // All are trusted: the first is the client.
+            ("10.0.0.1", "10.0.0.4, 10.0.0.3", "10.0.0.4"),
+            // Spaces and commas are the same, in any number.
+            ("10.0.0.1", " 203.0.113.5 10.0.0.3,,  10.0.0.2 , ", "203.0.113.5"),
+            // The first that cannot be read ends the walk, and the last good one stays.
+            ("10.0.0.1", "203.0.113.5, unknown, 10.0.0.2", "10.0.0.2"),
+            ("10.0.0.1", "203.0.113.5, unknown", "10.0.0.1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "-", "10.0.0.1"),
+            ("10.0.0.1", " , ", "10.0.0.1"),
+            ("10.0.0.1", ",10.0.0.2", "10.0.0.2"),
+            // Ports and brackets.
+            ("10.0.0.1", "203.0.113.5:4711, [2001:db8::9]:80", "203.0.113.5"),
+            ("10.0.0.1", "2001:db9::7", "2001:db9::7"),
+            ("10.0.0.1", "203.0.113.5, [2001:db9::7]", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.5:0", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.5:", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.5:65536", "10.0.0.1"),
+            ("10.0.0.1", "\"203.0.113.5\"", "10.0.0.1"),
+            ("10.0.0.1", "fe80::1%eth0", "10.0.0.1"),
+            // IPv4-mapped addresses are trusted as IPv4.
+            ("::ffff:10.0.0.1", "203.0.113.5, ::ffff:10.0.0.2", "203.0.113.5"),
+            // nginx's reading of IPv4.
+            ("10.0.0.1", "203.000.0113.005", "203.0.113.5"),
+            ("10.0.0.1", "203.0.113.256", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113", "10.0.0.1"),
+            ("unix:", "203.0.113.5", ""),
+        ] {
+            check(&resolver, peer, header, expect);
+        }
+    }
+
+    #[test]
+    fn a_header_with_one_address_is_a_short_list() {
+        let resolver = resolver("http_cf_connecting_ip");
+        check(&resolver, "10.0.0.1", "203.0.113.5", "203.0.113.5");
+        check(&resolver, "192.0.2.1", "203.0.113.5", "192.0.2.1");
+    }
+
+    #[test]
+    fn forwarded_elements_are_walked_the_same_way() {
+        let resolver = resolver("http_forwarded");
+        for (peer, header, expect) in [
+            ("192.0.2.1", "for=203.0.113.5", "192.0.2.1"),
+            ("10.0.0.1", "for=203.0.113.5", "203.0.113.5"),
+            ("10.0.0.1", "For=\"203.0.113.5:4711\"; proto=https, for=10.0.0.2;by=10.0.0.1", "203.0.113.5"),
+            ("10.0.0.1", "proto=http;for=\"[2001:db9::7]:80\"", "2001:db9::7"),
+            ("10.0.0.1", "for=\"[2001:db9::7]\"", "2001:db9::7"),
+            ("10.0.0.1", "for=203.0.113.5, for=unknown", "10.0.0.1"),
+            ("10.0.0.1", "for=203.0.113.5, for=_hidden, for=10.0.0.2", "10.0.0.2"),
+            ("10.0.0.1", "for=203.0.113.5, proto=http", "10.0.0.1"),
+            ("10.0.0.1", "host=\"a,b;for=1.1.1.1\";for=203.0.113.5", "203.0.113.5"),
+            ("10.0.0.1", "for=203.0.113.5;host=\"a\\\",for=1.1.1.1\"", "203.0.113.5"),
+            // A quote that a client leaves open does not hide what a proxy appended.
+            ("10.0.0.1", "for=\"1.1.1.1, for=203.0.113.5", "203.0.113.5"),
+            ("10.0.0.1", "for=\"1.1.1.1, for=203.0.113.5, for=10.0.0.2", "203.0.113.5"),
+            ("10.0.0.1", "", "10.0.0.1"),
+        ] {
+            check(&resolver, peer, header, expect);
+        }
+    }
+
+    #[test]
+    fn addresses_count_by_network_and_are_shown_by_the_choice_of_privacy() {
+        let resolver = resolver("http_x_forwarded_for");
+        let shown = |privacy, address| ClientResolver::shown(privacy, address).map(|shown| shown.to_string());
+        for (address, counted, truncated) in [
+            ("192.0.2.7", "192.0.2.7", "192.0.2.0"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::", "2001:db8:1::"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(resolver.counted(address).to_string(), counted);
+            assert_eq!(shown(AddressPrivacy::Truncate, address).as_deref(), Some(truncated));
+            assert_eq!(shown(AddressPrivacy::Raw, address), Some(address.to_string()));
+            assert_eq!(shown(AddressPrivacy::Drop, address), None);
+        }
+        let whole = ClientResolver::new(&ClientRules::default());
+        let address = "2001:db8::7".parse().unwrap();
+        assert_eq!(whole.counted(address), address);
+    }
+
+    /// Headers of the pieces that matter, and of anything.
+    fn headers() -> impl Strategy<Value = String> {
+        let piece = select(vec![
+            "10.0.0.2",
+            "203.0.113.5",
+            "2001:db8::1",
+            "[2001:db8::1]:80",
+            ":80",
+            ",",
+            ", ",
+            " ",
+            "\"",
+            "\\",
+            ";",
+            "for=",
+            "unknown",
+            "[",
+            "]",
+            "%",
+            "-",
+        ]);
+        prop_oneof![
+            proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat()),
+            any::<String>()
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_untrusted_peer_s_header_never_matters(
+            peer in any::<IpAddr>(), header in headers(), name in select(vec!["http_x_forwarded_for", "http_forwarded"])
+        ) {
+            let resolver = resolver(name);
+            prop_assume!(!resolver.is_trusted(peer.to_canonical()));
+            let found = resolver.resolve(peer.to_string().as_bytes(), Some(header.as_bytes()));
+            prop_assert_eq!(found, Some(peer.to_canonical()));
+        }
+
+        #[test]
+        fn what_stands_before_the_client_s_address_never_matters(
+            forged in headers(), name in select(vec!["http_x_forwarded_for", "http_forwarded"])
+        ) {
+            let resolver = resolver(name);
+            let list = if name == "http_forwarded" { "for=203.0.113.5, for=10.0.0.2" } else { "203.0.113.5, 10.0.0.2" };
+            let found = resolver.resolve(b"10.0.0.1", Some(format!("{forged}, {list}").as_bytes()));
+            prop_assert_eq!(found, Some([203, 0, 113, 5].into()));
+        }
+    }
+}

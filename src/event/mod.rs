@@ -7,6 +7,7 @@ pub mod exclusion;
 mod extra;
 mod limits;
 pub mod page;
+mod percent;
 mod place;
 #[cfg(test)]
 mod properties;
