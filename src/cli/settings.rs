@@ -58,7 +58,7 @@ impl Settings {
             agent_id: setup.agent_id.clone(),
             state_dir: setup.config.agent.state_dir.clone(),
             properties,
-            topics: vec![kafka.topic],
+            topics: [Some(kafka.topic), kafka.rejects_topic].into_iter().flatten().collect(),
             logs: matching_files(setup)?,
         })
     }

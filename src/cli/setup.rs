@@ -13,7 +13,7 @@ use crate::event::{EncoderOptions, Site};
 use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, QueueLimits};
 use crate::io::{clock, identity};
 use crate::pipeline::options::{
-    DeliveryOptions, LogOptions, Mode, PartitionBy, PathMatcher, Start, Timestamp,
+    DeliveryOptions, LogOptions, Mode, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
 };
 
 /// systemd waits 45 s; commit or give up well before.
@@ -89,6 +89,7 @@ impl Setup {
                 config::PartitionBy::Site => PartitionBy::Site,
                 config::PartitionBy::Sticky => PartitionBy::Sticky,
             },
+            rejects: Rejects::Topic,
             timestamp: match kafka.timestamp {
                 config::Timestamp::Now => Timestamp::Now,
                 config::Timestamp::Event => Timestamp::Event,

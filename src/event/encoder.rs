@@ -10,7 +10,7 @@ use super::exclusion::Reason;
 use super::extra::Extras;
 use super::limits::{NAME_BYTES_MAX, RAW_BYTES_MAX};
 use super::place::{Place, StreamId};
-use super::rules::{Raw, Rules};
+use super::rules::{Emit, Raw, Rules};
 use super::text::{
     CHARACTER_BYTES_MAX, capped, copy_without_users, push_lossy, push_number, push_shown, push_string,
 };
@@ -100,6 +100,7 @@ pub struct Encoder {
     head_of: Option<StreamId>,
     /// `host` and `log` with their keys.
     origin: Vec<u8>,
+    emit: Emit,
     raw: Raw,
     extras: Extras,
     clean: Vec<u8>,
@@ -128,10 +129,20 @@ impl Encoder {
             head: Vec::new(),
             head_of: None,
             origin,
+            emit: rules.emit,
             raw: rules.privacy.raw,
             extras,
             clean: Vec::new(),
         })
+    }
+
+    /// Whether `emit` lets an event out. A malformed one that has a topic of its own goes there in any case.
+    #[must_use]
+    pub fn lets_out(&self, encoded: &Encoded) -> bool {
+        match self.emit {
+            Emit::All => true,
+            Emit::PageViews => encoded.view,
+        }
     }
 
     /// Appends the event of `line` (without its terminator) to `out`: one JSON object, no newline.
@@ -206,6 +217,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Encoded, Encoder, EncoderOptions, Places, Site};
+    use crate::event::rules::{
+        AddressPrivacy, ClientRules, Keep, KeepUserAgent, PrivacyRules, Raw, Rules, VisitorRules,
+    };
+    use crate::event::schema;
     use crate::event::{EVENT_BYTES_MAX, Place, SkipReason, StreamId};
     use crate::format::{Escape, Format};
 
@@ -219,25 +234,39 @@ mod tests {
     };
 
     fn encoder(format: Format, site: Site) -> Encoder {
+        encoder_with(format, site, Rules::default())
+    }
+
+    fn encoder_with(format: Format, site: Site, rules: Rules) -> Encoder {
         let (host, log) = ("web1".to_owned(), "blog".to_owned());
-        Encoder::new(EncoderOptions { format, site, host, log, rules: Arc::default() }).unwrap()
+        Encoder::new(EncoderOptions { format, site, host, log, rules: Arc::new(rules) }).unwrap()
     }
 
     fn encode(encoder: &mut Encoder, line: &[u8], place: &Place) -> (Encoded, String) {
         let mut out = b"before".to_vec();
         let encoded = encoder.encode(line, place, &mut out);
-        let text = String::from_utf8(out).unwrap();
-        (encoded, text.strip_prefix("before").unwrap().to_owned())
+        let text = String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_owned();
+        schema::read(text.as_bytes()).unwrap();
+        (encoded, text)
     }
 
-    /// Compares all of an event but its identity and its origin, with `"` written as `'`.
+    /// What the rules make of a line, which has tests of its own.
+    const DERIVED: &str = r#",'(page|visitor_id|visitor_kind|client_key|bot)':'([^'\\]|\\.)*'|,'is_page_view':(true|false)|,'exclude_reason':'[^m][^']*'"#;
+
+    /// Compares all of an event but its identity, its origin and what is derived, with `"` written as `'`.
     fn check(format: &str, line: &str, expect: &str) {
+        let text = inner(format, Rules::default(), line);
+        assert_eq!(regex::Regex::new(DERIVED).unwrap().replace_all(&text, ""), expect, "{line}");
+    }
+
+    /// All of an event but its identity and origin, with `"` written as `'`.
+    fn inner(format: &str, rules: Rules, line: &str) -> String {
         let format = Format::nginx(format, Escape::Default).unwrap();
-        let mut encoder = encoder(format, Site::Line { otherwise: String::new() });
-        let (_, text) = encode(&mut encoder, line.as_bytes(), &PLACE);
+        let site = Site::Line { otherwise: String::new() };
+        let (_, text) = encode(&mut encoder_with(format, site, rules), line.as_bytes(), &PLACE);
         let inner = text.strip_prefix(r#"{"v":1,"id":"00000000000000ab:120","line_size":9"#).unwrap();
         let (inner, end) = inner.split_once(r#","host":"web1","log":"blog""#).unwrap();
-        assert_eq!(format!("{inner}{}", end.strip_suffix('}').unwrap()).replace('"', "'"), expect, "{line}");
+        format!("{inner}{}", end.strip_suffix('}').unwrap()).replace('"', "'")
     }
 
     #[test]
@@ -251,16 +280,30 @@ mod tests {
         let (encoded, text) = encode(&mut encoder, line.as_bytes(), &place);
         let expect = concat!(
             r#"{"v":1,"id":"00000000000000ab:0","line_size":180,"time":"2026-11-22T10:13:39Z","day":"2026-11-22","#,
-            r#""site":"blog.example.com","client_address":"192.0.2.7","http_request_method":"GET","url_path":"/a/b.html","#,
+            r#""site":"blog.example.com","page":"/a/b.html","is_page_view":true,"#,
+            r#""visitor_id":"2Z8AmvSTP9CEaLKM","visitor_kind":"ip_ua","client_key":"Y59w0_oPppx5KUSg","#,
+            r#""client_address":"192.0.2.0","http_request_method":"GET","url_path":"/a/b.html","#,
             r#""http_response_status_code":200,"http_response_body_size":5120,"#,
-            r#""http_request_referrer":"https://example.org/?s=\"","user_agent_original":"Mozilla/5.0 (X11)","#,
+            r#""http_request_referrer":"https://example.org/","referrer_host":"example.org","user_agent_original":"Mozilla/5.0 (X11)","#,
             r#""network_protocol_version":"1.1","host":"web1","log":"blog"}"#
         );
         assert_eq!(text, expect);
-        let (start, end) = encoded.places.site;
-        assert_eq!(&format!("before{text}")[start..end], "blog.example.com");
+        let shown = |(start, end): (usize, usize)| format!("before{text}")[start..end].to_owned();
+        let Places { site, day, page, visitor_id, client_key, referrer_host, bot } = encoded.places;
+        assert_eq!(
+            [site, day, page, visitor_id, client_key, referrer_host, bot].map(shown),
+            [
+                "blog.example.com",
+                "2026-11-22",
+                "/a/b.html",
+                "2Z8AmvSTP9CEaLKM",
+                "Y59w0_oPppx5KUSg",
+                "example.org",
+                ""
+            ]
+        );
         let time_ms = Some(1_795_342_419_000);
-        let places = Places { site: (start, end), ..Places::default() };
+        let places = encoded.places;
         assert_eq!(encoded, Encoded { parsed: true, view: true, reason: None, time_ms, places });
     }
 
@@ -347,7 +390,10 @@ mod tests {
         let mut encoder = encoder(Format::combined(), Site::Line { otherwise: "none".to_owned() });
         let (encoded, text) = encode(&mut encoder, b"\xFF\x00\xE4\xB8\xAD", &PLACE);
         assert!(!encoded.parsed && encoded.is_malformed());
-        assert!(text.contains(r#""site":"none","exclude_reason":"malformed""#), "{text}");
+        assert!(
+            text.contains(r#""site":"none","is_page_view":false,"exclude_reason":"malformed""#),
+            "{text}"
+        );
         assert!(text.ends_with(r#""raw":"\\xFF\u0000中"}"#), "{text}");
     }
 
@@ -373,7 +419,7 @@ mod tests {
         check(
             r#""$http_referer" "$http_user_agent""#,
             r#""https://u:p@example.org/x?y=a@b" "bot (+http://me:secret@h)""#,
-            ",'http_request_referrer':'https://example.org/x?y=a@b','user_agent_original':'bot (+http://h)'",
+            ",'http_request_referrer':'https://example.org/x','referrer_host':'example.org','user_agent_original':'bot (+http://h)'",
         );
     }
 
@@ -428,19 +474,26 @@ mod tests {
     #[test]
     fn every_event_is_bounded() {
         let template = r#"$msec $host "$request" "$http_referer" "$http_user_agent""#;
+        let privacy = PrivacyRules {
+            query: Keep::Keep,
+            referrer_query: Keep::Keep,
+            raw: Raw::Always,
+            ..PrivacyRules::default()
+        };
+        let extra = vec!["request".to_owned()];
         let name = "\x01".repeat(100_000);
         let mut encoder = Encoder::new(EncoderOptions {
             format: Format::nginx(template, Escape::Default).unwrap(),
             site: Site::Line { otherwise: name.clone() },
             host: name.clone(),
             log: name,
-            rules: Arc::default(),
+            rules: Arc::new(Rules { privacy, extra, ..Rules::default() }),
         })
         .unwrap();
         let mut largest = 0;
         for unit in ["\x01", "\"", r"\x01", r"\xFF", r"\x22", "a", "é", "@", "://@"] {
             let value = unit.repeat(100_000);
-            for request in [format!("GET /{value} HTTP/1.1"), value.clone()] {
+            for request in [format!("GET /{value}?{value} HTTP/1.1"), value.clone()] {
                 let line = format!(r#"1795342419.677 host "{request}" "{value}" "{value}""#);
                 let (_, text) = encode(&mut encoder, line.as_bytes(), &PLACE);
                 assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap().is_object());
@@ -465,5 +518,140 @@ mod tests {
         let (_, text) = encode(&mut encoder, long.repeat(2).as_bytes(), &PLACE);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["raw"], "é".repeat(4096));
+    }
+
+    /// An event as the schema reads it, from `$remote_addr`, a forwarded address, two cookies, request and user agent.
+    fn event(rules: Rules, line: &str) -> serde_json::Value {
+        let template = concat!(
+            r#"$msec $remote_addr "$http_x_forwarded_for" $uid_got $uid_set "$cookie_vid" "$request" $status "#,
+            r#""$http_referer" "$http_user_agent" "$sent_http_content_type" "$http_sec_purpose""#
+        );
+        let format = Format::nginx(template, Escape::Default).unwrap();
+        let mut encoder = encoder_with(format, Site::Fixed("a".to_owned()), rules);
+        schema::read(encode(&mut encoder, line.as_bytes(), &PLACE).1.as_bytes()).unwrap()
+    }
+
+    fn line(addresses: &str, cookies: &str) -> String {
+        format!(
+            r#"1795342419.677 {addresses} {cookies} "GET /a?q=1 HTTP/1.1" 200 "https://b/?c" "Mozilla/5.0 (X11)" "text/html" "-""#
+        )
+    }
+
+    #[test]
+    fn a_visitor_is_the_cookie_where_there_is_one() {
+        let id = |rules: &Rules, cookies: &str| {
+            let event = event(rules.clone(), &line(r#"192.0.2.7 "-""#, cookies));
+            (event["visitor_id"].clone(), event["visitor_kind"].clone())
+        };
+        let own = Rules::default();
+        let first = id(&own, r#"- vid=0100007F "-""#);
+        assert_eq!(first.1, "cookie");
+        assert_eq!(id(&own, r#"vid=0100007F - "-""#), first, "the first view and the next are one visitor's");
+        assert_ne!(id(&own, r#"vid=0200007F - "-""#), first);
+        let nobody = id(&own, r#"- - "x""#);
+        assert_eq!(nobody.1, "ip_ua", "a cookie that nobody configured is none");
+        let visitor = VisitorRules { cookie: Some("cookie_vid".to_owned()), secret: Vec::new() };
+        let named = Rules { visitor, ..Rules::default() };
+        assert_eq!(id(&named, r#"vid=0100007F - "x""#).1, "cookie");
+        assert_ne!(id(&named, r#"vid=0100007F - "x""#), first);
+        assert_eq!(id(&named, r#"vid=0100007F - "-""#), first);
+        assert_eq!(id(&named, r#"- - "-""#), nobody);
+    }
+
+    #[test]
+    fn the_address_is_the_one_that_trusted_proxies_name() {
+        let client = ClientRules {
+            header: Some("http_x_forwarded_for".to_owned()),
+            trusted: vec!["10.0.0.0/8".parse().unwrap()],
+            ..ClientRules::default()
+        };
+        let privacy = |client_address| PrivacyRules { client_address, ..PrivacyRules::default() };
+        let rules = |client_address| Rules {
+            client: client.clone(),
+            privacy: privacy(client_address),
+            ..Rules::default()
+        };
+        let direct = event(rules(AddressPrivacy::Raw), &line(r#"192.0.2.7 "198.51.100.1""#, r#"- - "-""#));
+        assert_eq!(direct["client_address"], "192.0.2.7");
+        let proxied = |privacy| event(rules(privacy), &line(r#"10.0.0.1 "192.0.2.7""#, r#"- - "-""#));
+        assert_eq!(proxied(AddressPrivacy::Raw)["client_address"], "192.0.2.7");
+        assert_eq!(proxied(AddressPrivacy::Truncate)["client_address"], "192.0.2.0");
+        assert_eq!(proxied(AddressPrivacy::Drop).get("client_address"), None);
+        for privacy in [AddressPrivacy::Raw, AddressPrivacy::Truncate, AddressPrivacy::Drop] {
+            assert_eq!(proxied(privacy)["client_key"], direct["client_key"]);
+            assert_eq!(proxied(privacy)["visitor_id"], direct["visitor_id"]);
+        }
+        let socket = event(Rules::default(), &line(r#"unix: "-""#, r#"- - "-""#));
+        assert_eq!(
+            [socket.get("client_address"), socket.get("client_key"), socket.get("visitor_id")],
+            [None; 3]
+        );
+    }
+
+    #[test]
+    fn what_privacy_keeps_and_drops() {
+        let line = line(r#"192.0.2.7 "-""#, r#"- - "-""#);
+        let fields = ["url_query", "http_request_referrer", "user_agent_original", "raw"];
+        let shown = |rules: Rules| {
+            let event = event(rules, &line);
+            fields.map(|field| event.get(field).and_then(|value| value.as_str()).map(str::to_owned))
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let agent = text("Mozilla/5.0 (X11)");
+        assert_eq!(shown(Rules::default()), [None, text("https://b/"), agent.clone(), None]);
+        let privacy = PrivacyRules {
+            query: Keep::Keep,
+            referrer_query: Keep::Keep,
+            user_agent: KeepUserAgent::Drop,
+            raw: Raw::Always,
+            ..PrivacyRules::default()
+        };
+        let raw = Some(line.clone());
+        assert_eq!(
+            shown(Rules { privacy, ..Rules::default() }),
+            [text("q=1"), text("https://b/?c"), None, raw]
+        );
+        let never = Rules {
+            privacy: PrivacyRules { raw: Raw::Never, ..PrivacyRules::default() },
+            ..Rules::default()
+        };
+        let (_, malformed) =
+            encode(&mut encoder_with(Format::combined(), Site::Fixed("a".to_owned()), never), b"x", &PLACE);
+        assert!(!malformed.contains("raw"), "{malformed}");
+    }
+
+    #[test]
+    fn further_variables() {
+        let names =
+            ["http_x_b", "cookie_c", "http_x_b", "nothing", "request_length"].map(str::to_owned).to_vec();
+        let rules = || Rules { extra: names.clone(), ..Rules::default() };
+        let format = r#"$request_length "$http_x_b" "$cookie_c""#;
+        assert!(
+            inner(format, rules(), r#"7 "\x22\x01 http://u:p@h" "secret""#)
+                .ends_with(r"'x_http_x_b':'\'\u0001 http://h','x_request_length':'7'")
+        );
+        assert!(inner(format, rules(), r#"7 "-" "-""#).ends_with(",'x_request_length':'7'"));
+    }
+
+    #[test]
+    fn all_fields_of_the_schema_are_there() {
+        let template = concat!(
+            "$msec $host $scheme $remote_addr \"$request\" $status $body_bytes_sent $request_time $request_id ",
+            "\"$http_referer\" \"$http_user_agent\""
+        );
+        let privacy = PrivacyRules { query: Keep::Keep, raw: Raw::Always, ..PrivacyRules::default() };
+        let rules = Rules { privacy, ..Rules::default() };
+        let format = Format::nginx(template, Escape::Default).unwrap();
+        let mut encoder = encoder_with(format, Site::Line { otherwise: String::new() }, rules);
+        let line = concat!(
+            "1795342419.677 a.example https 192.0.2.7 \"GET /a?b HTTP/1.1\" 200 5 0.001 ",
+            "0123456789abcdef0123456789abcdef \"https://b.example/\" \"\""
+        );
+        let place =
+            Place { partial: true, truncated: true, skipped: Some((5, SkipReason::Filtered)), ..PLACE };
+        let (_, text) = encode(&mut encoder, line.as_bytes(), &place);
+        let event = schema::read(text.as_bytes()).unwrap();
+        let missing: Vec<_> = schema::FIELDS.iter().filter(|field| event.get(field).is_none()).collect();
+        assert_eq!(missing, [&""; 0], "{text}");
     }
 }

@@ -27,7 +27,8 @@ pub(super) struct Extras {
 }
 
 impl Extras {
-    /// Finds the variables in the format; those it does not have, and secrets, are left out.
+    /// Finds the variables in the format; those it does not have, and secrets, are left out. They stand in the order of
+    /// their names, so that the configuration's order is nobody's business.
     pub(super) fn new(names: &[String], format: &Format) -> Self {
         let mut chosen: Vec<(Vec<u8>, Slot)> = Vec::new();
         let mut size = 0;
@@ -39,6 +40,7 @@ impl Extras {
                 chosen.push((key, slot));
             }
         }
+        chosen.sort_unstable_by(|(one, _), (next, _)| one.cmp(next));
         Self { chosen, decoded: Vec::new(), clean: Vec::new() }
     }
 

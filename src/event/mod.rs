@@ -13,6 +13,8 @@ mod place;
 mod properties;
 mod request;
 pub mod rules;
+#[cfg(test)]
+mod schema;
 mod text;
 mod view;
 mod visitor;

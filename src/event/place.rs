@@ -28,12 +28,17 @@ pub struct Place {
 }
 
 /// Why bytes before a line gave no event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Where bytes of several kinds lie together, the last of these kinds is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipReason {
-    /// A run of NUL bytes: a sparse file or a lost write.
-    Hole,
+    /// Their lines are no page views, and `emit: page_views` leaves those out.
+    #[default]
+    Filtered,
     /// Reading began behind them, as `start:` says.
     Start,
+    /// A run of NUL bytes: a sparse file or a lost write.
+    Hole,
     /// They could not be read, or their event was not accepted by the broker.
     Unreadable,
 }
@@ -45,6 +50,7 @@ impl SkipReason {
         match self {
             Self::Hole => "hole",
             Self::Start => "start",
+            Self::Filtered => "filtered",
             Self::Unreadable => "unreadable",
         }
     }

@@ -1,111 +1,70 @@
 //! For any line, one valid JSON object that says what the line says and nothing else.
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{EVENT_BYTES_MAX, Encoder, EncoderOptions, Place, Site, SkipReason, StreamId};
+use super::rules::{AddressPrivacy, Keep, PrivacyRules, Rules};
+use super::{Encoder, EncoderOptions, Place, Places, Reason, Site, SkipReason, StreamId, schema};
 use crate::format::{Escape, Format, write_as_nginx};
 
 const COMBINED_JSON: &str = r#"{"a":"$remote_addr","t":"$time_iso8601","r":"$request","s":$status,"f":"$http_referer","u":"$http_user_agent"}"#;
 
-/// The members of an object in their order, doubled ones too, which a map would hide.
-struct Members(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Members;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Reader)
-    }
-}
-
-/// The order of the published table.
-const KEYS: [&str; 25] = [
-    "v",
-    "id",
-    "line_size",
-    "time",
-    "day",
-    "site",
-    "exclude_reason",
-    "client_address",
-    "http_request_method",
-    "url_path",
-    "http_response_status_code",
-    "http_response_body_size",
-    "http_request_duration_ms",
-    "http_request_referrer",
-    "user_agent_original",
-    "network_protocol_version",
-    "url_scheme",
-    "server_address",
-    "request_id",
-    "host",
-    "log",
-    "raw",
-    "partial",
-    "truncated",
-    "skipped_size",
-];
-
 fn encoder(format: Format) -> Encoder {
     let site = Site::Fixed("site".to_owned());
     let (host, log) = ("web1".to_owned(), "blog".to_owned());
-    Encoder::new(EncoderOptions { format, site, host, log, rules: Arc::default() }).unwrap()
+    Encoder::new(EncoderOptions { format, site, host, log, rules: Arc::new(rules()) }).unwrap()
+}
+
+/// Everything that can be shown is.
+fn rules() -> Rules {
+    let privacy = PrivacyRules {
+        client_address: AddressPrivacy::Raw,
+        query: Keep::Keep,
+        referrer_query: Keep::Keep,
+        ..PrivacyRules::default()
+    };
+    Rules { privacy, extra: vec!["request".to_owned(), "http_user_agent".to_owned()], ..Rules::default() }
 }
 
 /// Reads an event and holds it against everything that is true of all events.
 fn read(encoder: &mut Encoder, line: &[u8], place: &Place) -> Result<Value, TestCaseError> {
     let mut out = Vec::new();
     let encoded = encoder.encode(line, place, &mut out);
-    prop_assert!(out.len() <= EVENT_BYTES_MAX);
-    prop_assert!(
-        !out.iter()
-            .any(|byte| *byte < b' ' || *byte == 0x7F && encoded.is_malformed() && !line.contains(&0x7F))
-    );
-    prop_assert_eq!(&out[encoded.places.site.0..encoded.places.site.1], b"site");
-    let members =
-        serde_json::from_slice::<Members>(&out).map_err(|it| TestCaseError::fail(it.to_string()))?.0;
-    let places =
-        members.iter().map(|(key, _)| KEYS.iter().chain(&["skipped_reason"]).position(|known| known == key));
-    let places: Vec<_> = places.collect();
-    prop_assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{:?}", places);
-    prop_assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), places.len(), "a key is there twice");
-    prop_assert!(members.iter().all(|(_, value)| !value.is_null()));
-    let event: Value = members.into_iter().collect();
+    let event = schema::read(&out).map_err(TestCaseError::fail)?;
+    let Places { site, day, page, visitor_id, client_key, referrer_host, bot } = encoded.places;
+    for (key, (start, end)) in [
+        ("site", site),
+        ("day", day),
+        ("page", page),
+        ("visitor_id", visitor_id),
+        ("client_key", client_key),
+        ("referrer_host", referrer_host),
+        ("bot", bot),
+    ] {
+        let text = [b"\"", &out[start..end], b"\""].concat();
+        let expect = event.get(key).cloned().unwrap_or_default();
+        prop_assert_eq!(
+            &serde_json::from_slice::<Value>(&text).unwrap(),
+            &Value::from(expect.as_str().unwrap_or_default())
+        );
+    }
+    prop_assert_eq!(&event["is_page_view"], &Value::from(encoded.view));
+    prop_assert_eq!(event.get("exclude_reason").and_then(Value::as_str), encoded.reason.map(Reason::as_str));
     prop_assert_eq!(&event["id"], &Value::from(format!("{}:{}", place.stream, place.position)));
     prop_assert_eq!(&event["line_size"], &Value::from(place.line_size));
     prop_assert_eq!(event.get("raw").is_some(), encoded.is_malformed());
-    prop_assert_eq!(event["exclude_reason"] == "malformed", encoded.is_malformed());
     prop_assert_eq!(event.get("time").is_some(), encoded.time_ms.is_some());
     Ok(event)
 }
 
 fn place() -> impl Strategy<Value = Place> {
-    let skipped = proptest::option::of((any::<u64>(), Just(SkipReason::Start)));
-    (any::<[u64; 3]>(), any::<[bool; 2]>(), skipped).prop_map(
-        |([stream, position, line_size], [partial, truncated], skipped)| Place {
+    let skipped = proptest::option::of((1_u64.., Just(SkipReason::Filtered)));
+    (any::<[u64; 2]>(), 1_u64.., any::<[bool; 2]>(), skipped).prop_map(
+        |([stream, position], line_size, [partial, truncated], skipped)| Place {
             stream: StreamId(stream),
             position,
             line_size,
@@ -186,7 +145,7 @@ proptest! {
         let event = read(&mut encoder(Format::nginx(COMBINED_JSON, escape).unwrap()), &line, &place)?;
         prop_assert_eq!(&event["v"], 1);
         prop_assert_eq!(&event["http_response_status_code"], 200);
-        prop_assert_eq!(event.get("exclude_reason"), None);
+        prop_assert_ne!(event.get("exclude_reason"), Some(&Value::from("malformed")));
         prop_assert!(event["url_path"].as_str().is_some_and(|path| path.starts_with('/') && path.is_ascii()));
         for (key, value) in [("http_request_referrer", referrer), ("user_agent_original", user_agent)] {
             let expect = (!escape.is_absent(&value)).then(|| Value::from(shown(&value)));

@@ -13,7 +13,7 @@ use super::limits::{
     BOT_BYTES_MAX, INTEGER_DIGITS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, REFERRER_BYTES_MAX,
     USER_AGENT_BYTES_MAX,
 };
-use super::page::PageKeys;
+use super::page::{PAGE_BYTES_MAX, PageKeys};
 use super::request::{Asked, Buffers};
 use super::rules::{Keep, KeepUserAgent, PrivacyRules, Rules};
 use super::text::{
@@ -112,7 +112,10 @@ impl View {
         if let Some(target) = asked.as_ref().and_then(Asked::target) {
             self.other.clear();
             self.pages.write(target, &mut self.other);
-            places.page = push_value(out, br#","page":""#, |out| push_lossy(out, &self.other));
+            if !self.other.is_empty() {
+                let page = capped(&self.other, PAGE_BYTES_MAX);
+                places.page = push_value(out, br#","page":""#, |out| push_lossy(out, page));
+            }
         }
         let address = self.sources.address(fields, &self.clients, &mut self.value);
         let user_agent = fields.get(Field::HttpUserAgent).map(|value| value.decode(&mut self.user_agent));

@@ -347,6 +347,7 @@ mod tests {
     use super::*;
     use crate::event::StreamId;
     use crate::pipeline::identity::{Mark, Tuple};
+    use crate::pipeline::line::Gap;
     use crate::pipeline::shard::Entry;
 
     fn saved(sequence: u64, files: u64) -> Saved {
@@ -357,6 +358,7 @@ mod tests {
                 tuple: Tuple { device: 1, inode: n, birth_ns: Some(-5) },
                 head_hash: 4,
                 mark: Mark { position: n * 100, hash: 5 },
+                gap: Gap { bytes: n, ..Gap::default() },
                 begun: n.is_multiple_of(2),
             },
             home: SharedPath::from(Path::new("/log/access.log")),

@@ -25,11 +25,26 @@ pub struct Record {
     pub key: Slice,
     /// The value.
     pub value: Slice,
-    /// The partition, chosen by us.
+    /// Which topic it goes to.
+    pub destination: Destination,
+    /// The partition, chosen by us; [`ANY_PARTITION`] leaves the choice to the producer, by the key.
     pub partition: i32,
     /// Milliseconds since the epoch; 0 lets the producer stamp the record when it is handed over.
     pub timestamp_ms: i64,
 }
+
+/// Which of the topics a record goes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// The topic of events.
+    #[default]
+    Events,
+    /// The topic of lines that could not be parsed.
+    Rejects,
+}
+
+/// librdkafka's name for "whichever": the number of partitions of the topic of rejects is not asked for.
+pub const ANY_PARTITION: i32 = -1;
 
 /// A range of an arena.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

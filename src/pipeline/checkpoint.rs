@@ -235,11 +235,20 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::pipeline::identity::{Mark, Tuple};
+    use crate::pipeline::line::Gap;
 
     fn entry(stream: u64, position: u64) -> Entry {
         let mark = Mark { position, hash: stream };
         let tuple = Tuple { device: 1, inode: stream, birth_ns: None };
-        Entry { stream: StreamId(stream), home_hash: 1, tuple, head_hash: 2, mark, begun: true }
+        Entry {
+            stream: StreamId(stream),
+            home_hash: 1,
+            tuple,
+            head_hash: 2,
+            mark,
+            gap: Gap::default(),
+            begun: true,
+        }
     }
 
     fn stored(checkpoint: &Checkpoint, proposal: &Proposal, store: &mut BTreeMap<(u32, u32), String>) {

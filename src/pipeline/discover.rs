@@ -557,7 +557,8 @@ impl Tail {
         }
         let line_bytes_max = self.line_bytes_max(self.generations[&stream].log);
         let generation = self.generation(stream);
-        generation.lines = super::line::Splitter::at(generation.lines.cursor(), line_bytes_max);
+        let (cursor, gap) = (generation.lines.cursor(), generation.lines.behind());
+        generation.lines = super::line::Splitter::behind_gap(cursor, gap, line_bytes_max);
         self.by_tuple.insert(opened.stat.tuple, stream);
         self.by_path.insert(path.clone(), stream);
         self.by_file.insert(id, stream);

@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::action::{FileId, Millis, SharedPath, Stat};
 use super::identity::{Head, Mark, Tuple};
-use super::line::Splitter;
+use super::line::{Gap, Splitter};
 use super::shard::Entry;
 use crate::event::StreamId;
 
@@ -29,6 +29,8 @@ pub struct Generation {
     pub lines: Splitter,
     /// How far it is in Kafka.
     pub committed: Mark,
+    /// What lies before that without an event.
+    pub committed_gap: Gap,
     /// Whether an event of it was made, and whether one is committed.
     pub begun: bool,
     /// Whether an event of it is committed.
@@ -93,6 +95,7 @@ impl Generation {
             tuple: self.tuple,
             head_hash: head_hash.expect("a head is learnt before the lines behind it"),
             mark,
+            gap: self.lines.behind(),
             begun: self.begun,
         }
     }
@@ -103,6 +106,7 @@ impl Generation {
         let head_hash = self.head.hash_at(self.committed.position);
         Entry {
             mark: self.committed,
+            gap: self.committed_gap,
             head_hash: head_hash.expect("a head is learnt before the lines behind it"),
             begun: self.committed_begun,
             ..self.entry()
@@ -141,7 +145,7 @@ impl Generation {
 
     /// Goes back to what is committed.
     pub fn rewind(&mut self, line_bytes_max: usize) {
-        self.lines = Splitter::at(self.committed, line_bytes_max);
+        self.lines = Splitter::behind_gap(self.committed, self.committed_gap, line_bytes_max);
         self.looked_to = self.committed.position;
         self.begun = self.committed_begun;
         if self.registration == Registration::Offered {

@@ -1,8 +1,9 @@
 //! From bytes to lines: whole ones, whatever pieces they arrive in.
 //!
-//! A [`Splitter`] stands at the end of the last line that became an event. What lies beyond without being a whole line
-//! (NUL runs, the beginning of a long line) is looked at but never taken: the position that is committed is always
-//! the end of an event, so nothing has to be remembered over a restart.
+//! A [`Splitter`] stands at the end of the last line that became an event or was left out by choice. What lies beyond
+//! without being a whole line (NUL runs, the beginning of a long line) is looked at but never taken: the position that
+//! is committed is always the end of a line. Bytes before it that gave no event are committed with it, so that the next
+//! event tells of them after a restart too.
 
 use memchr::memchr;
 
@@ -34,8 +35,10 @@ pub struct Line<'a> {
 pub enum Taken {
     /// It became an event.
     Event,
-    /// It gave none and never will; the next event says so.
+    /// It could give none and never will; the next event says so.
     Skipped,
+    /// It gives none by choice: the position moves on, and the next event says so.
+    Filtered,
     /// There is no room: offer it again later.
     Full,
 }
@@ -58,6 +61,26 @@ pub struct Bytes<'a> {
     pub data: &'a [u8],
 }
 
+/// Bytes directly before a place that gave no event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// How many.
+    pub bytes: u64,
+    /// Why, if there are any.
+    pub reason: SkipReason,
+}
+
+impl Gap {
+    fn add(&mut self, bytes: u64, reason: SkipReason) {
+        self.reason = if self.bytes == 0 { reason } else { self.reason.max(reason) };
+        self.bytes += bytes;
+    }
+
+    fn told(self) -> Option<(u64, SkipReason)> {
+        (self.bytes > 0).then_some((self.bytes, self.reason))
+    }
+}
+
 /// What is read next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Want {
@@ -71,10 +94,12 @@ pub struct Want {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splitter {
     line_bytes_max: usize,
-    /// End of the last event.
+    /// End of the last line that is done: an event, or left out by choice.
     cursor: Mark,
-    /// Why the bytes between the cursor and the line give no event, if there are any.
-    skipped: SkipReason,
+    /// What lies before the cursor without an event.
+    behind: Gap,
+    /// The same before the line.
+    before_line: Gap,
     /// Where the next line starts.
     line: Mark,
     /// How far that line was searched in vain for a terminator, if it is longer than one read.
@@ -93,16 +118,36 @@ impl Splitter {
     /// A splitter behind the last event at `cursor`.
     #[must_use]
     pub fn at(cursor: Mark, line_bytes_max: usize) -> Self {
-        Self { line_bytes_max, cursor, skipped: SkipReason::Hole, line: cursor, searched: None, long: None }
+        Self::behind_gap(cursor, Gap::default(), line_bytes_max)
     }
 
-    /// End of the last event.
+    /// A splitter at `cursor`, before which there is a gap.
+    #[must_use]
+    pub fn behind_gap(cursor: Mark, gap: Gap, line_bytes_max: usize) -> Self {
+        Self {
+            line_bytes_max,
+            cursor,
+            behind: gap,
+            before_line: gap,
+            line: cursor,
+            searched: None,
+            long: None,
+        }
+    }
+
+    /// What lies before the cursor without an event; it is committed with the cursor.
+    #[must_use]
+    pub fn behind(&self) -> Gap {
+        self.behind
+    }
+
+    /// End of the last line that is done.
     #[must_use]
     pub fn cursor(&self) -> Mark {
         self.cursor
     }
 
-    /// Bytes behind the last event which are known to give none.
+    /// Bytes behind the cursor which are known to give no event.
     #[must_use]
     pub fn gap(&self) -> u64 {
         self.line.position - self.cursor.position
@@ -141,13 +186,13 @@ impl Splitter {
         let data = bytes.data;
         let from = self.line.position;
         let (mut cursor_at, mut at) = (None, 0);
-        let mut gap = self.gap();
+        let mut gap = self.before_line;
         let mut full = false;
         while at < data.len() {
             let nuls = data[at..].iter().take_while(|byte| **byte == 0).count();
             if nuls > 0 {
-                (at, gap) = (at + nuls, gap + nuls as u64);
-                self.skipped = SkipReason::Hole;
+                at += nuls;
+                gap.add(nuls as u64, SkipReason::Hole);
             }
             let (length, size) = match (memchr(b'\n', &data[at..]), ending) {
                 (Some(length), _) => (length, length + 1),
@@ -158,16 +203,21 @@ impl Splitter {
                 position: from + at as u64,
                 bytes: self.keep(&data[at..at + length]),
                 size: size as u64,
-                skipped: (gap > 0).then_some((gap, self.skipped)),
+                skipped: gap.told(),
                 truncated: length > self.line_bytes_max,
                 partial: length == size,
             };
             match offer(line) {
-                Taken::Event => (cursor_at, gap) = (Some(at + size), 0),
-                Taken::Skipped => {
-                    gap += size as u64;
-                    self.skipped = SkipReason::Unreadable;
+                Taken::Event => {
+                    (cursor_at, gap) = (Some(at + size), Gap::default());
+                    self.behind = gap;
                 }
+                Taken::Filtered => {
+                    gap.add(size as u64, SkipReason::Filtered);
+                    cursor_at = Some(at + size);
+                    self.behind = gap;
+                }
+                Taken::Skipped => gap.add(size as u64, SkipReason::Unreadable),
                 Taken::Full => {
                     full = true;
                     break;
@@ -179,6 +229,7 @@ impl Splitter {
             self.cursor = mark_in(bytes, from, cursor_at);
         }
         self.line = mark_in(bytes, from, at);
+        self.before_line = gap;
         if !full && data.len() - at >= READ_BYTES {
             self.searched = Some(mark_in(bytes, from, data.len()));
         }
@@ -202,24 +253,25 @@ impl Splitter {
         let size = long.end.position - self.line.position;
         let length = if long.partial { size } else { size - 1 };
         let kept = usize::try_from(length).map_or(data.len(), |length| length.min(data.len()));
-        let gap = self.gap();
+        let mut gap = self.before_line;
         let line = Line {
             position: self.line.position,
             bytes: self.keep(&data[..kept]),
             size,
-            skipped: (gap > 0).then_some((gap, self.skipped)),
+            skipped: gap.told(),
             truncated: length > self.line_bytes_max as u64,
             partial: long.partial,
         };
         match offer(line) {
             Taken::Event => *self = Self::at(long.end, self.line_bytes_max),
+            Taken::Filtered => {
+                gap.add(size, SkipReason::Filtered);
+                *self = Self::behind_gap(long.end, gap, self.line_bytes_max);
+            }
             Taken::Skipped => {
-                let cursor = self.cursor;
-                *self = Self {
-                    cursor,
-                    skipped: SkipReason::Unreadable,
-                    ..Self::at(long.end, self.line_bytes_max)
-                };
+                gap.add(size, SkipReason::Unreadable);
+                let (cursor, behind) = (self.cursor, self.behind);
+                *self = Self { cursor, behind, ..Self::behind_gap(long.end, gap, self.line_bytes_max) };
             }
             Taken::Full => {}
         }
@@ -326,6 +378,23 @@ mod tests {
     }
 
     #[test]
+    fn lines_left_out_by_choice_move_the_position_and_are_told_after_a_restart() {
+        let mut splitter = Splitter::at(Mark::start(), 10);
+        splitter.feed(Bytes { before: b"", data: b"a\nbb\n\0\0bb\n" }, Ending::Open, |_| Taken::Filtered);
+        assert_eq!(splitter.cursor().position, 10);
+        assert_eq!(splitter.behind(), Gap { bytes: 10, reason: SkipReason::Hole });
+        let mut restarted = Splitter::behind_gap(splitter.cursor(), splitter.behind(), 10);
+        assert_eq!(restarted, splitter);
+        let mut told = None;
+        restarted.feed(Bytes { before: b"a\nbb\n\0\0bb\n", data: b"c\n" }, Ending::Open, |line| {
+            told = line.skipped;
+            Taken::Event
+        });
+        assert_eq!(told, Some((10, SkipReason::Hole)));
+        assert_eq!((restarted.cursor().position, restarted.behind()), (12, Gap::default()));
+    }
+
+    #[test]
     fn a_long_line_is_kept_in_part_and_the_next_is_whole() {
         let mut file = vec![b'x'; 700_000];
         file.extend_from_slice(b"\nnext\n");
@@ -348,6 +417,41 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn events_and_what_they_tell_cover_the_file_over_restarts(
+            lines in prop::collection::vec(prop_oneof!["[efs]{1,5}\n", "\0{1,3}"], 0..20),
+            pieces in prop::collection::vec((1..9_usize, any::<bool>()), 1..9),
+        ) {
+            let file = lines.concat().into_bytes();
+            let mut splitter = Splitter::at(Mark::start(), 100);
+            let (mut told_to, mut visible) = (0, 0);
+            for (piece, restarts) in pieces.iter().cycle().take(500) {
+                visible = (visible + piece).min(file.len());
+                if *restarts {
+                    splitter = Splitter::behind_gap(splitter.cursor(), splitter.behind(), 100);
+                    told_to = splitter.cursor().position - splitter.behind().bytes;
+                }
+                let start = usize::try_from(splitter.want().from.position).unwrap();
+                let before = &file[start.saturating_sub(MARKER_BYTES_MAX)..start];
+                let mut broken = None;
+                splitter.feed(Bytes { before, data: &file[start..visible.max(start)] }, Ending::Open, |line| {
+                    match line.bytes[0] {
+                        b'e' => {
+                            let from = line.position - line.skipped.map_or(0, |(size, _)| size);
+                            broken = broken.or((from != told_to).then_some(line.position));
+                            told_to = line.position + line.size;
+                            Taken::Event
+                        }
+                        b'f' => Taken::Filtered,
+                        _ => Taken::Skipped,
+                    }
+                });
+                prop_assert_eq!(broken, None);
+            }
+            let last = lines.iter().rposition(|line| line.starts_with(['e', 'f'])).map_or(0, |last| last + 1);
+            prop_assert_eq!(splitter.cursor().position, lines[..last].concat().len() as u64);
+        }
+
         #[test]
         fn any_pieces_give_the_same_lines(
             parts in prop::collection::vec(

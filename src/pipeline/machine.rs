@@ -32,6 +32,7 @@ impl Machine {
             logs,
             mode: delivery.mode,
             partition_by: delivery.partition_by,
+            rejects: delivery.rejects,
             timestamp: delivery.timestamp,
             quiet_grace_ms: delivery.quiet_grace_ms,
             stream_seed,

@@ -107,6 +107,8 @@ pub struct DeliveryOptions {
     pub batch_bytes_max: usize,
     /// What chooses a record's key and partition.
     pub partition_by: PartitionBy,
+    /// Where events of lines that could not be parsed go.
+    pub rejects: Rejects,
     /// Whether records carry the event's time instead of the time they are handed over.
     pub timestamp: Timestamp,
     /// How long a stop may take before the open batch is given up (it is read again at the next start).
@@ -133,8 +135,24 @@ pub enum PartitionBy {
     File,
     /// The event's site.
     Site,
+    /// The event's visitor; an event without one has the stream's key.
+    Visitor,
+    /// The event's page; as above.
+    Page,
+    /// The event's client; as above.
+    Client,
     /// No key; one partition per batch, in turn.
     Sticky,
+}
+
+/// Where events of lines that could not be parsed go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rejects {
+    /// To the topic, with the others.
+    #[default]
+    Topic,
+    /// To a topic of their own, in the same transaction.
+    Apart,
 }
 
 /// What a record's timestamp is.

@@ -1,15 +1,15 @@
 //! From bytes that were read to records in the block that is being filled.
 
 use super::action::{Action, Chunk, FileError, FileId, Millis};
-use super::batch::{BLOCK_BYTES, Block, Reach, Record, Slice};
+use super::batch::{ANY_PARTITION, BLOCK_BYTES, Block, Destination, Reach, Record, Slice};
 use super::generation::Generation;
 use super::identity::marker_length;
 use super::line::{Bytes, Ending, Line, Taken, Want};
 use super::notice::Notice;
-use super::options::{PartitionBy, Timestamp};
+use super::options::{PartitionBy, Rejects, Timestamp};
 use super::partition::partition_of;
 use super::tail::{Allowance, HOT_POLL_MS, TROUBLE_POLL_MS, Tail};
-use crate::event::{Encoder, Place, SkipReason, StreamId};
+use crate::event::{Encoded, Encoder, Place, SkipReason, StreamId};
 use crate::planted::{self, Bug};
 
 /// The read that is under way.
@@ -91,6 +91,7 @@ impl Tail {
             encoder: &mut self.encoders[log],
             notices: &mut self.notices,
             partition_by: self.options.partition_by,
+            rejects: self.options.rejects,
             timestamp: self.options.timestamp,
             sticky_partition: self.sticky_partition,
             allowance,
@@ -151,6 +152,7 @@ struct Writer<'a> {
     encoder: &'a mut Encoder,
     notices: &'a mut Vec<Notice>,
     partition_by: PartitionBy,
+    rejects: Rejects,
     timestamp: Timestamp,
     sticky_partition: u32,
     allowance: Allowance,
@@ -160,10 +162,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// With one key for all lines of a stream, it is written and hashed once per read.
+    /// The stream's key, which all of its lines have or those without another, is written and hashed once per read.
     fn set_stream_key(&mut self, stream: StreamId) {
         match self.partition_by {
-            PartitionBy::File => {
+            PartitionBy::File | PartitionBy::Visitor | PartitionBy::Page | PartitionBy::Client => {
                 let start = self.block.arena.len();
                 self.block.arena.extend_from_slice(stream.to_string().as_bytes());
                 self.key = Slice::new(start, self.block.arena.len());
@@ -182,7 +184,9 @@ impl Writer<'_> {
             return Taken::Full;
         }
         let begins_late = !generation.begun && generation.committed.position > 0;
-        let skipped = if begins_late { Some((line.position, SkipReason::Start)) } else { line.skipped };
+        let is_told = line.skipped.is_some_and(|(size, _)| size == line.position);
+        let from_start = Some((line.position, SkipReason::Start));
+        let skipped = if begins_late && !is_told { from_start } else { line.skipped };
         let place = Place {
             stream: generation.stream,
             position: line.position,
@@ -194,6 +198,11 @@ impl Writer<'_> {
         let start = self.block.arena.len();
         let encoded = self.encoder.encode(line.bytes, &place, &mut self.block.arena);
         let value = Slice::new(start, self.block.arena.len());
+        let destination = self.destination(&encoded);
+        if destination == Destination::Events && !self.encoder.lets_out(&encoded) {
+            self.block.arena.truncate(start);
+            return Taken::Filtered;
+        }
         if value.len() > self.allowance.record_bytes_max {
             self.block.arena.truncate(start);
             self.tell(generation, |path| Notice::EventTooLarge { path, position: line.position });
@@ -206,20 +215,41 @@ impl Writer<'_> {
                 bytes: line.size,
             });
         }
-        let (key, partition) = match self.partition_by {
-            PartitionBy::File | PartitionBy::Sticky => (self.key, self.key_partition),
-            PartitionBy::Site => {
-                let site = Slice::new(encoded.places.site.0, encoded.places.site.1);
-                (site, partition_of(self.block.bytes(site), self.allowance.partitions))
-            }
+        let (key, partition) = match destination {
+            Destination::Events => self.key_of(&encoded),
+            Destination::Rejects => (self.key, ANY_PARTITION),
         };
         let timestamp_ms = match self.timestamp {
             Timestamp::Now => 0,
             Timestamp::Event => encoded.time_ms.unwrap_or(0).max(0),
         };
-        self.block.records.push(Record { key, value, partition, timestamp_ms });
+        self.block.records.push(Record { key, value, destination, partition, timestamp_ms });
         generation.begun = true;
         Taken::Event
+    }
+
+    fn destination(&self, encoded: &Encoded) -> Destination {
+        match self.rejects {
+            Rejects::Apart if encoded.is_malformed() => Destination::Rejects,
+            Rejects::Apart | Rejects::Topic => Destination::Events,
+        }
+    }
+
+    /// The key and the partition of an event.
+    fn key_of(&self, encoded: &Encoded) -> (Slice, i32) {
+        let places = &encoded.places;
+        let (start, end) = match self.partition_by {
+            PartitionBy::File | PartitionBy::Sticky => return (self.key, self.key_partition),
+            PartitionBy::Site => places.site,
+            PartitionBy::Visitor => places.visitor_id,
+            PartitionBy::Page => places.page,
+            PartitionBy::Client => places.client_key,
+        };
+        if start == end && self.partition_by != PartitionBy::Site {
+            return (self.key, self.key_partition);
+        }
+        let key = Slice::new(start, end);
+        (key, partition_of(self.block.bytes(key), self.allowance.partitions))
     }
 
     fn tell(&mut self, generation: &Generation, notice: impl FnOnce(super::action::SharedPath) -> Notice) {

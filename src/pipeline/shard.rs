@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::identity::{Mark, Tuple};
-use crate::event::StreamId;
+use super::line::Gap;
+use crate::event::{SkipReason, StreamId};
 
 /// The version written; one that is newer is refused.
 pub const FORMAT_VERSION: u32 = 1;
@@ -18,8 +19,8 @@ pub const FORMAT_VERSION: u32 = 1;
 pub const METADATA_BYTES_MAX: usize = 4096;
 
 /// Worst case of an encoded entry: 8 stream, 4 home, 1 flags, 8 head, 8 marker, and at most 10 for each of position,
-/// device, inode and birth.
-const ENTRY_BYTES_MAX: usize = 69;
+/// device, inode, birth and gap.
+const ENTRY_BYTES_MAX: usize = 79;
 
 /// Room for shard 0's header: version, nonce, two numbers, spaces.
 const HEADER_BYTES_MAX: usize = 48;
@@ -53,6 +54,8 @@ pub struct Entry {
     pub head_hash: u64,
     /// The committed position.
     pub mark: Mark,
+    /// What lies before that position without an event.
+    pub gap: Gap,
     /// Whether an event of it was ever sent; if not, the first one says what lies before it.
     pub begun: bool,
 }
@@ -151,11 +154,18 @@ fn decode_entries(text: &str) -> Result<Vec<Entry>, ShardError> {
 
 const FLAG_BEGUN: u8 = 1;
 const FLAG_BIRTH: u8 = 2;
+const FLAG_GAP: u8 = 4;
+/// Where the two bits of the gap's reason stand.
+const GAP_REASON_SHIFT: u32 = 3;
+/// Reasons by their bits.
+const GAP_REASONS: [SkipReason; 4] =
+    [SkipReason::Filtered, SkipReason::Start, SkipReason::Hole, SkipReason::Unreadable];
 
 /// Appends one entry: fixed fields first, then numbers of variable length.
 pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     let flags = if entry.begun { FLAG_BEGUN } else { 0 }
-        | if entry.tuple.birth_ns.is_some() { FLAG_BIRTH } else { 0 };
+        | if entry.tuple.birth_ns.is_some() { FLAG_BIRTH } else { 0 }
+        | if entry.gap.bytes > 0 { FLAG_GAP | gap_reason(entry.gap.reason) } else { 0 };
     out.push(flags);
     out.extend_from_slice(&entry.stream.0.to_le_bytes());
     out.extend_from_slice(&entry.home_hash.to_le_bytes());
@@ -166,6 +176,9 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     write_number(entry.tuple.inode, out);
     if let Some(birth_ns) = entry.tuple.birth_ns {
         write_number(birth_ns.cast_unsigned(), out);
+    }
+    if entry.gap.bytes > 0 {
+        write_number(entry.gap.bytes, out);
     }
 }
 
@@ -206,7 +219,23 @@ pub fn decode_entry(reader: &mut Reader<'_>) -> Option<Entry> {
     let inode = reader.number()?;
     let birth_ns = if flags & FLAG_BIRTH == 0 { None } else { Some(reader.number()?.cast_signed()) };
     let tuple = Tuple { device, inode, birth_ns };
-    Some(Entry { stream, home_hash, tuple, head_hash, mark, begun: flags & FLAG_BEGUN != 0 })
+    let gap = if flags & FLAG_GAP == 0 {
+        Gap::default()
+    } else {
+        let reason = GAP_REASONS[usize::from(flags >> GAP_REASON_SHIFT & 3)];
+        Gap { bytes: reader.number()?, reason }
+    };
+    Some(Entry { stream, home_hash, tuple, head_hash, mark, gap, begun: flags & FLAG_BEGUN != 0 })
+}
+
+fn gap_reason(reason: SkipReason) -> u8 {
+    let bits: u8 = match reason {
+        SkipReason::Filtered => 0,
+        SkipReason::Start => 1,
+        SkipReason::Hole => 2,
+        SkipReason::Unreadable => 3,
+    };
+    bits << GAP_REASON_SHIFT
 }
 
 /// LEB128: seven bits a byte, lowest first.
@@ -228,8 +257,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn entries() -> impl Strategy<Value = Entry> {
-        (any::<[u64; 6]>(), any::<u32>(), any::<Option<i64>>(), any::<bool>()).prop_map(
-            |([stream, device, inode, head_hash, position, hash], home_hash, birth_ns, begun)| Entry {
+        let gap = prop_oneof![Just(0), any::<u64>()];
+        (any::<[u64; 6]>(), any::<u32>(), any::<Option<i64>>(), any::<bool>(), gap, 0..4_usize).prop_map(
+            |(
+                [stream, device, inode, head_hash, position, hash],
+                home_hash,
+                birth_ns,
+                begun,
+                bytes,
+                reason,
+            )| Entry {
+                gap: if bytes == 0 { Gap::default() } else { Gap { bytes, reason: GAP_REASONS[reason] } },
                 stream: StreamId(stream),
                 home_hash,
                 tuple: Tuple { device, inode, birth_ns },

@@ -11,9 +11,9 @@ use super::discover::{Directory, Examination, Rejected};
 use super::generation::{Generation, Registration, Whereabouts};
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
-use super::line::Splitter;
+use super::line::{Gap, Splitter};
 use super::notice::Notice;
-use super::options::{LogOptions, Mode, PartitionBy, Timestamp};
+use super::options::{LogOptions, Mode, PartitionBy, Rejects, Timestamp};
 use super::reading::Reading;
 use super::shard::Entry;
 use crate::event::{Encoder, StreamId};
@@ -48,6 +48,7 @@ pub(super) struct TailOptions {
     pub logs: Vec<LogOptions>,
     pub mode: Mode,
     pub partition_by: PartitionBy,
+    pub rejects: Rejects,
     pub timestamp: Timestamp,
     pub quiet_grace_ms: u64,
     pub stream_seed: u64,
@@ -158,8 +159,9 @@ impl Tail {
                 path,
                 tuple: entry.tuple,
                 head: Head::remembered(entry.mark.position, entry.head_hash),
-                lines: Splitter::at(entry.mark, line_bytes_max),
+                lines: Splitter::behind_gap(entry.mark, entry.gap, line_bytes_max),
                 committed: entry.mark,
+                committed_gap: entry.gap,
                 begun: entry.begun,
                 committed_begun: entry.begun,
                 file: None,
@@ -304,6 +306,7 @@ impl Tail {
         for entry in entries {
             let Some(generation) = self.generations.get_mut(&entry.stream) else { continue };
             generation.committed = entry.mark;
+            generation.committed_gap = entry.gap;
             generation.committed_begun = entry.begun;
             generation.head.settle(entry.mark.position);
             if generation.registration != Registration::Done {
@@ -353,6 +356,7 @@ impl Tail {
             head,
             lines: Splitter::at(mark, self.line_bytes_max(Some(log))),
             committed: mark,
+            committed_gap: Gap::default(),
             begun: false,
             committed_begun: false,
             file: Some(file),

@@ -62,6 +62,7 @@ mod tests {
             logs: vec![log],
             mode: Mode::ExactlyOnce,
             partition_by: PartitionBy::File,
+            rejects: crate::pipeline::options::Rejects::Topic,
             timestamp: Timestamp::Now,
             quiet_grace_ms: 0,
             stream_seed: 1,

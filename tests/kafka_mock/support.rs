@@ -8,7 +8,7 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use viewtail::io::kafka::{Edge, EdgeHandle, KafkaOptions, Mode};
 use viewtail::pipeline::action::{Command, Failure, Reply};
-use viewtail::pipeline::batch::{Block, Record, Slice};
+use viewtail::pipeline::batch::{Block, Destination, Record, Slice};
 use viewtail::pipeline::shard::ShardWrite;
 
 pub const TOPIC: &str = "views";
@@ -115,7 +115,7 @@ pub fn block(records: u32) -> Block {
 pub fn push(block: &mut Block, key: &str, value: &str, partition: i32, timestamp_ms: i64) {
     let key = append(block, key);
     let value = append(block, value);
-    block.records.push(Record { key, value, partition, timestamp_ms });
+    block.records.push(Record { key, value, destination: Destination::Events, partition, timestamp_ms });
 }
 
 fn append(block: &mut Block, text: &str) -> Slice {

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use viewtail::event::{EncoderOptions, Site};
 use viewtail::format::Format;
 use viewtail::pipeline::checkpoint::Snapshot;
-use viewtail::pipeline::options::{DeliveryOptions, LogOptions, Options, PathMatcher, Start, Timestamp};
+use viewtail::pipeline::options::{
+    DeliveryOptions, LogOptions, Options, PathMatcher, Rejects, Start, Timestamp,
+};
 
 use crate::plan::Plan;
 use crate::rng::Rng;
@@ -27,6 +29,7 @@ pub fn of(plan: &Plan, local: Option<Snapshot>, rng: &mut Rng) -> Options {
         batch_events_max: plan.batch_events_max,
         batch_bytes_max: BATCH_BYTES_MAX,
         partition_by: plan.partition_by,
+        rejects: Rejects::Topic,
         timestamp: Timestamp::Now,
         stop_deadline_ms: STOP_DEADLINE_MS,
         quiet_grace_ms: plan.quiet_grace_ms,

@@ -22,12 +22,14 @@ use rdkafka::types::RDKafkaType;
 
 use super::classify::words;
 use crate::pipeline::action::Committed;
+use crate::pipeline::batch::Destination;
 
 /// A client of librdkafka and its main event queue.
 pub struct Native {
     client: Client<DefaultClientContext>,
     queue: *mut rd::rd_kafka_queue_t,
     topic: *mut rd::rd_kafka_topic_t,
+    rejects_topic: *mut rd::rd_kafka_topic_t,
 }
 
 /// What librdkafka tells on its main queue.
@@ -99,7 +101,7 @@ impl Native {
         let client = Client::new(config, native, kind, DefaultClientContext)?;
         // SAFETY: the client is alive; the call returns a new reference that `drop` releases.
         let queue = unsafe { rd::rd_kafka_queue_get_main(client.native_ptr()) };
-        Ok(Self { client, queue, topic: ptr::null_mut() })
+        Ok(Self { client, queue, topic: ptr::null_mut(), rejects_topic: ptr::null_mut() })
     }
 
     /// The safe handle, for metadata.
@@ -112,11 +114,29 @@ impl Native {
     /// # Errors
     /// A name that holds a NUL byte or that librdkafka does not take.
     pub fn open_topic(&mut self, name: &str) -> Result<(), KafkaError> {
+        let topic = self.new_topic(name)?;
+        close(&mut self.topic);
+        self.topic = topic;
+        Ok(())
+    }
+
+    /// Opens the topic of records that are no events.
+    ///
+    /// # Errors
+    /// As for [`Native::open_topic`].
+    pub fn open_rejects_topic(&mut self, name: &str) -> Result<(), KafkaError> {
+        let topic = self.new_topic(name)?;
+        close(&mut self.rejects_topic);
+        self.rejects_topic = topic;
+        Ok(())
+    }
+
+    /// A topic handle, which is to be closed before the client is.
+    fn new_topic(&self, name: &str) -> Result<*mut rd::rd_kafka_topic_t, KafkaError> {
         let name = CString::new(name)?;
-        self.close_topic();
         // SAFETY: client and name are alive; a null configuration means the client's default one.
-        self.topic = unsafe { rd::rd_kafka_topic_new(self.ptr(), name.as_ptr(), ptr::null_mut()) };
-        if self.topic.is_null() { Err(KafkaError::Global(last_error())) } else { Ok(()) }
+        let topic = unsafe { rd::rd_kafka_topic_new(self.ptr(), name.as_ptr(), ptr::null_mut()) };
+        if topic.is_null() { Err(KafkaError::Global(last_error())) } else { Ok(topic) }
     }
 
     /// Queues a copy of one record. `timestamp_ms` 0 lets librdkafka stamp it; an empty key is no key.
@@ -125,17 +145,21 @@ impl Native {
     /// [`RDKafkaErrorCode::QueueFull`], or why the record can never be queued.
     pub fn produce(
         &self,
-        partition: i32,
+        (destination, partition): (Destination, i32),
         key: &[u8],
         value: &[u8],
         timestamp_ms: i64,
     ) -> Result<(), RDKafkaErrorCode> {
-        assert!(!self.topic.is_null(), "a topic is opened before records are produced");
+        let topic = match destination {
+            Destination::Events => self.topic,
+            Destination::Rejects => self.rejects_topic,
+        };
+        assert!(!topic.is_null(), "a topic is opened before records are produced");
         let key_start = if key.is_empty() { ptr::null() } else { key.as_ptr().cast::<c_void>() };
         let value_start = value.as_ptr().cast_mut().cast::<c_void>();
         if timestamp_ms != 0 {
             return self.produce_stamped(
-                partition,
+                (topic, partition),
                 (key_start, key.len()),
                 (value_start, value.len()),
                 timestamp_ms,
@@ -145,7 +169,7 @@ impl Native {
         // call, and F_COPY makes librdkafka copy them before it returns and never write to them.
         let result = unsafe {
             rd::rd_kafka_produce(
-                self.topic,
+                topic,
                 partition,
                 rd::RD_KAFKA_MSG_F_COPY,
                 value_start,
@@ -160,14 +184,14 @@ impl Native {
 
     fn produce_stamped(
         &self,
-        partition: i32,
+        (topic, partition): (*mut rd::rd_kafka_topic_t, i32),
         key: (*const c_void, usize),
         value: (*mut c_void, usize),
         timestamp_ms: i64,
     ) -> Result<(), RDKafkaErrorCode> {
         use rd::rd_kafka_vtype_t as Type;
         let fields = [
-            field(Type::RD_KAFKA_VTYPE_RKT, rd::rd_kafka_vu_s__bindgen_ty_1 { rkt: self.topic }),
+            field(Type::RD_KAFKA_VTYPE_RKT, rd::rd_kafka_vu_s__bindgen_ty_1 { rkt: topic }),
             field(Type::RD_KAFKA_VTYPE_PARTITION, rd::rd_kafka_vu_s__bindgen_ty_1 { i32_: partition }),
             field(
                 Type::RD_KAFKA_VTYPE_MSGFLAGS,
@@ -301,13 +325,14 @@ impl Native {
     fn ptr(&self) -> *mut rd::rd_kafka_t {
         self.client.native_ptr()
     }
+}
 
-    fn close_topic(&mut self) {
-        if !self.topic.is_null() {
-            // SAFETY: made by `open_topic` and not released yet; the client is still alive.
-            unsafe { rd::rd_kafka_topic_destroy(self.topic) };
-            self.topic = ptr::null_mut();
-        }
+/// Releases a topic handle, if it is one. Its client must still be alive.
+fn close(topic: &mut *mut rd::rd_kafka_topic_t) {
+    let topic = std::mem::replace(topic, ptr::null_mut());
+    if !topic.is_null() {
+        // SAFETY: made by `new_topic`, and forgotten here, so released once; the caller keeps the client alive.
+        unsafe { rd::rd_kafka_topic_destroy(topic) };
     }
 }
 
@@ -324,7 +349,8 @@ pub fn code_named(name: &str) -> Option<RDKafkaErrorCode> {
 
 impl Drop for Native {
     fn drop(&mut self) {
-        self.close_topic();
+        close(&mut self.topic);
+        close(&mut self.rejects_topic);
         // SAFETY: taken in `open`, released once; the client is dropped after this.
         unsafe { rd::rd_kafka_queue_destroy(self.queue) };
     }

@@ -17,6 +17,8 @@ pub struct KafkaOptions {
     pub brokers: Vec<String>,
     /// The topic: records go there, and positions are committed on its partitions.
     pub topic: String,
+    /// Where records of lines that could not be parsed go, in the same transactions; `None`: to the topic, with the others.
+    pub rejects_topic: Option<String>,
     /// How sure delivery is.
     pub mode: Mode,
     /// Which acknowledgement counts; only `All` in exactly_once.
@@ -123,6 +125,7 @@ impl KafkaOptions {
         Self {
             brokers,
             topic,
+            rejects_topic: None,
             mode: Mode::ExactlyOnce,
             acks: Acks::All,
             transactional_id: format!("viewtail-{agent_id}"),

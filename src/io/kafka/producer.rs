@@ -63,6 +63,9 @@ impl<'a> Producer<'a> {
             Native::open(RDKafkaType::RD_KAFKA_PRODUCER, &options.producer_properties(batch_bytes_max))
                 .map_err(|error| bad_configuration(&error))?;
         native.open_topic(&options.topic).map_err(|error| bad_configuration(&error))?;
+        if let Some(topic) = &options.rejects_topic {
+            native.open_rejects_topic(topic).map_err(|error| bad_configuration(&error))?;
+        }
         let mut producer = Self { native, signals: Signals::new(&common.log), options, common };
         if options.mode == Mode::ExactlyOnce {
             producer.init()?;
@@ -92,7 +95,12 @@ impl<'a> Producer<'a> {
         for record in &block.records {
             let (key, value) = (block.bytes(record.key), block.bytes(record.value));
             loop {
-                match self.native.produce(record.partition, key, value, record.timestamp_ms) {
+                match self.native.produce(
+                    (record.destination, record.partition),
+                    key,
+                    value,
+                    record.timestamp_ms,
+                ) {
                     Ok(()) => break,
                     Err(Code::QueueFull) => self.wait_for_room()?,
                     Err(code) => return Err(self.not_queued(code, value.len())),
