@@ -90,20 +90,24 @@ fn matching_files(setup: &Setup) -> anyhow::Result<Vec<LogSource>> {
     Ok(sources)
 }
 
-/// How lines become events when options of the command line say it: `combined`, `main` or an nginx `log_format` string.
+/// How lines become events when options of the command line say it: a known name, an nginx `log_format`
+/// or an Apache `LogFormat`.
 ///
 /// # Errors
 /// The format cannot be compiled: a [`super::Failure`] with exit 2.
 pub fn encoder_options(format: &str, site: Option<&str>) -> anyhow::Result<EncoderOptions> {
-    let compiled = match format {
-        "combined" => Ok(Format::combined()),
-        "main" => Ok(Format::main()),
-        template => Format::nginx(template, Escape::Default),
+    let compiled = match Format::known(format) {
+        Some(known) => Ok(known),
+        None if format.contains('%') && !format.contains('$') => Format::apache(format),
+        None => Format::nginx(format, Escape::Default),
     };
     let format = compiled.map_err(|error| {
         Failure::new(
             Exit::Usage,
-            format!("--format: {error} (combined, main or the text of an nginx log_format)"),
+            format!(
+                "--format: {error} (one of {}, or the text of an nginx log_format or an Apache LogFormat)",
+                Format::KNOWN.join(", ")
+            ),
         )
     })?;
     let host = identity::host_name();

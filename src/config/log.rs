@@ -5,14 +5,15 @@ use std::path::Path;
 
 use super::defaults;
 use super::finding::{Finding, Severity};
-use super::node::{Kind, Node, quoted};
+use super::node::{Entry, Kind, Node, quoted};
 use super::number::Written;
 use super::pattern::{Exclude, PathPattern};
-use super::reader::{Reader, Section};
+use super::place::Place;
+use super::reader::{Reader, Section, did_you_mean};
 use super::source::ConfigSource;
 use super::units::Measure;
 use super::value::{Choice, Fault, Value, any_text};
-use crate::format::{Escape, Format, Remark};
+use crate::format::{Escape, Format, FormatError, Remark};
 
 /// An entry of `logs:`.
 #[derive(Clone, Debug)]
@@ -43,19 +44,8 @@ impl Log {
 }
 
 impl Choice for Escape {
-    const WORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("json", Self::Json)];
-}
-
-/// The formats that have a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NamedFormat {
-    Combined,
-    Main,
-}
-
-impl Choice for NamedFormat {
-    const WORDS: &'static [(&'static str, Self)] = &[("combined", Self::Combined), ("main", Self::Main)];
-    const LATER: &'static [&'static str] = &["caddy", "traefik"];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("default", Self::Default), ("json", Self::Json), ("none", Self::None)];
 }
 
 /// Where reading begins in files that exist when a log is first configured; later ones are read from their start.
@@ -123,6 +113,54 @@ impl Value for Site {
     }
 }
 
+/// The name of a known format, or the text of a `log_format`.
+struct Word(String);
+
+impl Value for Word {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        let listed: Vec<String> = Format::KNOWN.iter().map(|name| format!("`{name}`")).collect();
+        let fault = |help: String| {
+            let message = format!(
+                "must be one of {}, or the text of an nginx log_format, found {}",
+                listed.join(", "),
+                node.describe()
+            );
+            Fault::new(message, help)
+        };
+        let Kind::Text(text) = &node.kind else {
+            return Err(fault("write a name, or a log_format in single quotes".to_owned()));
+        };
+        if Format::KNOWN.contains(&text.as_str()) || text.contains('$') {
+            return Ok(Self(text.clone()));
+        }
+        Err(fault(if text.contains('%') {
+            format!("for a LogFormat of Apache write `format: {{apache: {}}}`", AnyText(text.clone()).show())
+        } else {
+            did_you_mean(text, Format::KNOWN, "value")
+        }))
+    }
+
+    fn show(&self) -> String {
+        if Format::KNOWN.contains(&self.0.as_str()) {
+            return self.0.clone();
+        }
+        AnyText(self.0.clone()).show()
+    }
+}
+
+/// Text with any characters.
+struct AnyText(String);
+
+impl Value for AnyText {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        any_text(node).map(|text| Self(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        serde_json::Value::from(self.0.as_str()).to_string()
+    }
+}
+
 /// Text as it stands between the quotes of a `log_format`.
 struct Template(String);
 
@@ -170,39 +208,102 @@ fn read(mut section: Section<'_>, reader: &Reader, source: &ConfigSource) -> Log
     Log { name: name.unwrap_or_else(first_path), paths, exclude, format, site, start, max_line_bytes }
 }
 
-/// A word, or a mapping whose key says which server wrote the lines.
+/// A word, the text of an nginx `log_format`, or a mapping whose key says who wrote the lines.
 fn read_format(section: &mut Section<'_>, reader: &Reader, source: &ConfigSource) -> Format {
     let entry = section.entry("format");
-    if !entry.is_some_and(|entry| matches!(entry.value.kind, Kind::Map(_))) {
-        return match section.optional("format", NamedFormat::Combined) {
-            NamedFormat::Combined => Format::combined(),
-            NamedFormat::Main => Format::main(),
-        };
-    }
-    let mut format = section.section("format");
-    let template: Option<Template> = format.required("nginx", "'$remote_addr ...'");
-    let place = format.entry("nginx").map_or(format.place(), |entry| entry.value.place);
-    let escape = format.optional("escape", Escape::Default);
-    format.finish();
-    let Some(Template(template)) = template else { return Format::combined() };
+    let compiled = if let Some(Entry { value: Node { kind: Kind::Map(_), .. }, .. }) = entry {
+        read_dialect(section.section("format"))
+    } else {
+        let Word(word) = section.optional("format", Word("combined".to_owned()));
+        let compiled =
+            Format::known(&word).map_or_else(|| Format::nginx(&word, Escape::Default), Ok).map_err(Some);
+        (compiled, entry.map(|entry| vec![entry.value.place]).unwrap_or_default())
+    };
+    let (result, places) = compiled;
     let report = |severity, remarks: &[Remark]| {
         for remark in remarks {
             let (message, help) =
                 remark.message.split_once(": ").unwrap_or((&remark.message, "change the format"));
-            let place = Some(source.place_within(place, remark.span.clone()));
+            // A map's remarks have the number of its entry, all others a place within the one text.
+            let place = match places.as_slice() {
+                [] => None,
+                [text] => Some(source.place_within(*text, remark.span.clone())),
+                [whole, entries @ ..] => {
+                    let entry = entries.get(remark.span.start).filter(|_| !remark.span.is_empty());
+                    Some(*entry.unwrap_or(whole))
+                }
+            };
             reader.report(Finding { severity, place, message: message.to_owned(), help: help.to_owned() });
         }
     };
-    match Format::nginx(&template, escape) {
+    match result {
         Ok(format) => {
             report(Severity::Warning, format.warnings());
             format
         }
         Err(error) => {
-            report(Severity::Error, &error.remarks);
+            if let Some(error) = error {
+                report(Severity::Error, &error.remarks);
+            }
             Format::combined()
         }
     }
+}
+
+/// A compiled format, or its mistakes, or nothing where they were told already; and the place of its text, or of the map
+/// and of its entries.
+type Read = (Result<Format, Option<FormatError>>, Vec<Place>);
+
+fn read_dialect(mut format: Section<'_>) -> Read {
+    let place_of = |key: &str| format.entry(key).map_or(format.place(), |entry| entry.value.place);
+    let places: Vec<Place> = ["apache", "regex", "nginx"].map(place_of).into();
+    let dialect = ["apache", "json", "regex"].into_iter().find(|key| format.entry(key).is_some());
+    let read = match dialect {
+        Some("apache") => {
+            let text: Option<AnyText> = format.required("apache", "'%h %l %u %t ...'");
+            (text.map(|AnyText(text)| Format::apache(&text)), vec![places[0]])
+        }
+        Some("regex") => {
+            let text: Option<AnyText> = format.required("regex", "'(?P<remote_addr>...) ...'");
+            let escape = format.optional("escape", Escape::None);
+            (text.map(|AnyText(text)| Format::regex(&text, escape)), vec![places[1]])
+        }
+        Some(_) => read_map(&mut format),
+        None => {
+            let text: Option<Template> = format.required("nginx", "'$remote_addr ...'");
+            let escape = format.optional("escape", Escape::Default);
+            let compile = if format.optional("forced", false) { Format::nginx_forced } else { Format::nginx };
+            (text.map(|Template(text)| compile(&text, escape)), vec![places[2]])
+        }
+    };
+    format.finish();
+    let (compiled, places) = read;
+    (compiled.map_or(Err(None), |compiled| compiled.map_err(Some)), places)
+}
+
+fn read_map(format: &mut Section<'_>) -> (Option<Result<Format, FormatError>>, Vec<Place>) {
+    let map = format.section("json");
+    let (mut pairs, mut places) = (Vec::new(), vec![map.place()]);
+    let mut is_right = true;
+    for (name, entry) in map.open_entries() {
+        match String::read(&entry.value) {
+            Ok(path) => {
+                map.record(name, path.show(), Some(entry.key.place));
+                pairs.push((name, path));
+                places.push(entry.value.place);
+            }
+            Err(fault) => {
+                map.fault(entry.value.place, name, &fault);
+                is_right = false;
+            }
+        }
+    }
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, path)| (*name, path.as_str())).collect();
+    // Even an empty map has two places, so that it is not taken for a text.
+    if places.len() == 1 {
+        places.push(map.place());
+    }
+    (is_right.then(|| Format::json(&pairs)), places)
 }
 
 /// Only names that were given: the same path twice is another matter.

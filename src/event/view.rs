@@ -353,7 +353,7 @@ fn push_response(fields: &Fields<'_>, out: &mut Vec<u8>) {
     if let Some(size) = fields.get(Field::BodyBytesSent) {
         push_integer(out, br#","http_response_body_size":"#, size.text());
     }
-    if let Some(duration_ms) = fields.get(Field::RequestTime).and_then(|value| milliseconds(value.text())) {
+    if let Some(duration_ms) = fields.get(Field::RequestTime).and_then(Value::milliseconds) {
         out.extend_from_slice(br#","http_request_duration_ms":"#);
         push_number(out, duration_ms);
     }
@@ -386,17 +386,6 @@ fn push_host(out: &mut Vec<u8>, authority: &[u8]) {
         push_lossy(out, name);
         out.make_ascii_lowercase();
     }
-}
-
-/// Whole milliseconds of `$request_time`, which has three digits behind its point.
-fn milliseconds(seconds: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(seconds).ok()?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let thousandths = fraction.bytes().chain(*b"000").take(3).try_fold(0, |sum, digit| {
-        let digit = char::from(digit).to_digit(10)?;
-        Some(sum * 10 + u64::from(digit))
-    })?;
-    whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(thousandths)
 }
 
 fn is_scheme(scheme: &[u8]) -> bool {

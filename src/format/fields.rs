@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::escape::Escape;
-use super::variable::Field;
+use super::variable::{Field, Unit};
 
 /// The longest text of a time that is remembered.
 const TIME_BYTES_MAX: usize = super::time::LOCAL_BYTES;
@@ -14,6 +14,10 @@ pub struct Spans {
     /// The last text that was a time: most lines show the second of the line before.
     time: [u8; TIME_BYTES_MAX],
     time_length: usize,
+    /// The memory of the last regular expression, and the expression that it belongs to.
+    pub(super) captures: Option<(regex::bytes::Regex, regex::bytes::CaptureLocations)>,
+    /// A key of JSON with its escapes resolved.
+    pub(super) key: Vec<u8>,
 }
 
 /// A place in a line, from the first byte to behind the last.
@@ -26,6 +30,12 @@ pub(super) struct Span {
 impl Spans {
     pub(super) fn prepare(&mut self, variables: usize) {
         self.values.resize(variables, Span::default());
+    }
+
+    /// As [`Self::prepare`], for dialects that need not show every variable: all are empty.
+    pub(super) fn clear(&mut self, variables: usize) {
+        self.values.clear();
+        self.prepare(variables);
     }
 
     /// Whether `text` is a time: the one of the line before, or one that `verify` accepts.
@@ -61,6 +71,7 @@ pub struct Fields<'a> {
 pub struct Value<'a> {
     text: &'a [u8],
     escape: Escape,
+    unit: Unit,
 }
 
 impl<'a> Fields<'a> {
@@ -91,7 +102,7 @@ impl<'a> Fields<'a> {
 
     fn written(&self, slot: Slot) -> Value<'a> {
         let Span { start, end } = self.spans[slot.0];
-        Value { text: &self.line[start..end], escape: self.format.escape() }
+        Value { text: &self.line[start..end], escape: self.format.escape(), unit: self.format.units[slot.0] }
     }
 }
 
@@ -100,6 +111,12 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn text(self) -> &'a [u8] {
         self.text
+    }
+
+    /// A duration in milliseconds, whatever unit the server writes it in; `None` for what is no duration.
+    #[must_use]
+    pub fn milliseconds(self) -> Option<u64> {
+        self.unit.milliseconds(self.text)
     }
 
     /// The value itself; written to `scratch` only where the line escapes something.

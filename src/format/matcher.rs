@@ -57,7 +57,7 @@ impl Step {
     pub(super) fn new(kind: Kind, terminator: &[u8], escape: Escape, at: Order) -> Option<Self> {
         let end = match (kind.width(), terminator.first(), at) {
             (Some(width), _, _) => End::Width(width),
-            (None, Some(b'"'), _) => End::Quote,
+            (None, Some(b'"'), _) if escape.guards_quotes() => End::Quote,
             (None, Some(&byte), _) if escape.never_writes(byte) => End::Byte(byte),
             (None, _, Order::Last) => End::Rest,
             (None, None, Order::Inner) => return None,
@@ -78,7 +78,9 @@ impl Step {
 
     /// Whether the literal holds a byte that no value holds, which ends all doubt about what is before it.
     pub(super) fn is_anchored(&self, escape: Escape) -> bool {
-        self.terminator.iter().any(|byte| *byte == b'"' || escape.never_writes(*byte))
+        self.terminator
+            .iter()
+            .any(|byte| (*byte == b'"' && escape.guards_quotes()) || escape.never_writes(*byte))
     }
 
     /// Whether a value of this variable could hold the literal behind `earlier`, and so begin inside its value.
@@ -176,7 +178,7 @@ impl Attempt<'_> {
                 && self.verify(step.kind, &self.line[at..end])
             {
                 // A value with a byte that would have been escaped is two lines glued together: no later end helps.
-                let is_whole = self.escape.quote_end(&self.line[search_from..end]).is_none();
+                let is_whole = self.is_whole(&self.line[search_from..end]);
                 return is_whole.then_some(end);
             }
             from = end + 1;
@@ -189,9 +191,16 @@ impl Attempt<'_> {
             End::Width(_) if matches!(step.kind, Kind::TimeLocal | Kind::TimeIso8601) => {
                 spans.knows_time(value, |text| step.kind.verify(text))
             }
-            End::Rest => self.escape.quote_end(value).is_none() && self.verify(step.kind, value),
+            End::Rest => self.is_whole(value) && self.verify(step.kind, value),
             End::Width(_) | End::Quote | End::Byte(_) | End::Any(_) => self.verify(step.kind, value),
         }
+    }
+
+    /// Whether no byte of an unquoted value would have been escaped. Apache writes an empty user as two quotes.
+    fn is_whole(&self, value: &[u8]) -> bool {
+        !self.escape.guards_everywhere()
+            || self.escape.quote_end(value).is_none()
+            || (self.escape == Escape::Apache && value == b"\"\"")
     }
 
     fn verify(&mut self, kind: Kind, value: &[u8]) -> bool {
@@ -203,6 +212,8 @@ impl Attempt<'_> {
             | Kind::TimeIso8601
             | Kind::Msec
             | Kind::Status
+            | Kind::StatusOrNone
+            | Kind::Time
             | Kind::Uint
             | Kind::UintOrNone
             | Kind::Decimal

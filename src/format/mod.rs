@@ -2,8 +2,12 @@
 //!
 //! Whoever reads a line asks for nginx's variables by [`Field`], whatever server wrote it. Knows nothing of events.
 
+mod apache;
 mod escape;
+mod expression;
 mod fields;
+mod json;
+mod known;
 mod matcher;
 #[cfg(test)]
 mod properties;
@@ -21,19 +25,11 @@ pub use fields::{Fields, Slot, Spans, Value};
 pub use template::{FormatError, Remark};
 pub use variable::Field;
 
+use expression::Expression;
+use json::Map;
 use matcher::Matcher;
-
-/// nginx's built-in format.
-const COMBINED: &str = concat!(
-    r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "#,
-    r#""$http_referer" "$http_user_agent""#
-);
-
-/// The format that nginx's packages configure.
-const MAIN: &str = concat!(
-    r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "#,
-    r#""$http_referer" "$http_user_agent" "$http_x_forwarded_for""#
-);
+use template::Compiled;
+use variable::Unit;
 
 /// A compiled log format. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -42,6 +38,8 @@ pub struct Format {
     names: Arc<[String]>,
     /// The variable of each field, by the field's number.
     slots: [Option<Slot>; Field::ALL.len()],
+    /// What each variable's durations count.
+    units: Arc<[Unit]>,
     warnings: Arc<[Remark]>,
 }
 
@@ -50,52 +48,110 @@ pub struct Format {
 enum Dialect {
     /// Literals and variables.
     Text(Matcher),
+    /// One JSON object.
+    Json(Map),
+    /// A regular expression with named groups.
+    Regex(Expression),
 }
 
 impl Format {
+    /// The formats that have a name.
+    pub const KNOWN: &[&str] = known::NAMES;
+
     /// Compiles the text of an nginx `log_format`, as it stands between the quotes in nginx.conf.
     ///
     /// # Errors
-    /// All mistakes of the template, each with its place and remedy.
+    /// All mistakes of the template, each with its place and remedy; without escaping also each variable by which a
+    /// request could write lines of its own.
     pub fn nginx(template: &str, escape: Escape) -> Result<Self, FormatError> {
-        let compiled = template::compile(template, escape)?;
-        let slot = |field: &Field| compiled.names.iter().position(|name| name == field.name()).map(Slot);
-        let mut slots = [None; Field::ALL.len()];
-        for (place, field) in slots.iter_mut().zip(Field::ALL) {
-            *place = slot(field);
+        match template::forgeable(template) {
+            Some(error) if escape == Escape::None => Err(error),
+            Some(_) | None => Self::nginx_forced(template, escape),
         }
-        Ok(Self {
-            dialect: Dialect::Text(compiled.matcher),
-            names: compiled.names.into(),
-            slots,
-            warnings: compiled.warnings.into(),
-        })
+    }
+
+    /// As [`Self::nginx`], for somebody who wants `escape=none` whatever requests can do with it.
+    ///
+    /// # Errors
+    /// All mistakes of the template.
+    pub fn nginx_forced(template: &str, escape: Escape) -> Result<Self, FormatError> {
+        template::compile(template, escape).map(Self::text)
+    }
+
+    /// Compiles the text of an Apache `LogFormat`, as it stands between the quotes in httpd.conf.
+    ///
+    /// # Errors
+    /// All mistakes, each with its place and remedy.
+    pub fn apache(template: &str) -> Result<Self, FormatError> {
+        apache::compile(template).map(Self::text)
+    }
+
+    /// Lines that are JSON objects: pairs of a variable's name and the path of its key, with dots. The path of a list
+    /// means its first element. `request_time_ms`, `_us` and `_ns` are `request_time` in these units.
+    ///
+    /// # Errors
+    /// All mistakes; the place of each is the number of its pair.
+    pub fn json(pairs: &[(&str, &str)]) -> Result<Self, FormatError> {
+        let json::Compiled { map, names, units, warnings } = json::compile(pairs)?;
+        Ok(Self::new(Dialect::Json(map), names, units, warnings))
+    }
+
+    /// Lines that a regular expression matches from their first byte to their last; its named groups are variables, and
+    /// their values are escaped as `escape` says.
+    ///
+    /// # Errors
+    /// The expression's mistakes, with their places.
+    pub fn regex(pattern: &str, escape: Escape) -> Result<Self, FormatError> {
+        let expression::Compiled { expression, names, units, warnings } =
+            expression::compile(pattern, escape)?;
+        Ok(Self::new(Dialect::Regex(expression), names, units, warnings))
+    }
+
+    /// The format of a well-known name, one of [`Self::KNOWN`].
+    #[must_use]
+    pub fn known(name: &str) -> Option<Self> {
+        known::of(name)
     }
 
     /// nginx's `combined`.
     #[must_use]
     pub fn combined() -> Self {
-        Self::built_in(COMBINED)
+        Self::known("combined").expect("it is known")
     }
 
     /// `main`, as nginx's packages configure it: `combined` and `"$http_x_forwarded_for"`.
     #[must_use]
     pub fn main() -> Self {
-        Self::built_in(MAIN)
+        Self::known("main").expect("it is known")
     }
 
     /// The name of the known format that fits most of `lines`, if one fits more than half of them.
     #[must_use]
     pub fn best_fit(lines: &[&[u8]]) -> Option<&'static str> {
-        let known = [("combined", Self::combined()), ("main", Self::main())];
         let mut spans = Spans::default();
-        let mut fitting =
-            |format: &Self| lines.iter().filter(|line| format.split(line, &mut spans).is_some()).count();
-        let counted = known.iter().map(|(name, format)| (*name, fitting(format)));
-        counted
-            .max_by_key(|(_, count)| *count)
-            .filter(|(_, count)| count * 2 > lines.len())
-            .map(|(name, _)| name)
+        let mut best = None;
+        let mut most = lines.len() / 2;
+        for name in Self::KNOWN {
+            let Some(format) = Self::known(name) else { continue };
+            let fitting = lines.iter().filter(|line| format.split(line, &mut spans).is_some()).count();
+            if fitting > most {
+                (best, most) = (Some(*name), fitting);
+            }
+        }
+        best
+    }
+
+    fn text(compiled: Compiled) -> Self {
+        let Compiled { matcher, names, units, warnings } = compiled;
+        Self::new(Dialect::Text(matcher), names, units, warnings)
+    }
+
+    fn new(dialect: Dialect, names: Vec<String>, units: Vec<Unit>, warnings: Vec<Remark>) -> Self {
+        let mut slots = [None; Field::ALL.len()];
+        for (place, field) in slots.iter_mut().zip(Field::ALL) {
+            *place = names.iter().position(|name| name == field.name()).map(Slot);
+        }
+        Self { dialect, names: names.into(), slots, units: units.into(), warnings: warnings.into() }
     }
 
     /// What is doubtful about the format, in the order of the template.
@@ -107,8 +163,12 @@ impl Format {
     /// Splits a line (without its terminator) if the whole line is of this format.
     #[must_use]
     pub fn split<'a>(&'a self, line: &'a [u8], spans: &'a mut Spans) -> Option<Fields<'a>> {
-        let Dialect::Text(matcher) = &self.dialect;
-        matcher.run(line, spans).then_some(Fields { format: self, line, spans: &spans.values })
+        let fits = match &self.dialect {
+            Dialect::Text(matcher) => matcher.run(line, spans),
+            Dialect::Json(map) => map.run(line, spans),
+            Dialect::Regex(expression) => expression.run(line, spans),
+        };
+        fits.then_some(Fields { format: self, line, spans: &spans.values })
     }
 
     /// Names of all variables in the order of the format, without `$`.
@@ -133,12 +193,11 @@ impl Format {
     }
 
     fn escape(&self) -> Escape {
-        let Dialect::Text(matcher) = &self.dialect;
-        matcher.escape
-    }
-
-    fn built_in(template: &str) -> Self {
-        Self::nginx(template, Escape::Default).expect("the built-in formats are compiled by a test")
+        match &self.dialect {
+            Dialect::Text(matcher) => matcher.escape,
+            Dialect::Json(_) => Escape::JsonText,
+            Dialect::Regex(expression) => expression.escape,
+        }
     }
 }
 
@@ -150,8 +209,10 @@ mod tests {
 
     #[test]
     fn the_built_in_formats_compile_without_a_doubt() {
-        assert_eq!(Format::combined().warnings(), []);
-        assert_eq!(Format::main().warnings(), []);
+        for name in Format::KNOWN {
+            assert_eq!(Format::known(name).unwrap().warnings(), [], "{name}");
+        }
+        assert!(Format::known("combind").is_none());
     }
 
     #[test]
@@ -173,6 +234,14 @@ mod tests {
         let fields = format.split(LINE.as_bytes(), &mut spans).unwrap();
         assert_eq!(fields.get(Field::HttpUserAgent).unwrap().decode(&mut Vec::new()), b"a\"");
         assert_eq!(fields.get(Field::RemoteUser), None);
+    }
+
+    #[test]
+    fn without_escaping_a_request_could_write_lines() {
+        let error = Format::nginx("$msec $request_uri $status", Escape::None).unwrap_err();
+        assert_eq!((error.remarks.len(), error.remarks[0].span.clone()), (1, 6..18));
+        assert!(Format::nginx_forced("$msec $request_uri $status", Escape::None).is_ok());
+        assert!(Format::nginx("$msec $remote_addr $status", Escape::None).is_ok());
     }
 
     #[test]

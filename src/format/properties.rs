@@ -67,7 +67,7 @@ fn value(name: &str) -> BoxedStrategy<Vec<u8>> {
 
 /// The name of a template, the escape mode, and a value for each variable.
 fn written() -> impl Strategy<Value = (&'static str, Escape, Vec<Vec<u8>>)> {
-    let templates = [&[super::COMBINED, super::MAIN][..], &CUSTOM].concat();
+    let templates = [&[super::known::COMBINED, super::known::MAIN][..], &CUSTOM].concat();
     (select(templates), select(&[Escape::Default, Escape::Json][..])).prop_flat_map(|(template, escape)| {
         let format = Format::nginx(template, escape).unwrap();
         let values: Vec<_> = format.names().map(value).collect();

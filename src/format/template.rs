@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::escape::Escape;
 use super::matcher::{Matcher, Order, Step};
-use super::variable::{Field, Kind};
+use super::variable::{Field, Kind, Unit, misspelled};
 
 /// Far above real formats (the longest published ones have about 60 variables), and small enough to bound a line's work.
 const VARIABLES_MAX: usize = 256;
@@ -32,48 +32,148 @@ pub struct FormatError {
 pub(super) struct Compiled {
     pub(super) matcher: Matcher,
     pub(super) names: Vec<String>,
+    pub(super) units: Vec<Unit>,
     pub(super) warnings: Vec<Remark>,
 }
 
-/// Compiles a template.
-pub(super) fn compile(template: &str, escape: Escape) -> Result<Compiled, FormatError> {
-    let mut reader = Reader { template, at: 0, lead: Vec::new(), variables: Vec::new(), errors: Vec::new() };
-    reader.read();
-    let Reader { lead, variables, mut errors, .. } = reader;
-    if variables.is_empty() && errors.is_empty() {
-        errors.push(remark(
-            0..template.len(),
-            "the format has no variable: write it as in nginx.conf, as '$remote_addr ...'",
-        ));
-    }
-    if variables.len() > VARIABLES_MAX {
-        let message =
-            format!("the format has more than {VARIABLES_MAX} variables: leave out those you do not need");
-        errors.push(remark(variables[VARIABLES_MAX].span.clone(), message));
-    }
-    let steps = steps(&variables, escape, &mut errors);
-    if !errors.is_empty() {
-        errors.sort_by_key(|remark| remark.span.start);
-        return Err(FormatError { remarks: errors });
-    }
-    let mut warnings = ambiguities(&variables, &steps, escape);
-    warnings.extend(absences(&variables, template));
-    let names = variables.into_iter().map(|variable| variable.name).collect();
-    Ok(Compiled { matcher: Matcher { escape, lead: lead.into(), steps: steps.into() }, names, warnings })
+/// A template taken apart, whatever server's it is.
+#[derive(Default)]
+pub(super) struct Layout {
+    pub(super) lead: Vec<u8>,
+    pub(super) variables: Vec<Variable>,
+    pub(super) errors: Vec<Remark>,
+    pub(super) warnings: Vec<Remark>,
 }
 
-struct Variable {
-    span: Range<usize>,
-    name: String,
-    terminator: Vec<u8>,
+/// A variable and the text behind it.
+pub(super) struct Variable {
+    pub(super) span: Range<usize>,
+    /// nginx's name of it.
+    pub(super) name: String,
+    /// As a message names it.
+    pub(super) shown: String,
+    pub(super) kind: Kind,
+    pub(super) unit: Unit,
+    pub(super) terminator: Vec<u8>,
+}
+
+/// How a server's format says what messages advise.
+pub(super) struct Advice {
+    /// A format to copy.
+    pub(super) example: &'static str,
+    pub(super) time: &'static str,
+    pub(super) request: &'static str,
+}
+
+const NGINX: Advice = Advice {
+    example: "write it as in nginx.conf, as '$remote_addr ...'",
+    time: "$time_iso8601 or $msec",
+    request: "$request or $request_uri",
+};
+
+/// Compiles an nginx template.
+pub(super) fn compile(template: &str, escape: Escape) -> Result<Compiled, FormatError> {
+    let mut reader = Reader { template, at: 0, layout: Layout::default() };
+    reader.read();
+    reader.layout.assemble(template, escape, &NGINX)
+}
+
+/// Compiles an nginx template whose values are of other kinds than nginx's.
+pub(super) fn compile_as(
+    template: &str,
+    escape: Escape,
+    kind: fn(&str) -> (Kind, Unit),
+) -> Result<Compiled, FormatError> {
+    let mut reader = Reader { template, at: 0, layout: Layout::default() };
+    reader.read();
+    for variable in &mut reader.layout.variables {
+        (variable.kind, variable.unit) = kind(&variable.name);
+    }
+    reader.layout.assemble(template, escape, &NGINX)
+}
+
+/// What a request says in its own bytes, so that without any escape it could write a line of its own.
+pub(super) fn forgeable(template: &str) -> Option<FormatError> {
+    const NAMES: [&str; 15] = [
+        "request",
+        "request_uri",
+        "uri",
+        "document_uri",
+        "args",
+        "query_string",
+        "remote_user",
+        "request_body",
+        "request_filename",
+        "request_method",
+        "host",
+        "uid_got",
+        "proxy_add_x_forwarded_for",
+        "content_type",
+        "ssl_server_name",
+    ];
+    const FAMILIES: [&str; 6] = ["http_", "cookie_", "arg_", "sent_http_", "upstream_http_", "jwt_"];
+    let mut reader = Reader { template, at: 0, layout: Layout::default() };
+    reader.read();
+    let is_forgeable = |variable: &&Variable| {
+        let name = variable.name.as_str();
+        NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
+    };
+    let refuse = |variable: &Variable| {
+        let message = format!(
+            "{} holds what a client sends, and without escaping a request can write lines of its own with it: use \
+             escape=default or json in nginx and here, or add `forced: true`",
+            variable.shown
+        );
+        remark(variable.span.clone(), message)
+    };
+    let remarks: Vec<Remark> = reader.layout.variables.iter().filter(is_forgeable).map(refuse).collect();
+    (!remarks.is_empty()).then_some(FormatError { remarks })
+}
+
+impl Layout {
+    /// Adds a byte of the text between variables.
+    pub(super) fn literal(&mut self, byte: u8) {
+        self.variables.last_mut().map_or(&mut self.lead, |variable| &mut variable.terminator).push(byte);
+    }
+
+    /// From parts to a matcher, or all mistakes.
+    pub(super) fn assemble(
+        mut self,
+        template: &str,
+        escape: Escape,
+        advice: &Advice,
+    ) -> Result<Compiled, FormatError> {
+        if self.variables.is_empty() && self.errors.is_empty() {
+            let message = format!("the format has no variable: {}", advice.example);
+            self.errors.push(remark(0..template.len(), message));
+        }
+        if let Some(variable) = self.variables.get(VARIABLES_MAX) {
+            let message = format!(
+                "the format has more than {VARIABLES_MAX} variables: leave out those you do not need"
+            );
+            self.errors.push(remark(variable.span.clone(), message));
+        }
+        let steps = steps(&self.variables, escape, &mut self.errors);
+        if !self.errors.is_empty() {
+            self.errors.sort_by_key(|remark| remark.span.start);
+            return Err(FormatError { remarks: self.errors });
+        }
+        let mut warnings = self.warnings;
+        warnings.extend(ambiguities(&self.variables, &steps, escape));
+        warnings.sort_by_key(|remark| remark.span.start);
+        let has = |name: &str| self.variables.iter().any(|variable| variable.name == name);
+        warnings.extend(absences(has, template, advice));
+        let units = self.variables.iter().map(|variable| variable.unit).collect();
+        let names = self.variables.into_iter().map(|variable| variable.name).collect();
+        let matcher = Matcher { escape, lead: self.lead.into(), steps: steps.into() };
+        Ok(Compiled { matcher, names, units, warnings })
+    }
 }
 
 struct Reader<'a> {
     template: &'a str,
     at: usize,
-    lead: Vec<u8>,
-    variables: Vec<Variable>,
-    errors: Vec<Remark>,
+    layout: Layout,
 }
 
 impl Reader<'_> {
@@ -111,7 +211,14 @@ impl Reader<'_> {
         }
         let name = name.to_ascii_lowercase();
         self.at = start + length;
-        self.variables.push(Variable { span: start..self.at, name, terminator: Vec::new() });
+        let (span, shown) = (start..self.at, format!("${name}"));
+        if let Some(meant) = misspelled(&name) {
+            let message = format!("nginx has no {shown} of its own: did you mean ${meant}?");
+            self.layout.warnings.push(remark(span.clone(), message));
+        }
+        let kind = Kind::of(&name);
+        let unit = Unit::Seconds;
+        self.layout.variables.push(Variable { span, name, shown, kind, unit, terminator: Vec::new() });
     }
 
     /// The escapes of nginx.conf; any other backslash stands for itself.
@@ -134,12 +241,12 @@ impl Reader<'_> {
             );
             return;
         }
-        self.variables.last_mut().map_or(&mut self.lead, |variable| &mut variable.terminator).push(byte);
+        self.layout.literal(byte);
         self.at += length;
     }
 
     fn refuse(&mut self, start: usize, length: usize, message: &str) {
-        self.errors.push(remark(start..start + length, message));
+        self.layout.errors.push(remark(start..start + length, message));
         self.at = start + length;
     }
 }
@@ -154,7 +261,7 @@ fn steps(variables: &[Variable], escape: Escape, errors: &mut Vec<Remark>) -> Ve
     for (index, variable) in variables.iter().enumerate() {
         let next = variables.get(index + 1);
         let order = if next.is_some() { Order::Inner } else { Order::Last };
-        match (Step::new(Kind::of(&variable.name), &variable.terminator, escape, order), next) {
+        match (Step::new(variable.kind, &variable.terminator, escape, order), next) {
             (Some(step), _) => steps.push(step),
             (None, next) => errors.push(adjacent(variable, next)),
         }
@@ -164,10 +271,10 @@ fn steps(variables: &[Variable], escape: Escape, errors: &mut Vec<Remark>) -> Ve
 
 fn adjacent(variable: &Variable, next: Option<&Variable>) -> Remark {
     let end = next.map_or(variable.span.end, |next| next.span.end);
-    let next = next.map_or("the next variable", |next| &next.name);
+    let next = next.map_or("the next variable", |next| &next.shown);
     let message = format!(
-        "nothing separates ${} from ${next}, so nobody can tell where one ends: put a space, a TAB or quotes between them",
-        variable.name
+        "nothing separates {} from {next}, so nobody can tell where one ends: put a space, a TAB or quotes between them",
+        variable.shown
     );
     remark(variable.span.start..end, message)
 }
@@ -190,8 +297,8 @@ fn ambiguities(variables: &[Variable], steps: &[Step], escape: Escape) -> Vec<Re
 }
 
 fn ambiguous(variable: &Variable) -> String {
-    let name = &variable.name;
-    let holds = match Kind::of(name) {
+    let shown = &variable.shown;
+    let holds = match variable.kind {
         Kind::List => "is a list with `, ` and ` : ` inside, and",
         Kind::Text
         | Kind::Word
@@ -200,6 +307,8 @@ fn ambiguous(variable: &Variable) -> String {
         | Kind::TimeIso8601
         | Kind::Msec
         | Kind::Status
+        | Kind::StatusOrNone
+        | Kind::Time
         | Kind::Uint
         | Kind::UintOrNone
         | Kind::Decimal
@@ -207,34 +316,31 @@ fn ambiguous(variable: &Variable) -> String {
         | Kind::Pipe => "may hold the text that follows it here, and then",
     };
     format!(
-        "${name} {holds} a request can shift the fields behind it: write \"${name}\" in quotes, or separate by TABs"
+        "{shown} {holds} a request can shift the fields behind it: write \"{shown}\" in quotes, or separate by TABs"
     )
 }
 
 /// What the events will lack.
-fn absences(variables: &[Variable], template: &str) -> Vec<Remark> {
-    let has = |fields: &[Field]| {
-        variables.iter().any(|variable| fields.iter().any(|field| field.name() == variable.name))
-    };
+pub(super) fn absences(has: impl Fn(&str) -> bool, template: &str, advice: &Advice) -> Vec<Remark> {
+    let has = |fields: &[Field]| fields.iter().any(|field| has(field.name()));
     let mut warnings = Vec::new();
-    if !has(&[Field::TimeLocal, Field::TimeIso8601, Field::Msec]) {
-        warnings.push(remark(
-            0..template.len(),
-            "the format has no time, so events have no time and no day: add $time_iso8601 or $msec",
-        ));
+    if !has(&[Field::TimeLocal, Field::TimeIso8601, Field::Msec, Field::Time]) {
+        let message =
+            format!("the format has no time, so events have no time and no day: add {}", advice.time);
+        warnings.push(remark(0..template.len(), message));
     }
     if !has(&[Field::Request, Field::RequestUri]) {
         let message = if has(&[Field::Uri]) {
-            "$uri is decoded and rewritten, not what was asked for: log $request or $request_uri"
+            format!("the path is decoded and rewritten, not what was asked for: log {}", advice.request)
         } else {
-            "the format has no request, so events have no path: add $request or $request_uri"
+            format!("the format has no request, so events have no path: add {}", advice.request)
         };
         warnings.push(remark(0..template.len(), message));
     }
     warnings
 }
 
-fn remark(span: Range<usize>, message: impl Into<String>) -> Remark {
+pub(super) fn remark(span: Range<usize>, message: impl Into<String>) -> Remark {
     Remark { span, message: message.into() }
 }
 

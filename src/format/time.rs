@@ -1,4 +1,4 @@
-//! The three ways a log writes its time, as arithmetic on bytes.
+//! The ways a log writes its time, as arithmetic on bytes.
 //!
 //! Own code, because it runs for every line: a general date parser costs more than all the rest of a line.
 
@@ -6,6 +6,11 @@
 pub const LOCAL_BYTES: usize = 26;
 /// Bytes of `2026-11-22T10:13:39+00:00`.
 pub const ISO8601_BYTES: usize = 25;
+
+/// Bytes of the longest text that [`any`] reads: RFC 3339 with a fraction of so many digits.
+pub const ANY_BYTES_MAX: usize = ISO8601_BYTES + 1 + FRACTION_DIGITS_MAX;
+/// Nanoseconds have nine; a float as text has up to 17.
+const FRACTION_DIGITS_MAX: usize = 18;
 
 /// 9999-12-30: a day is left for the zone, so that every day shown has a year of four digits.
 const EPOCH_SECONDS_MAX: i64 = 253_402_214_399;
@@ -123,6 +128,81 @@ pub fn msec(text: &[u8]) -> Option<i64> {
     Some(seconds * 1000 + number(&thousandths[1..])?)
 }
 
+/// A moment to the millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant {
+    /// The second and its zone.
+    pub moment: Moment,
+    /// Milliseconds within the second, where the text has any part of a second.
+    pub thousandths: Option<i64>,
+}
+
+/// Reads a time by its shape: common log time; RFC 3339 with any offset and fraction (a space for the `T` and an offset
+/// without colon too); a number of seconds since the epoch with or without a fraction; whole milliseconds, microseconds
+/// and nanoseconds, told apart by their digits, which is right from 1973 to 2286.
+#[must_use]
+pub fn any(text: &[u8]) -> Option<Instant> {
+    match text.get(4) {
+        Some(b'-') => rfc3339(text),
+        _ if text.len() == LOCAL_BYTES && text[2] == b'/' => {
+            local(text).map(|moment| Instant { moment, thousandths: None })
+        }
+        _ => epoch(text),
+    }
+}
+
+fn rfc3339(text: &[u8]) -> Option<Instant> {
+    let (date, rest) = text.split_at_checked("2026-11-22T10:13:39".len())?;
+    let points = [date[4], date[7], date[13], date[16]];
+    if points != *b"--::" || !matches!(date[10], b'T' | b't' | b' ') || text.len() > ANY_BYTES_MAX {
+        return None;
+    }
+    let (thousandths, offset) = match rest.strip_prefix(b".") {
+        Some(rest) => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            (Some(thousandths(&rest[..digits])?), &rest[digits..])
+        }
+        None => (None, rest),
+    };
+    let zone_s = match *offset {
+        [b'Z' | b'z'] => 0,
+        [sign, h, i, b':', m, n] | [sign, h, i, m, n] => zone(sign, number(&[h, i])?, number(&[m, n])?)?,
+        _ => return None,
+    };
+    let day = Day { year: number(&date[0..4])?, month: number(&date[5..7])?, day: number(&date[8..10])? };
+    Some(Instant { moment: moment(day, clock(&date[11..19])?, zone_s)?, thousandths })
+}
+
+fn epoch(text: &[u8]) -> Option<Instant> {
+    let point = memchr::memchr(b'.', text).unwrap_or(text.len());
+    let (whole, fraction) = (&text[..point], text.get(point + 1..));
+    let (seconds, part) = match whole.len() {
+        1..=11 => (whole, fraction),
+        length @ (12..=14 | 15..=17 | 18..=19) if fraction.is_none() => {
+            let digits = match length {
+                12..=14 => 3,
+                15..=17 => 6,
+                _ => 9,
+            };
+            let (seconds, part) = whole.split_at(length - digits);
+            (seconds, Some(part))
+        }
+        _ => return None,
+    };
+    let epoch_s = number(seconds).filter(|seconds| *seconds <= EPOCH_SECONDS_MAX)?;
+    let thousandths = part.map(thousandths).map_or(Some(None), |read| read.map(Some))?;
+    Some(Instant { moment: Moment { epoch_s, zone_s: 0 }, thousandths })
+}
+
+/// Milliseconds of the digits behind a point; finer ones are cut.
+fn thousandths(digits: &[u8]) -> Option<i64> {
+    if !(1..=FRACTION_DIGITS_MAX).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digit = |place: usize| digits.get(place).map_or(0, |digit| i64::from(digit - b'0'));
+    Some(digit(0) * 100 + digit(1) * 10 + digit(2))
+}
+
 fn moment(day: Day, second_of_day: i64, zone_s: i64) -> Option<Moment> {
     if !day.is_real() {
         return None;
@@ -161,7 +241,7 @@ fn number(digits: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Day, Moment, iso8601, local, msec};
+    use super::{Day, Moment, any, iso8601, local, msec};
 
     fn check_local(text: &str, expect: Option<(i64, i32)>) {
         assert_eq!(
@@ -222,6 +302,34 @@ mod tests {
             ["", ".677", "1795342419", "1795342419.6770", "-1.000", "999999999999.000", "1795342419,677"]
         {
             assert_eq!(msec(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn any_time_is_read_by_its_shape() {
+        for (text, expect) in [
+            ("22/Nov/2026:18:13:39 +0800", Some((1_795_342_419, 28_800, None))),
+            ("2026-11-22T10:13:39Z", Some((1_795_342_419, 0, None))),
+            ("2026-11-22 18:13:39.0079+08:00", Some((1_795_342_419, 28_800, Some(7)))),
+            ("2026-11-22T06:43:39.5-0330", Some((1_795_342_419, -12_600, Some(500)))),
+            ("2026-11-22T10:13:39.123456789Z", Some((1_795_342_419, 0, Some(123)))),
+            ("1795342419", Some((1_795_342_419, 0, None))),
+            ("1795342419.6771235", Some((1_795_342_419, 0, Some(677)))),
+            ("1795342419677", Some((1_795_342_419, 0, Some(677)))),
+            ("1795342419677123", Some((1_795_342_419, 0, Some(677)))),
+            ("1795342419677123456", Some((1_795_342_419, 0, Some(677)))),
+            ("0", Some((0, 0, None))),
+            ("2026-11-22T10:13:39", None),
+            ("2026-11-22T10:13:39.Z", None),
+            ("2026-11-22", None),
+            ("1795342419677.5", None),
+            ("1795342419.", None),
+            ("-5", None),
+            ("", None),
+            ("yesterday", None),
+        ] {
+            let read = any(text.as_bytes()).map(|it| (it.moment.epoch_s, it.moment.zone_s, it.thousandths));
+            assert_eq!(read, expect, "{text}");
         }
     }
 

@@ -36,6 +36,7 @@ fields! {
     TimeLocal "time_local"
     TimeIso8601 "time_iso8601"
     Msec "msec"
+    Time "time"
     Request "request"
     RequestMethod "request_method"
     RequestUri "request_uri"
@@ -94,6 +95,10 @@ pub(super) enum Kind {
     Msec,
     /// Three digits.
     Status,
+    /// One to three digits or `-`: Go servers write 0 where they answered nothing.
+    StatusOrNone,
+    /// Any of the times that `time::any` reads.
+    Time,
     /// Digits.
     Uint,
     /// Digits, `-` or nothing.
@@ -121,6 +126,7 @@ impl Kind {
             "time_local" => Self::TimeLocal,
             "time_iso8601" => Self::TimeIso8601,
             "msec" => Self::Msec,
+            "time" => Self::Time,
             "status" => Self::Status,
             "bytes_sent" | "body_bytes_sent" | "request_length" => Self::Uint,
             "connection"
@@ -155,6 +161,35 @@ impl Kind {
         }
     }
 
+    /// The kind of `name` where somebody else wrote the line and only means what nginx means: times of any shape,
+    /// addresses that may be names, numbers that may be missing.
+    pub(super) fn meant_by(name: &str) -> Self {
+        match Self::of(name) {
+            Self::Address => Self::Word,
+            Self::TimeLocal | Self::TimeIso8601 | Self::Msec | Self::Time => Self::Time,
+            Self::Status => Self::StatusOrNone,
+            Self::Uint => Self::UintOrNone,
+            Self::Word | Self::List | Self::Decimal | Self::Id => Self::Text,
+            kind @ (Self::Text | Self::StatusOrNone | Self::UintOrNone | Self::Pipe) => kind,
+        }
+    }
+
+    /// The kind of a value that may be `-` instead.
+    pub(super) fn or_none(self) -> Self {
+        match self {
+            Self::Uint => Self::UintOrNone,
+            Self::Status => Self::StatusOrNone,
+            Self::Decimal | Self::Msec | Self::Time | Self::TimeIso8601 | Self::Id | Self::Pipe => Self::Word,
+            kind @ (Self::Text
+            | Self::List
+            | Self::Word
+            | Self::Address
+            | Self::TimeLocal
+            | Self::StatusOrNone
+            | Self::UintOrNone) => kind,
+        }
+    }
+
     /// Bytes of every value, where all values have the same number.
     pub(super) fn width(self) -> Option<usize> {
         match self {
@@ -168,6 +203,8 @@ impl Kind {
             | Self::Word
             | Self::Address
             | Self::Msec
+            | Self::Time
+            | Self::StatusOrNone
             | Self::Uint
             | Self::UintOrNone
             | Self::Decimal => None,
@@ -181,6 +218,8 @@ impl Kind {
             Self::Address => ADDRESS_BYTES_MAX,
             Self::Msec | Self::Decimal => DECIMAL_BYTES_MAX,
             Self::Uint | Self::UintOrNone => UINT_BYTES_MAX,
+            Self::StatusOrNone => 3,
+            Self::Time => time::ANY_BYTES_MAX,
             Self::TimeLocal | Self::TimeIso8601 | Self::Status | Self::Id | Self::Pipe => {
                 self.width().unwrap_or(usize::MAX)
             }
@@ -198,6 +237,8 @@ impl Kind {
             | Self::TimeIso8601
             | Self::Msec
             | Self::Status
+            | Self::StatusOrNone
+            | Self::Time
             | Self::Uint
             | Self::UintOrNone
             | Self::Decimal
@@ -216,6 +257,8 @@ impl Kind {
             Self::TimeIso8601 => time::iso8601(value).is_some(),
             Self::Msec => time::msec(value).is_some(),
             Self::Status => value.len() == 3 && is_digits(value),
+            Self::StatusOrNone => value == b"-" || ((1..=3).contains(&value.len()) && is_digits(value)),
+            Self::Time => time::any(value).is_some(),
             Self::Uint => is_uint(value),
             Self::UintOrNone => matches!(value, b"" | b"-") || is_uint(value),
             Self::Decimal => is_decimal(value),
@@ -223,6 +266,80 @@ impl Kind {
             Self::Pipe => matches!(value, b"p" | b"."),
         }
     }
+}
+
+/// What a server counts a duration in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Unit {
+    /// As nginx; values without a unit have this one.
+    #[default]
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+}
+
+impl Unit {
+    /// The variable that a name with a unit behind it means, and the unit: `request_time_ms`.
+    pub(super) fn of(name: &str) -> (&str, Self) {
+        match name {
+            "request_time_ms" => ("request_time", Self::Milliseconds),
+            "request_time_us" => ("request_time", Self::Microseconds),
+            "request_time_ns" => ("request_time", Self::Nanoseconds),
+            _ => (name, Self::Seconds),
+        }
+    }
+
+    /// Reads a decimal number in this unit, one with an exponent too; parts of a millisecond are cut.
+    pub(super) fn milliseconds(self, text: &[u8]) -> Option<u64> {
+        let (number, exponent) = match memchr::memchr2(b'e', b'E', text) {
+            Some(mark) => (&text[..mark], exponent(&text[mark + 1..])?),
+            None => (text, 0),
+        };
+        let point = memchr::memchr(b'.', number).unwrap_or(number.len());
+        let fraction = number.get(point + 1..).unwrap_or_default();
+        if point == 0 || !is_digits(&number[..point]) || !is_digits(fraction) || number.ends_with(b".") {
+            return None;
+        }
+        let shift = exponent
+            + match self {
+                Self::Seconds => 3,
+                Self::Milliseconds => 0,
+                Self::Microseconds => -3,
+                Self::Nanoseconds => -6,
+            };
+        let kept = i32::try_from(point).ok()? + shift;
+        let digits = number[..point].iter().chain(fraction).copied().chain(std::iter::repeat(b'0'));
+        let kept = usize::try_from(kept.max(0)).ok().filter(|kept| *kept <= number.len() + 32)?;
+        digits
+            .take(kept)
+            .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+    }
+}
+
+/// Two digits are far beyond any duration.
+fn exponent(text: &[u8]) -> Option<i32> {
+    let (sign, digits) = match text {
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] | digits => (1, digits),
+    };
+    let is_short = (1..=2).contains(&digits.len()) && is_digits(digits);
+    is_short.then(|| sign * digits.iter().fold(0, |value, digit| value * 10 + i32::from(digit - b'0')))
+}
+
+/// The names of fields that `name` may be a misspelling of. A name that some variable of a server begins with is none.
+pub(super) fn misspelled(name: &str) -> Option<&'static str> {
+    /// Short names look alike without meaning the same.
+    const LENGTH_MIN: usize = 4;
+    /// Variables that a request or the configuration names.
+    const FAMILIES: [&str; 7] = ["http_", "sent_http_", "cookie_", "arg_", "upstream_", "env_", "note_"];
+    let is_known = Kind::of(name) != Kind::Text || Field::of(name).is_some();
+    if is_known || name.len() < LENGTH_MIN || FAMILIES.iter().any(|family| name.starts_with(family)) {
+        return None;
+    }
+    let near = |field: &&Field| strsim::osa_distance(name, field.name()) <= name.len() / 8 + 1;
+    let nearest = Field::ALL.iter().min_by_key(|field| strsim::osa_distance(name, field.name()));
+    nearest.filter(near).map(|field| field.name())
 }
 
 fn is_word_byte(byte: u8) -> bool {
@@ -275,7 +392,7 @@ fn is_ipv6(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Field, Kind};
+    use super::{Field, Kind, Unit, misspelled};
 
     fn check(kind: Kind, value: &str, expect: bool) {
         assert_eq!(kind.verify(value.as_bytes()), expect, "{kind:?} {value:?}");
@@ -333,6 +450,38 @@ mod tests {
         check(Kind::Id, "0123456789abcdef0123456789abcdeg", false);
         check(Kind::Pipe, "p", true);
         check(Kind::Pipe, "x", false);
+    }
+
+    #[test]
+    fn durations_come_in_any_unit() {
+        for (unit, text, expect) in [
+            (Unit::Seconds, "1.2349", Some(1234)),
+            (Unit::Seconds, "0.000929675", Some(0)),
+            (Unit::Seconds, "1.25e-1", Some(125)),
+            (Unit::Seconds, "9.3e-05", Some(0)),
+            (Unit::Seconds, "2E1", Some(20_000)),
+            (Unit::Milliseconds, "12", Some(12)),
+            (Unit::Microseconds, "12345", Some(12)),
+            (Unit::Nanoseconds, "1234567890", Some(1234)),
+            (Unit::Nanoseconds, "12", Some(0)),
+            (Unit::Seconds, "18446744073709551615", None),
+            (Unit::Seconds, "0.1, 0.2", None),
+            (Unit::Seconds, "1e999", None),
+            (Unit::Seconds, "1.", None),
+            (Unit::Seconds, "-1", None),
+            (Unit::Seconds, "", None),
+        ] {
+            assert_eq!(unit.milliseconds(text.as_bytes()), expect, "{unit:?} {text}");
+        }
+    }
+
+    #[test]
+    fn misspelled_names_lead_to_the_right_ones() {
+        assert_eq!(misspelled("remote_adr"), Some("remote_addr"));
+        assert_eq!(misspelled("requets_uri"), Some("request_uri"));
+        for name in ["remote_addr", "https", "hostname", "tenant", "http_referrer", "pid", "request_body"] {
+            assert_eq!(misspelled(name), None, "{name}");
+        }
     }
 
     #[test]
