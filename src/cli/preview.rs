@@ -10,7 +10,7 @@ use super::arguments::PreviewArguments;
 use super::lines::{LINE_BYTES_DEFAULT, read_line};
 use super::settings::{self, LogSource};
 use super::{Context, Exit, Failure, Settings};
-use crate::event::{Encoder, Place, StreamId};
+use crate::event::{Encoder, Place, SkipReason, StreamId};
 use crate::io::{table, terminal};
 
 /// Lines of each configured log that are shown without FILE.
@@ -125,6 +125,7 @@ impl<W: Write> Preview<W> {
         encoder: &mut Encoder,
     ) -> anyhow::Result<()> {
         let (mut line, mut event, mut position) = (Vec::new(), Vec::new(), position);
+        let mut filtered = 0;
         loop {
             line.clear();
             let span = read_line(&mut input, LINE_BYTES_DEFAULT, &mut line).context("read the log")?;
@@ -135,13 +136,18 @@ impl<W: Write> Preview<W> {
                 stream: StreamId(0),
                 position,
                 line_size: span.size,
-                skipped: None,
+                skipped: (filtered > 0).then_some((filtered, SkipReason::Filtered)),
                 partial: !span.is_terminated,
                 truncated: span.is_truncated,
             };
             event.clear();
             let encoded = encoder.encode(&line, &place, &mut event);
-            self.event(&event).context("write the events")?;
+            if encoder.lets_out(&encoded) {
+                filtered = 0;
+                self.event(&event).context("write the events")?;
+            } else {
+                filtered += span.size;
+            }
             self.summary.lines += 1;
             self.summary.malformed += u64::from(encoded.is_malformed());
             position += span.size;

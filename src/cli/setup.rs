@@ -9,7 +9,7 @@ use super::{Exit, Failure};
 use crate::config::{
     self, Config, ConfigErrors, Delivery, Kafka, Log, PasswordError, Start as StartConfig, Style, Warning,
 };
-use crate::event::{EncoderOptions, Site};
+use crate::event::{Encoder, EncoderOptions, Site};
 use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, QueueLimits};
 use crate::io::{clock, identity};
 use crate::pipeline::options::{
@@ -169,15 +169,19 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
         Some(site) => Site::Fixed(site.clone()),
         None => Site::Line { otherwise: host.clone() },
     };
+    let encoder = EncoderOptions {
+        format: log.format.clone(),
+        site,
+        host,
+        log: log.name.clone(),
+        rules: Arc::default(),
+    };
+    Encoder::new(encoder.clone()).map_err(|error| {
+        Failure::new(Exit::Configuration, format!("page_views.bots of the log {}: {error}", log.name))
+    })?;
     Ok(LogOptions {
         paths: PathMatcher::new(&paths, &exclude)?,
-        encoder: EncoderOptions {
-            format: log.format.clone(),
-            site,
-            host,
-            log: log.name.clone(),
-            rules: Arc::default(),
-        },
+        encoder,
         start: start_of(log.start),
         line_bytes_max: log.max_line_bytes as usize,
         key: xxh3_64(paths.join("\n").as_bytes()),

@@ -10,6 +10,7 @@ use viewtail::io::clock;
 use viewtail::io::kafka::lookup::{Subject, examine};
 use viewtail::io::kafka::{Acks, Compression, CreateTopic, QueueLimits};
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
+use viewtail::pipeline::batch::{ANY_PARTITION, Destination};
 
 use crate::support::{
     PARTITIONS, Rig, TOPIC, at_least_once, best_effort, block, cluster, connect, fetch, options, push, write,
@@ -71,6 +72,38 @@ fn records_arrive_with_key_value_partition_and_timestamp() {
     assert_eq!((&found[1].0, found[1].1.as_str()), (&None, "unstamped"));
     assert!(found[1].2 >= before, "stamped when it was handed over");
     assert_eq!(found[2], (None, String::new(), 7));
+}
+
+#[test]
+fn rejects_have_a_topic_of_their_own_in_the_same_transaction() {
+    let cluster = cluster();
+    cluster.create_topic("rejects", 1, 1).unwrap();
+    let rig = Rig::on(cluster, |options| options.rejects_topic = Some("rejects".into()));
+    rig.connect();
+    let mut sent = block(0);
+    push(&mut sent, "k", "event", 1, 0);
+    push(&mut sent, "k", "reject", ANY_PARTITION, 7);
+    push(&mut sent, "k", "another", ANY_PARTITION, 0);
+    for record in &mut sent.records[1..] {
+        record.destination = Destination::Rejects;
+    }
+    rig.begin_with(sent);
+    assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
+    assert!(matches!(rig.ask(Command::Commit), Reply::Committed { .. }));
+
+    let brokers = rig.cluster.bootstrap_servers();
+    let rejects = read_topic(&brokers, ("rejects", 0), 2);
+    assert_eq!(rejects[0], (Some("k".into()), "reject".into(), 7));
+    assert_eq!(rejects[1].1, "another");
+    assert_eq!(read(&brokers, 1, 1)[0].1, "event");
+}
+
+#[test]
+fn a_missing_topic_of_rejects_is_missed_before_anything_is_sent() {
+    let rig = Rig::new(|options| options.rejects_topic = Some("absent".into()));
+    let failure = rig.fail(connect());
+    assert_eq!(failure.cause, Cause::TopicMissing);
+    assert!(failure.message.contains("topic absent does not exist"), "{}", failure.message);
 }
 
 #[test]
@@ -191,9 +224,13 @@ fn check_finds_brokers_topic_and_transactions() {
 type Found = (Option<String>, String, i64);
 
 fn read(brokers: &str, partition: i32, count: usize) -> Vec<Found> {
+    read_topic(brokers, (TOPIC, partition), count)
+}
+
+fn read_topic(brokers: &str, (topic, partition): (&str, i32), count: usize) -> Vec<Found> {
     let consumer = consumer(brokers);
     let mut from = TopicPartitionList::new();
-    from.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
+    from.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     consumer.assign(&from).unwrap();
     let deadline = clock::now() + Duration::from_secs(20);
     let mut found = Vec::new();

@@ -76,10 +76,17 @@ fn find_topic(options: &KafkaOptions, common: &Common, findings: &mut Vec<Findin
     }
     let (finding, is_there) = match looked_up {
         Ok(Some(count)) => (good(Subject::Topic, format!("{} has {count} partitions", options.topic)), true),
-        Ok(None) => (missing_topic(options), false),
+        Ok(None) => (missing_topic(options, &options.topic), false),
         Err(failure) => (bad(Subject::Topic, &failure, TOPIC_REMEDY), false),
     };
     findings.push(finding);
+    if let Some(rejects) = &options.rejects_topic {
+        findings.push(match reader.look_up(rejects) {
+            Ok(Some(count)) => good(Subject::Topic, format!("{rejects} has {count} partitions")),
+            Ok(None) => missing_topic(options, rejects),
+            Err(failure) => bad(Subject::Topic, &failure, REJECTS_REMEDY),
+        });
+    }
     if let Err(failure) = reader.require_new_broker() {
         findings.push(bad(Subject::Transactions, &failure, OLD_BROKER));
         return false;
@@ -87,13 +94,14 @@ fn find_topic(options: &KafkaOptions, common: &Common, findings: &mut Vec<Findin
     is_there
 }
 
+const REJECTS_REMEDY: &str = "correct rejects_topic, or grant Write and Read on it";
+
 const TOPIC_REMEDY: &str = "correct kafka.topic, or grant Write and Read on it";
 
 const BROKER_REMEDY: &str = "check kafka.brokers, kafka.tls and kafka.sasl, and that the brokers' advertised \
                              listeners can be reached from here";
 
-fn missing_topic(options: &KafkaOptions) -> Finding {
-    let topic = &options.topic;
+fn missing_topic(options: &KafkaOptions, topic: &str) -> Finding {
     if options.create_topic.is_some() {
         return good(Subject::Topic, format!("{topic} does not exist and will be created by `viewtail run`"));
     }

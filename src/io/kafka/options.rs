@@ -189,6 +189,8 @@ impl KafkaOptions {
         if let Some(level) = self.compression_level {
             set("compression.level", level.to_string());
         }
+        // For records whose partition is left to librdkafka, those of rejects_topic: as the Java client chooses it.
+        set("partitioner", "murmur2_random".to_owned());
         // Successes are counted by librdkafka alone (rd_kafka_outq_len); only failures come back as events, so
         // that no report can be forgotten and fill the queue.
         set("delivery.report.only.error", "true".to_owned());

@@ -66,12 +66,13 @@ impl<'a> Reader<'a> {
         Ok(Self { native, signals: Signals::new(&common.log), options, common })
     }
 
-    /// Finds the topic, or creates it if that is configured.
+    /// Finds the topic, and that of rejects if there is one; creates what is missing if that is configured.
     pub fn topic(&mut self) -> Result<Topic, Failure> {
-        let partitions = match self.look_up(&self.options.topic)? {
-            Some(partitions) => partitions,
-            None => self.create_or_refuse()?,
-        };
+        let options = self.options;
+        let partitions = self.find_or_create(&options.topic)?;
+        if let Some(rejects) = &options.rejects_topic {
+            self.find_or_create(rejects)?;
+        }
         self.require_new_broker()?;
         let cluster_id = self.native.client().fetch_cluster_id(Duration::ZERO);
         Ok(Topic { partitions, cluster_id })
@@ -138,8 +139,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn create_or_refuse(&mut self) -> Result<u32, Failure> {
-        let topic = &self.options.topic;
+    fn find_or_create(&mut self, topic: &str) -> Result<u32, Failure> {
+        if let Some(partitions) = self.look_up(topic)? {
+            return Ok(partitions);
+        }
         let Some(wanted) = self.options.create_topic else {
             let message = format!(
                 "topic {topic} does not exist on {}: create it, or set kafka.create_topic",
@@ -147,20 +150,19 @@ impl<'a> Reader<'a> {
             );
             return Err(Failure { class: Class::Retriable, cause: Cause::TopicMissing, message });
         };
-        create_topic(self.options, wanted)?;
-        self.await_created()
+        create_topic(self.options, topic, wanted)?;
+        self.await_created(topic)
     }
 
     /// The controller answers before every broker has heard of the new topic.
-    fn await_created(&mut self) -> Result<u32, Failure> {
+    fn await_created(&mut self, topic: &str) -> Result<u32, Failure> {
         let deadline = Deadline::after(LOOKUP_MAX);
         loop {
-            if let Some(partitions) = self.look_up(&self.options.topic)? {
+            if let Some(partitions) = self.look_up(topic)? {
                 return Ok(partitions);
             }
             if deadline.passed() || self.common.must_stop() {
-                let message =
-                    format!("topic {} was created, but the brokers do not know it yet", self.options.topic);
+                let message = format!("topic {topic} was created, but the brokers do not know it yet");
                 return Err(Failure { class: Class::Retriable, cause: Cause::TopicMissing, message });
             }
             self.signals.wait(&self.native, ASK_PAUSE);
@@ -219,19 +221,17 @@ pub fn bad_configuration(error: &KafkaError) -> Failure {
 
 /// Creates the topic. Whatever is wrong with that, the fact that counts stays that the topic is missing: a person may
 /// still create it, and too few brokers for the replicas may be a matter of time.
-fn create_topic(options: &KafkaOptions, wanted: CreateTopic) -> Result<(), Failure> {
+fn create_topic(options: &KafkaOptions, name: &str, wanted: CreateTopic) -> Result<(), Failure> {
     let fail = |reason: &dyn std::fmt::Display| Failure {
         class: Class::Retriable,
         cause: Cause::TopicMissing,
         message: format!(
-            "topic {} does not exist and cannot be created ({reason}): create it by hand, or correct kafka.create_topic",
-            options.topic
+            "topic {name} does not exist and cannot be created ({reason}): create it by hand, or correct kafka.create_topic"
         ),
     };
     let admin: AdminClient<DefaultClientContext> =
         options.admin_properties().create().map_err(|error| bad_configuration(&error))?;
-    let topic =
-        NewTopic::new(&options.topic, wanted.partitions, TopicReplication::Fixed(wanted.replication_factor));
+    let topic = NewTopic::new(name, wanted.partitions, TopicReplication::Fixed(wanted.replication_factor));
     let limits = AdminOptions::new().operation_timeout(Some(CREATE_MAX)).request_timeout(Some(CREATE_MAX));
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| fail(&error))?;
     let answer = runtime.block_on(admin.create_topics([&topic], &limits)).map_err(|error| fail(&error))?;
