@@ -2,7 +2,7 @@
 
 use crate::binary::call;
 
-const COMMANDS: [&str; 7] = ["run", "check", "preview", "status", "config", "verify", "demo"];
+const COMMANDS: [&str; 8] = ["run", "check", "preview", "report", "status", "config", "verify", "demo"];
 
 #[test]
 fn help_names_what_is_built_and_nothing_else() {

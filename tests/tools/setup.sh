@@ -2,7 +2,8 @@
 # Brings what a phase needs onto this machine; does nothing where it is there already.
 #
 #   setup.sh build    what `cargo build` needs beside Rust: a C and a C++ compiler, make, perl
-#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, logrotate, python3; and Kafka's jars
+#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, logrotate, python3,
+#                    a headless Chromium; and Kafka's jars
 #
 # As root on a Debian-like system missing packages are installed; anybody else is told their names, once, and gets exit 1.
 set -euo pipefail
@@ -35,9 +36,29 @@ java_is_usable() {
     [ -n "$major" ] && [ "$major" -ge "$JAVA_MAJOR_MIN" ]
 }
 
+browser_is_there() {
+    local browser
+    for browser in chromium-headless-shell chromium chromium-browser google-chrome; do
+        command -v "$browser" >/dev/null 2>&1 && return 0
+    done
+    return 1
+}
+
+# The browser without its window is a third of the size, where the system has it as a package.
+browser_package() {
+    if apt-cache show chromium-headless-shell >/dev/null 2>&1; then
+        echo chromium-headless-shell fonts-dejavu-core
+    else
+        echo chromium fonts-dejavu-core
+    fi
+}
+
 # Prints the packages whose command is missing.
 missing_packages() {
     local need
+    if [ "$PHASE" = test ] && ! browser_is_there; then
+        browser_package
+    fi
     for need in "$@"; do
         command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need##*:}"
     done

@@ -20,6 +20,9 @@ const STYLE: &str = include_str!("style.css");
 /// Up to so many days the table of days is unfolded: two months.
 const OPEN_DAYS_MAX: usize = 62;
 
+/// From here on three figures beside each other are too wide for a phone.
+const LONG_FIGURE_MIN: u64 = 1_000_000;
+
 /// What the page says beside the numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HtmlOptions {
@@ -85,7 +88,8 @@ fn body(report: &Report<'_>, options: &HtmlOptions) -> String {
 }
 
 fn figures(sums: &Sums, days: usize) -> String {
-    let mut html = String::from("<dl class=\"figures\">\n");
+    let long = if sums.page_views >= LONG_FIGURE_MIN { " long" } else { "" };
+    let mut html = format!("<dl class=\"figures{long}\">\n");
     let figures = [
         ("pv", "Page views", sums.page_views),
         ("uv", "Visitors", sums.visitors),
@@ -137,7 +141,7 @@ fn ranking((heading, noun, lead): (&str, &str, &str), rows: impl Iterator<Item =
     }
     let _ = write!(
         html,
-        "<table class=\"pages\">\n<thead><tr><th scope=\"col\">{noun}</th><th scope=\"col\">Page views</th><th scope=\"col\">Visitors</th><th scope=\"col\">Addresses</th></tr></thead>\n<tbody>\n"
+        "<table class=\"names pages\">\n<thead><tr><th scope=\"col\">{noun}</th><th scope=\"col\">Page views</th><th scope=\"col\">Visitors</th><th scope=\"col\">Addresses</th></tr></thead>\n<tbody>\n"
     );
     let most = rows.iter().map(|(_, sums)| sums.page_views).max().unwrap_or(0);
     for (name, sums) in rows {
@@ -212,7 +216,7 @@ fn counts(
     if !rows.is_empty() {
         let _ = write!(
             html,
-            "<table>\n<thead><tr><th scope=\"col\">{noun}</th><th scope=\"col\">{counted}</th></tr></thead>\n<tbody>\n"
+            "<table class=\"names\">\n<thead><tr><th scope=\"col\">{noun}</th><th scope=\"col\">{counted}</th></tr></thead>\n<tbody>\n"
         );
         let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0);
         for (name, count) in rows {
