@@ -4,6 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod apache;
 mod compare;
+mod downstream;
+mod goaccess;
+mod independent;
+mod many_days;
 mod nginx;
+mod numbers;
 mod requests;
+mod targets;

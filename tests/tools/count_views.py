@@ -32,7 +32,7 @@ STATIC = set(
 STATIC_PATH = re.compile(rb"/robots\.txt|/favicon\.ico|/sitemap[^/]*\.xml(\.gz)?|/\.well-known/.*", re.DOTALL)
 FEED_NAMES = {b"feed", b"rss.xml", b"atom.xml", b"feed.xml", b"index.xml"}
 INDEX = ("index.html", "index.htm", "index.php")
-KEPT = {"/", "?", "#", "%"}
+KEPT = {"/", "?", "#"}
 
 
 def unescape(value):
@@ -104,8 +104,8 @@ def page_key(path):
             except UnicodeDecodeError:
                 continue
             if len(character) == 1:
-                escaped = piece[0][1]
-                keep = (escaped and character in KEPT) or not is_readable(character)
+                # A percent sign that begins no escape is written as one that does, or it could begin one later.
+                keep = character == "%" or (piece[0][1] and character in KEPT) or not is_readable(character)
                 text.append(percent(piece) if keep else character)
                 place += length
                 break
