@@ -10,6 +10,8 @@ CARGO_FLAGS := --release --locked
 SEEDS ?= 20000
 # Port of `make kafka`.
 PORT ?= 9092
+# How long `make fuzz` stays with each target.
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo demo-kill test setup lint unit sim kafka-tests kafka bench update-bots clean
@@ -58,6 +60,9 @@ bench: setup build ## viewtail against kcat on the same lines and broker; report
 
 update-bots: ## the newest data set of crawlers into src/event/data (needs npm and python3)
 	@tests/tools/update-bots.sh
+
+fuzz: ## cargo-fuzz on each target in turn, FUZZ_SECONDS (60) each; needs a nightly Rust and cargo-fuzz
+	@for target in format json page html; do cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 clean: ## remove target/, the compiled C libraries and Kafka with it
 	$(CARGO) clean

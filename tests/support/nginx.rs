@@ -92,7 +92,7 @@ pub fn logrotate(configuration: &Path, state: &Path) {
 }
 
 /// Daemons live outside a plain user's PATH.
-fn program(name: &str) -> String {
+pub fn program(name: &str) -> String {
     let directories = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin"];
     let found = directories.iter().map(|directory| format!("{directory}/{name}"));
     found.into_iter().find(|path| Path::new(path).exists()).unwrap_or_else(|| name.to_owned())

@@ -2,8 +2,8 @@
 # Brings what a phase needs onto this machine; does nothing where it is there already.
 #
 #   setup.sh build    what `cargo build` needs beside Rust: a C and a C++ compiler, make, perl
-#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, logrotate, python3,
-#                    a headless Chromium; and Kafka's jars
+#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, python3;
+#                     and Kafka's jars and ClickHouse's engine in target/
 #
 # As root on a Debian-like system missing packages are installed; anybody else is told their names, once, and gets exit 1.
 set -euo pipefail
@@ -14,10 +14,14 @@ export PATH="$PATH:/usr/sbin:/sbin"
 JAVA_MAJOR_MIN=17
 KAFKA_DIR=target/kafka
 POM=tests/tools/kafka-pom.xml
+# ClickHouse's engine as a Python library.
+CHDB=chdb-core==26.9.0
+CHDB_DIR=target/chdb
 
 # Command and Debian package that brings it. The C++ compiler is asked for by librdkafka's configure script.
 BUILD_NEEDS="cc:gcc c++:g++ make:make perl:perl"
-TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate python3:python3 setpriv:util-linux unshare:util-linux"
+TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
+goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux"
 
 die() {
     echo "setup: $*" >&2
@@ -36,34 +40,18 @@ java_is_usable() {
     [ -n "$major" ] && [ "$major" -ge "$JAVA_MAJOR_MIN" ]
 }
 
-browser_is_there() {
-    local browser
-    for browser in chromium-headless-shell chromium chromium-browser google-chrome; do
-        command -v "$browser" >/dev/null 2>&1 && return 0
-    done
-    return 1
-}
-
-# The browser without its window is a third of the size, where the system has it as a package.
-browser_package() {
-    if apt-cache show chromium-headless-shell >/dev/null 2>&1; then
-        echo chromium-headless-shell fonts-dejavu-core
-    else
-        echo chromium fonts-dejavu-core
-    fi
-}
-
 # Prints the packages whose command is missing.
 missing_packages() {
     local need
-    if [ "$PHASE" = test ] && ! browser_is_there; then
-        browser_package
-    fi
     for need in "$@"; do
         command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need##*:}"
     done
     if [ "$PHASE" = test ] && ! java_is_usable; then
         echo default-jre-headless
+    fi
+    # Debian keeps what `python3 -m venv` needs in a package of its own.
+    if [ "$PHASE" = test ] && ! python3 -c 'import ensurepip' >/dev/null 2>&1; then
+        echo python3-venv
     fi
 }
 
@@ -117,6 +105,22 @@ fetch_kafka() {
     echo "$wanted" >"$KAFKA_DIR/complete"
 }
 
+# The wheel alone: what it can hand its answers to (pandas, pyarrow) is larger than itself and not used here.
+fetch_chdb() {
+    if [ "$(cat "$CHDB_DIR/complete" 2>/dev/null || true)" = "$CHDB" ]; then
+        return 0
+    fi
+    echo "setup: fetching $CHDB to $CHDB_DIR"
+    rm -rf "$CHDB_DIR"
+    mkdir -p target
+    { python3 -m venv "$CHDB_DIR" && "$CHDB_DIR/bin/pip" install --quiet --no-deps "$CHDB"; } >target/setup-chdb.log 2>&1 || {
+        tail -n 20 target/setup-chdb.log >&2
+        die "pip could not install $CHDB; its words are above and in target/setup-chdb.log"
+    }
+    "$CHDB_DIR/bin/python" -c 'import chdb' || die "$CHDB is installed in $CHDB_DIR, but does not start"
+    echo "$CHDB" >"$CHDB_DIR/complete"
+}
+
 PHASE=${1:-}
 case "$PHASE" in
 build) needs=$BUILD_NEEDS ;;
@@ -130,4 +134,7 @@ install_packages $(missing_packages $needs | sort -u)
 # shellcheck disable=SC2086
 still_missing=$(missing_packages $needs | sort -u | tr '\n' ' ')
 [ -z "$still_missing" ] || die "still missing after the installation: $still_missing"
-[ "$PHASE" = build ] || fetch_kafka
+if [ "$PHASE" = test ]; then
+    fetch_kafka
+    fetch_chdb
+fi
