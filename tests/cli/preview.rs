@@ -71,7 +71,11 @@ fn a_file_gives_what_stdin_gives() {
 #[test]
 fn an_own_format_is_taken_and_a_wrong_one_refused_with_its_reason() {
     let own = call_with_stdin(&["preview", "-", "--format", "$remote_addr $status"], b"192.0.2.7 404\n");
-    assert_eq!(own.stderr, "viewtail: 1 line: 1 parsed, 0 malformed; 0 page views, 1 status\n", "{}", own.stdout);
+    assert_eq!(
+        own.stderr, "viewtail: 1 line: 1 parsed, 0 malformed; 0 page views, 1 status\n",
+        "{}",
+        own.stdout
+    );
     let wrong = call(&["preview", "-", "--format", "no variable"]);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stderr.contains("the format has no variable"), "{}", wrong.stderr);
