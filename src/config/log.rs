@@ -270,25 +270,25 @@ fn read_format(section: &mut Section<'_>, reader: &Reader, source: &ConfigSource
 type Read = (Result<Format, Option<FormatError>>, Vec<Place>);
 
 fn read_dialect(mut format: Section<'_>) -> Read {
-    let place_of = |key: &str| format.entry(key).map_or(format.place(), |entry| entry.value.place);
-    let places: Vec<Place> = ["apache", "regex", "nginx"].map(place_of).into();
     let dialect = ["apache", "json", "regex"].into_iter().find(|key| format.entry(key).is_some());
+    let text = format.entry(dialect.unwrap_or("nginx"));
+    let place = text.map_or(format.place(), |entry| entry.value.place);
     let read = match dialect {
         Some("apache") => {
             let text: Option<AnyText> = format.required("apache", "'%h %l %u %t ...'");
-            (text.map(|AnyText(text)| Format::apache(&text)), vec![places[0]])
+            (text.map(|AnyText(text)| Format::apache(&text)), vec![place])
         }
         Some("regex") => {
             let text: Option<AnyText> = format.required("regex", "'(?P<remote_addr>...) ...'");
             let escape = format.optional("escape", Escape::None);
-            (text.map(|AnyText(text)| Format::regex(&text, escape)), vec![places[1]])
+            (text.map(|AnyText(text)| Format::regex(&text, escape)), vec![place])
         }
         Some(_) => read_map(&mut format),
         None => {
             let text: Option<Template> = format.required("nginx", "'$remote_addr ...'");
             let escape = format.optional("escape", Escape::Default);
             let compile = if format.optional("forced", false) { Format::nginx_forced } else { Format::nginx };
-            (text.map(|Template(text)| compile(&text, escape)), vec![places[2]])
+            (text.map(|Template(text)| compile(&text, escape)), vec![place])
         }
     };
     format.finish();

@@ -604,7 +604,7 @@ mod tests {
         };
         let text = |text: &str| Some(text.to_owned());
         let agent = text("Mozilla/5.0 (X11)");
-        assert_eq!(shown(Rules::default()), [None, text("https://b/"), agent.clone(), None]);
+        assert_eq!(shown(Rules::default()), [None, text("https://b/"), agent, None]);
         let privacy = PrivacyRules {
             query: Keep::Keep,
             referrer_query: Keep::Keep,
@@ -624,6 +624,21 @@ mod tests {
         let (_, malformed) =
             encode(&mut encoder_with(Format::combined(), Site::Fixed("a".to_owned()), never), b"x", &PLACE);
         assert!(!malformed.contains("raw"), "{malformed}");
+    }
+
+    #[test]
+    fn a_request_id_that_a_client_wrote_is_text() {
+        let format = Format::regex("(?P<request_id>.*)", Escape::Default).unwrap();
+        let mut encoder = encoder(format, Site::Fixed("a".to_owned()));
+        let mut shown = |line: &str| {
+            let (_, text) = encode(&mut encoder, line.as_bytes(), &PLACE);
+            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+            event.get("request_id").map(|id| id.as_str().unwrap().to_owned())
+        };
+        let forged = r#"x","is_page_view":true,"v":2,"y":""#;
+        assert_eq!(shown(forged).as_deref(), Some(forged));
+        assert_eq!(shown(&"é".repeat(100)), Some("é".repeat(64)));
+        assert_eq!(shown(""), None);
     }
 
     #[test]

@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(text, *expect, "{line}");
             let mut date = Vec::new();
             super::push_day(&mut date, when.day * 86_400);
-            assert_eq!(text[when.place.0..when.place.1].as_bytes(), date, "{line}");
+            assert_eq!(text.as_bytes()[when.place.0..when.place.1], date, "{line}");
         }
     }
 

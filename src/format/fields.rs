@@ -93,7 +93,7 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn at(&self, slot: Slot) -> Option<Value<'a>> {
         let value = self.written(slot);
-        (!value.escape.is_absent(value.text)).then_some(value)
+        (!self.format.is_absent(value.escape, value.text)).then_some(value)
     }
 
     /// All variables in the order of the format, absent ones too: name and value as written.
@@ -109,7 +109,11 @@ impl<'a> Fields<'a> {
 
     fn written(&self, slot: Slot) -> Value<'a> {
         let Span { start, end } = self.spans[slot.0];
-        Value { text: &self.line[start..end], escape: self.format.escape(), unit: self.format.units[slot.0] }
+        Value {
+            text: &self.line[start..end],
+            escape: self.format.escapes[slot.0],
+            unit: self.format.units[slot.0],
+        }
     }
 }
 

@@ -108,6 +108,7 @@ fn per_line(lines: &[&[u8]], program: &mut impl FnMut(&[u8], u64)) -> f64 {
 
 fn cpu_ns() -> f64 {
     let now = clock_gettime(ClockId::ProcessCPUTime);
-    let (seconds, ns) = (i32::try_from(now.tv_sec).unwrap_or(i32::MAX), i32::try_from(now.tv_nsec).unwrap_or(0));
+    let (seconds, ns) =
+        (i32::try_from(now.tv_sec).unwrap_or(i32::MAX), i32::try_from(now.tv_nsec).unwrap_or(0));
     f64::from(seconds) * 1e9 + f64::from(ns)
 }
