@@ -214,7 +214,7 @@ impl<'a> Section<'a> {
                 None
             }
             Some(entry) if matches!(entry.value.kind, Kind::Null) => {
-                self.no_value(entry, WORD);
+                self.no_value(entry, "the built-in list");
                 None
             }
             Some(entry) => Some(self.items(key, entry)),

@@ -59,8 +59,9 @@ impl Extras {
     }
 }
 
-/// Whether a variable may become a field of its own.
-fn may_be_shown(name: &str) -> bool {
+/// Whether a variable, by its name without `$`, may become a field of an event.
+#[must_use]
+pub fn may_be_shown(name: &str) -> bool {
     !name.starts_with("cookie_")
         && !SECRETS.contains(&name)
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

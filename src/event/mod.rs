@@ -24,6 +24,7 @@ mod when;
 pub use bots::BotsError;
 pub use encoder::{Encoded, Encoder, EncoderOptions, Places, Site};
 pub use exclusion::Reason;
+pub use extra::may_be_shown;
 pub use limits::EVENT_BYTES_MAX;
 pub use place::{Place, SkipReason, StreamId};
 pub use view::{ExplainedBot, ExplainedField, Explanation};

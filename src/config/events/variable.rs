@@ -4,6 +4,7 @@ use super::Asked;
 use crate::config::node::{Kind, Node, quoted};
 use crate::config::reader::Section;
 use crate::config::value::{Fault, Value};
+use crate::event::may_be_shown;
 
 /// A variable by nginx's name, lower-case, without its `$`.
 pub(super) struct Variable(pub(super) String);
@@ -30,9 +31,7 @@ pub(super) struct Extra(pub(super) String);
 impl Value for Extra {
     fn read(node: &Node) -> Result<Self, Fault> {
         let Variable(name) = Variable::read(node)?;
-        let is_secret = name.starts_with("cookie_")
-            || ["http_cookie", "http_authorization", "http_proxy_authorization"].contains(&name.as_str());
-        if is_secret {
+        if !may_be_shown(&name) {
             let fault =
                 format!("must not take {} along: it lets its reader in as the visitor", quoted(&name));
             return Err(Fault::new(
