@@ -55,7 +55,7 @@ kafka: setup ## a real broker on PORT (9092) with topic page-views for trying th
 	@tests/tools/kafka.sh run --port $(PORT) --topic page-views
 
 bench: setup build ## viewtail against kcat on the same lines and broker; report in target/bench
-	$(CARGO) build $(CARGO_FLAGS) --example genlog
+	$(CARGO) build $(CARGO_FLAGS) --example genlog --example per_line
 	python3 tests/bench/bench.py
 
 update-bots: ## the newest data set of crawlers into src/event/data (needs npm and python3)

@@ -75,6 +75,8 @@ pub enum Command {
     Check,
     /// Show the events of a log as they would be produced; touches nothing
     Preview(PreviewArguments),
+    /// Show what the rules make of one line: why it is, or is not, a page view
+    Explain(ExplainArguments),
     /// Count page views, visitors and addresses a day, from log files or from the topic
     Report(ReportArguments),
     /// Show files, how far they are delivered, and whether Kafka answers
@@ -115,6 +117,32 @@ pub struct PreviewArguments {
     pub format: Option<String>,
     /// Site of the events [default: that of the configured log, or the host of the line]
     #[arg(long, value_name = "NAME", requires = "file")]
+    pub site: Option<String>,
+}
+
+/// `viewtail explain ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Shows each variable with its place in the line, whose address counts, how the page's key came about,
+what the visitor is told by, the bot that matched, all rules in their order, and the event. With a
+configuration, the rules are those of the log that --log names, else of the first one whose format
+fits the line. Without one, visitor ids are of this call alone.
+
+Examples:
+  viewtail explain '192.0.2.7 - - [23/Nov/2026:06:47:00 +0100] \"GET / HTTP/2.0\" 200 5 \"-\" \"-\"'
+  tail -1 access.log | viewtail explain - --format combined")]
+pub struct ExplainArguments {
+    /// The line as it stands in the log, `-` for the lines of stdin
+    #[arg(value_name = "LINE")]
+    pub line: String,
+    /// The log whose format and rules count [default: the first one that fits]
+    #[arg(long, value_name = "NAME", conflicts_with = "format")]
+    pub log: Option<String>,
+    /// Log format, as for `preview`, with the default rules
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Site of the event [default: that of the log, or the host of the line]
+    #[arg(long, value_name = "NAME")]
     pub site: Option<String>,
 }
 

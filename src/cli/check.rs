@@ -1,6 +1,7 @@
 //! `viewtail check`: everything that keeps the agent from working, each with its remedy. Changes nothing.
 
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -9,12 +10,13 @@ use serde::Serialize;
 use super::context::Output;
 use super::settings::LogSource;
 use super::setup::Setup;
-use super::{Context, Exit, Settings};
+use super::{Context, Exit, Settings, visitors};
 use crate::config::{Style, Warning};
-
+use crate::event;
 use crate::format::{Format, Spans};
 use crate::io::files::Files;
 use crate::io::kafka::lookup::{self, Subject};
+use crate::io::secret::{self, SecretError};
 use crate::io::table::{GREEN, RED, RESET, YELLOW};
 use crate::io::{state, terminal};
 use crate::pipeline::action::{Ask, Cause, FileError, FileId};
@@ -60,6 +62,8 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
     }
     answers.push(state_directory(&settings.state_dir));
+    answers
+        .extend(visitors::files(&setup.config).iter().map(|file| visitors_secret(file, &settings.state_dir)));
     for (log, source) in setup.config.logs.iter().zip(&settings.logs) {
         answers.extend(format_warnings(&log.name, source));
         answers.extend(check_log(&log.name, source));
@@ -109,6 +113,47 @@ fn state_directory(directory: &Path) -> Answer {
         (Ok(()), Ok(Some(saved))) => {
             let files = saved.snapshot.files.len();
             Answer::ok("state", &target, format!("writable, {files} files known"))
+        }
+    }
+}
+
+/// The secret itself is never shown: what tells it from another host's is.
+fn visitors_secret(file: &Path, state_dir: &Path) -> Answer {
+    const CHECK: &str = "visitors";
+    /// The right of everybody to read.
+    const READABLE_BY_OTHERS: u32 = 0o004;
+    let target = file.display().to_string();
+    match secret::read(file) {
+        Ok(secret) => {
+            let fact = format!(
+                "fingerprint {}, to be the same on every host of a site",
+                event::fingerprint(&secret)
+            );
+            let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
+            if mode & READABLE_BY_OTHERS != 0 {
+                let remedy = "take the right to read from others: chmod o-r";
+                return Answer::warning(
+                    CHECK,
+                    &target,
+                    (format!("{fact}, and everybody here can read it"), remedy),
+                );
+            }
+            let remedy =
+                "where it is another: copy this file there, and name it in `visitor.secret_file`".to_owned();
+            Answer { remedy, ..Answer::ok(CHECK, &target, fact) }
+        }
+        Err(SecretError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound && file == secret::kept_in(state_dir) =>
+        {
+            let fact =
+                "made at the first start; further hosts of a site need a copy as `visitor.secret_file`";
+            Answer::ok(CHECK, &target, fact)
+        }
+        Err(error) => {
+            let exit = visitors::refusal(&error).exit();
+            let remedy =
+                "openssl rand -hex 32 makes one; chown it to the service's user, chmod 0400".to_owned();
+            Answer::failure(CHECK, &target, (error.to_string(), remedy), exit)
         }
     }
 }

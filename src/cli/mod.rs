@@ -8,6 +8,7 @@ mod config;
 mod context;
 mod demo;
 mod exit;
+mod explain;
 mod lines;
 mod preview;
 mod report;
@@ -18,6 +19,7 @@ mod state;
 mod status;
 mod topics;
 mod verify;
+mod visitors;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -57,6 +59,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
         Command::Preview(arguments) => preview::run(context, arguments),
         Command::Status => status::run(context),
         Command::Config(ConfigCommand::Show) => config::show(context),
+        Command::Explain(arguments) => explain::run(context, arguments),
         Command::Report(arguments) => report::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::Demo(arguments) => demo::run(context, arguments),

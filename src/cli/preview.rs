@@ -10,7 +10,7 @@ use super::arguments::PreviewArguments;
 use super::lines::{LINE_BYTES_DEFAULT, read_line};
 use super::settings::{self, LogSource};
 use super::{Context, Exit, Failure, Settings};
-use crate::event::{Encoder, Place, SkipReason, StreamId};
+use crate::event::{Encoded, Encoder, Place, Reason, SkipReason, StreamId};
 use crate::io::{table, terminal};
 
 /// Lines of each configured log that are shown without FILE.
@@ -36,6 +36,7 @@ pub fn run(context: &Context, arguments: &PreviewArguments) -> anyhow::Result<Ex
 /// The last lines of each configured log.
 fn preview_configured(context: &Context, preview: &mut Preview<impl Write>) -> anyhow::Result<()> {
     let settings = Settings::load(context.config())?;
+    say_foreign_ids(context, &settings);
     for log in &settings.logs {
         for path in &log.files {
             let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;
@@ -79,7 +80,9 @@ fn source(context: &Context, arguments: &PreviewArguments, path: &Path) -> anyho
             );
             return Err(Failure::new(Exit::Configuration, text).into());
         }
-        let mut logs = Settings::load(context.config())?.logs;
+        let settings = Settings::load(context.config())?;
+        say_foreign_ids(context, &settings);
+        let mut logs = settings.logs;
         let index = logs.iter().position(|log| log.files.iter().any(|file| file == path)).unwrap_or(0);
         if index >= logs.len() {
             let config = context.config().display();
@@ -98,6 +101,13 @@ fn source(context: &Context, arguments: &PreviewArguments, path: &Path) -> anyho
         refused: Vec::new(),
         encoder: settings::encoder_options(format, arguments.site.as_deref())?,
     })
+}
+
+/// Where ids are shown, it matters that they are others than in the topic.
+fn say_foreign_ids(context: &Context, settings: &Settings) {
+    if let Some(reason) = &settings.foreign_ids {
+        context.say(&format!("viewtail: {}", terminal::escape(reason)));
+    }
 }
 
 /// Where events go, and what was seen.
@@ -148,8 +158,7 @@ impl<W: Write> Preview<W> {
             } else {
                 filtered += span.size;
             }
-            self.summary.lines += 1;
-            self.summary.malformed += u64::from(encoded.is_malformed());
+            self.summary.add(&encoded);
             position += span.size;
             // Behind a pipe that still runs, an event is shown as soon as its line is there.
             if input.buffer().is_empty() {
@@ -174,13 +183,35 @@ impl<W: Write> Preview<W> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Summary {
     lines: u64,
-    malformed: u64,
+    views: u64,
+    /// By the place of the reason in [`Reason::ALL`].
+    excluded: [u64; Reason::ALL.len()],
 }
 
 impl Summary {
-    fn text(self) -> String {
-        let (lines, parsed) = (table::count(self.lines, "line"), table::number(self.lines - self.malformed));
-        format!("viewtail: {lines}: {parsed} parsed, {} malformed", table::number(self.malformed))
+    fn add(&mut self, encoded: &Encoded) {
+        self.lines += 1;
+        self.views += u64::from(encoded.view);
+        for (reason, count) in Reason::ALL.iter().zip(&mut self.excluded) {
+            *count += u64::from(encoded.reason == Some(*reason));
+        }
+    }
+
+    fn text(&self) -> String {
+        let counted: Vec<(Reason, u64)> = Reason::ALL.into_iter().zip(self.excluded).collect();
+        let malformed: u64 =
+            counted.iter().filter(|(reason, _)| *reason == Reason::Malformed).map(|(_, count)| count).sum();
+        let others = counted.iter().filter(|(reason, count)| *reason != Reason::Malformed && *count > 0);
+        let others: String = others
+            .map(|(reason, count)| format!(", {} {}", table::number(*count), reason.as_str()))
+            .collect();
+        format!(
+            "viewtail: {}: {} parsed, {} malformed; {}{others}",
+            table::count(self.lines, "line"),
+            table::number(self.lines - malformed),
+            table::number(malformed),
+            table::count(self.views, "page view"),
+        )
     }
 }
 

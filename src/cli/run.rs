@@ -7,7 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::context::Talk;
 use super::setup::Setup;
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, visitors};
 use crate::agent::{self, AgentOptions};
 use crate::config::{Style, Warning};
 use crate::io::identity;
@@ -17,7 +17,7 @@ use crate::pipeline::options::{Mode, Options};
 
 /// Runs the agent until it is stopped.
 pub fn run(context: &Context) -> anyhow::Result<Exit> {
-    let setup = Setup::load(context.config())?;
+    let mut setup = Setup::load(context.config())?;
     start_talking(context.talk);
     for warning in &setup.warnings {
         anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
@@ -32,6 +32,8 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
     if let Some(saved) = &saved {
         tell_foreign_state(&setup, saved);
     }
+    let mut encoders: Vec<_> = setup.logs.iter_mut().map(|log| &mut log.encoder).collect();
+    visitors::give(&setup.config, &state, &mut encoders)?;
     tracing::info!(
         "viewtail {} starts as agent {}, {} to topic {:?} at {}",
         env!("CARGO_PKG_VERSION"),

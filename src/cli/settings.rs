@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::setup::Setup;
-use super::{Exit, Failure};
+use super::{Exit, Failure, visitors};
+use crate::event::rules::Rules;
 use crate::event::{EncoderOptions, Site};
 use crate::format::{Escape, Format};
 use crate::io::files::{self, Directories};
@@ -24,6 +25,8 @@ pub struct Settings {
     pub topics: Vec<String>,
     /// The configured logs.
     pub logs: Vec<LogSource>,
+    /// Why visitors have other ids here than in the topic; `None` if they have the same.
+    pub foreign_ids: Option<String>,
 }
 
 /// One entry of `logs:`.
@@ -54,12 +57,16 @@ impl Settings {
         let kafka = setup.kafka()?;
         let mut properties = vec![("bootstrap.servers".to_owned(), kafka.brokers.join(","))];
         properties.extend(kafka.properties);
+        let mut logs = matching_files(setup)?;
+        let mut encoders: Vec<_> = logs.iter_mut().map(|log| &mut log.encoder).collect();
+        let foreign_ids = visitors::lend(&setup.config, &mut encoders)?;
         Ok(Self {
             agent_id: setup.agent_id.clone(),
             state_dir: setup.config.agent.state_dir.clone(),
             properties,
             topics: [Some(kafka.topic), kafka.rejects_topic].into_iter().flatten().collect(),
-            logs: matching_files(setup)?,
+            logs,
+            foreign_ids,
         })
     }
 
@@ -115,5 +122,7 @@ pub fn encoder_options(format: &str, site: Option<&str>) -> anyhow::Result<Encod
         Some(site) => Site::Fixed(site.to_owned()),
         None => Site::Line { otherwise: host.clone() },
     };
-    Ok(EncoderOptions { format, site, host, log: "preview".to_owned(), rules: Arc::default() })
+    let mut rules = Rules::default();
+    rules.visitor.secret = visitors::random()?;
+    Ok(EncoderOptions { format, site, host, log: "preview".to_owned(), rules: Arc::new(rules) })
 }

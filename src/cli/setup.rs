@@ -87,9 +87,15 @@ impl Setup {
             partition_by: match kafka.partition_by {
                 config::PartitionBy::File => PartitionBy::File,
                 config::PartitionBy::Site => PartitionBy::Site,
+                config::PartitionBy::Visitor => PartitionBy::Visitor,
+                config::PartitionBy::Page => PartitionBy::Page,
+                config::PartitionBy::Client => PartitionBy::Client,
                 config::PartitionBy::Sticky => PartitionBy::Sticky,
             },
-            rejects: Rejects::Topic,
+            rejects: match self.config.rejects_topic {
+                Some(_) => Rejects::Apart,
+                None => Rejects::Topic,
+            },
             timestamp: match kafka.timestamp {
                 config::Timestamp::Now => Timestamp::Now,
                 config::Timestamp::Event => Timestamp::Event,
@@ -130,6 +136,7 @@ impl Setup {
                 partitions: topic.partitions,
                 replication_factor: topic.replication_factor,
             }),
+            rejects_topic: self.config.rejects_topic.clone(),
             properties: client_properties(kafka)?,
             ..defaults
         })
@@ -174,7 +181,7 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
         site,
         host,
         log: log.name.clone(),
-        rules: Arc::default(),
+        rules: Arc::clone(&log.events.rules),
     };
     Encoder::new(encoder.clone()).map_err(|error| {
         Failure::new(Exit::Configuration, format!("page_views.bots of the log {}: {error}", log.name))

@@ -15,6 +15,13 @@ pub const MAX_LINE_BYTES: u32 = 1 << 20;
 /// Below, ordinary lines are cut; above, one line fills the read buffers that all files share.
 pub const MAX_LINE_BYTES_BOUNDS: RangeInclusive<u32> = 256..=16 << 20;
 
+/// Every address by itself, as nginx logs it.
+pub const IPV6_PREFIX: u8 = 128;
+/// A provider gets a /32 or less of a registry: below, whole providers are one address.
+pub const IPV6_PREFIX_BOUNDS: RangeInclusive<u8> = 32..=128;
+/// HTTP's three digits.
+pub const STATUS_BOUNDS: RangeInclusive<u32> = 100..=599;
+
 /// What viewtail is for.
 pub const DELIVERY: Delivery = Delivery::ExactlyOnce;
 /// The only one that exactly_once can keep its word with.

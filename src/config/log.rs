@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::defaults;
+use super::events::{self, Events};
 use super::finding::{Finding, Severity};
 use super::node::{Entry, Kind, Node, quoted};
 use super::number::Written;
@@ -32,6 +33,8 @@ pub struct Log {
     pub start: Start,
     /// Lines longer than this many bytes are cut to it.
     pub max_line_bytes: u32,
+    /// What counts for its events.
+    pub events: Events,
 }
 
 impl Log {
@@ -183,18 +186,29 @@ impl Value for Template {
     }
 }
 
-pub(super) fn read_all(sections: Vec<Section<'_>>, reader: &Reader, source: &ConfigSource) -> Vec<Log> {
-    let logs: Vec<Log> = sections.into_iter().map(|section| read(section, reader, source)).collect();
+/// Where the mappings of `logs:` are read to, and what they share.
+pub(super) struct Shared<'a> {
+    pub reader: &'a Reader,
+    pub source: &'a ConfigSource,
+    /// What the top says about events.
+    pub events: &'a Events,
+}
+
+pub(super) fn read_all(sections: Vec<Section<'_>>, shared: &Shared<'_>) -> Vec<Log> {
+    let reader = shared.reader;
+    let logs: Vec<Log> = sections.into_iter().map(|section| read(section, shared)).collect();
+    let formats: Vec<_> = logs.iter().map(|log| (log.name.as_str(), &log.format, &log.events)).collect();
+    events::advise_variables(&formats, reader);
     refuse_same_names(&logs, reader);
     advise_overlaps(&logs, reader);
     logs
 }
 
-fn read(mut section: Section<'_>, reader: &Reader, source: &ConfigSource) -> Log {
+fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
     let name = section.nullable::<String>("name");
     let paths: Vec<PathPattern> = section.filled_list("paths", "[/var/log/nginx/access.log]");
     let exclude = section.list("exclude");
-    let format = read_format(&mut section, reader, source);
+    let format = read_format(&mut section, shared.reader, shared.source);
     let site = section.nullable("site").map(|Site(site)| site);
     let start = section.optional("start", defaults::START);
     let max_line_bytes = section.number(
@@ -203,9 +217,10 @@ fn read(mut section: Section<'_>, reader: &Reader, source: &ConfigSource) -> Log
         defaults::MAX_LINE_BYTES,
         defaults::MAX_LINE_BYTES_BOUNDS,
     );
+    let events = events::read_of_log(&mut section, shared.events);
     section.finish();
     let first_path = || paths.first().map_or(String::new(), |path| path.as_str().to_owned());
-    Log { name: name.unwrap_or_else(first_path), paths, exclude, format, site, start, max_line_bytes }
+    Log { name: name.unwrap_or_else(first_path), paths, exclude, format, site, start, max_line_bytes, events }
 }
 
 /// A word, the text of an nginx `log_format`, or a mapping whose key says who wrote the lines.
@@ -255,25 +270,25 @@ fn read_format(section: &mut Section<'_>, reader: &Reader, source: &ConfigSource
 type Read = (Result<Format, Option<FormatError>>, Vec<Place>);
 
 fn read_dialect(mut format: Section<'_>) -> Read {
-    let place_of = |key: &str| format.entry(key).map_or(format.place(), |entry| entry.value.place);
-    let places: Vec<Place> = ["apache", "regex", "nginx"].map(place_of).into();
     let dialect = ["apache", "json", "regex"].into_iter().find(|key| format.entry(key).is_some());
+    let text = format.entry(dialect.unwrap_or("nginx"));
+    let place = text.map_or(format.place(), |entry| entry.value.place);
     let read = match dialect {
         Some("apache") => {
             let text: Option<AnyText> = format.required("apache", "'%h %l %u %t ...'");
-            (text.map(|AnyText(text)| Format::apache(&text)), vec![places[0]])
+            (text.map(|AnyText(text)| Format::apache(&text)), vec![place])
         }
         Some("regex") => {
             let text: Option<AnyText> = format.required("regex", "'(?P<remote_addr>...) ...'");
             let escape = format.optional("escape", Escape::None);
-            (text.map(|AnyText(text)| Format::regex(&text, escape)), vec![places[1]])
+            (text.map(|AnyText(text)| Format::regex(&text, escape)), vec![place])
         }
         Some(_) => read_map(&mut format),
         None => {
             let text: Option<Template> = format.required("nginx", "'$remote_addr ...'");
             let escape = format.optional("escape", Escape::Default);
             let compile = if format.optional("forced", false) { Format::nginx_forced } else { Format::nginx };
-            (text.map(|Template(text)| compile(&text, escape)), vec![places[2]])
+            (text.map(|Template(text)| compile(&text, escape)), vec![place])
         }
     };
     format.finish();

@@ -10,6 +10,7 @@
 
 mod agent;
 pub mod defaults;
+mod events;
 mod finding;
 mod kafka;
 mod log;
@@ -36,6 +37,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use agent::{Agent, AgentId};
+pub use events::Events;
 pub use finding::{ConfigErrors, Finding, Severity, Style, Warning};
 pub use kafka::{
     Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
@@ -64,6 +66,8 @@ pub struct Config {
     pub logs: Vec<Log>,
     /// Where it goes.
     pub kafka: Kafka,
+    /// Where events of lines that could not be read go; `None`: where all go.
+    pub rejects_topic: Option<String>,
     source: Arc<ConfigSource>,
     settings: Vec<Setting>,
 }
@@ -143,14 +147,14 @@ fn read(mut source: ConfigSource) -> Result<(Config, Vec<Warning>), ConfigErrors
     let tree = plant(&mut source);
     let source = source.shared();
     let tree = tree.map_err(|finding| ConfigErrors::new(source.clone(), vec![finding]))?;
-    let Reading { agent, logs, kafka, findings, settings } = interpret(&tree, &source);
+    let Reading { agent, logs, kafka, rejects_topic, findings, settings } = interpret(&tree, &source);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {
         return Err(ConfigErrors::new(source, errors));
     }
     let warnings = warnings.into_iter().map(|finding| Warning::new(source.clone(), finding)).collect();
-    Ok((Config { agent, logs, kafka, source, settings }, warnings))
+    Ok((Config { agent, logs, kafka, rejects_topic, source, settings }, warnings))
 }
 
 /// From text to tree; secrets are masked on the way, before anything is shown.
@@ -178,6 +182,7 @@ struct Reading {
     agent: Agent,
     logs: Vec<Log>,
     kafka: Kafka,
+    rejects_topic: Option<String>,
     findings: Vec<Finding>,
     settings: Vec<Setting>,
 }
@@ -187,12 +192,16 @@ fn interpret(tree: &Node, source: &ConfigSource) -> Reading {
     let mut root = reader.root(tree);
     let agent = agent::read(root.section("agent"));
     let logs = root.sections("logs", "[{paths: [/var/log/nginx/access.log]}]");
-    let logs = log::read_all(logs, &reader, source);
+    let events = events::read(&mut root);
+    let logs = log::read_all(logs, &log::Shared { reader: &reader, source, events: &events });
     let kafka = root.required_section("kafka", "{brokers: [localhost:9092], topic: page-views}");
     let kafka = kafka::read(kafka, &reader);
+    let rejects_topic = events::read_rejects(&mut root, &kafka.topic);
     root.finish();
-    let (findings, settings) = reader.finish();
-    Reading { agent, logs, kafka, findings, settings }
+    let (findings, mut settings) = reader.finish(source);
+    // What has to be right before the first start comes first.
+    settings.sort_by_key(|setting| !setting.path.begins_with(&["agent", "logs", "kafka"]));
+    Reading { agent, logs, kafka, rejects_topic, findings, settings }
 }
 
 /// A password that stands in a file that everybody on the host can read.

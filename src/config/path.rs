@@ -26,6 +26,11 @@ impl Path {
         &self.0
     }
 
+    /// Whether the first step is one of these keys.
+    pub(super) fn begins_with(&self, keys: &[&str]) -> bool {
+        matches!(self.0.first(), Some(Step::Key(key)) if keys.contains(&key.as_str()))
+    }
+
     /// For messages: the top has no name of its own.
     pub(super) fn name(&self) -> String {
         if self.0.is_empty() { "agent.yaml".to_owned() } else { format!("`{self}`") }

@@ -7,13 +7,14 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use super::finding::{Finding, Severity};
 use super::node::{Entry, Kind, Node, quoted};
 use super::number::Written;
 use super::path::Path;
 use super::place::Place;
+use super::source::ConfigSource;
 use super::value::{Fault, Value};
 
 /// An option as it counts, in the order of reading.
@@ -27,10 +28,16 @@ pub(super) struct Setting {
     pub place: Option<Place>,
 }
 
+/// A finding, and the bytes of the value at its place that it is about, if not about all of them.
+struct Found {
+    finding: Finding,
+    within: Option<Range<usize>>,
+}
+
 /// What reading has brought so far.
 #[derive(Default)]
 pub(super) struct Reader {
-    findings: RefCell<Vec<Finding>>,
+    findings: RefCell<Vec<Found>>,
     settings: RefCell<Vec<Setting>>,
     /// Where options were given, by their paths.
     places: RefCell<HashMap<String, Place>>,
@@ -60,7 +67,7 @@ impl Reader {
             return;
         }
         let place = paths.iter().find_map(|path| self.place(path));
-        let Fault { message, help } = fault();
+        let Fault { message, help, within: _ } = fault();
         self.report(Finding { severity, place, message, help });
     }
 
@@ -77,12 +84,18 @@ impl Reader {
     }
 
     pub(super) fn report(&self, finding: Finding) {
-        self.findings.borrow_mut().push(finding);
+        self.findings.borrow_mut().push(Found { finding, within: None });
     }
 
     /// Everything found, and everything read.
-    pub(super) fn finish(self) -> (Vec<Finding>, Vec<Setting>) {
-        (self.findings.into_inner(), self.settings.into_inner())
+    pub(super) fn finish(self, source: &ConfigSource) -> (Vec<Finding>, Vec<Setting>) {
+        let placed = |Found { mut finding, within }: Found| {
+            if let (Some(place), Some(bytes)) = (finding.place, within) {
+                finding.place = Some(source.place_within(place, bytes));
+            }
+            finding
+        };
+        (self.findings.into_inner().into_iter().map(placed).collect(), self.settings.into_inner())
     }
 }
 
@@ -174,6 +187,45 @@ impl<'a> Section<'a> {
             self.record(key, "[]".to_owned(), None);
             return Vec::new();
         };
+        self.items(key, entry)
+    }
+
+    /// A list with a default that is not empty: `[]` is none of its items.
+    pub(super) fn list_or<T: Value>(&mut self, key: &'static str, default: Vec<T>) -> Vec<T> {
+        match self.given(key) {
+            Some(entry) if matches!(entry.value.kind, Kind::Null) => {
+                self.no_value(entry, &shown(&default));
+                default
+            }
+            Some(entry) => self.items(key, entry),
+            None => {
+                self.record(key, shown(&default), None);
+                default
+            }
+        }
+    }
+
+    /// A list that is too long to be repeated where it is kept: the word `default` stands for it. `None`: the default.
+    pub(super) fn list_or_default<T: Value>(&mut self, key: &'static str) -> Option<Vec<T>> {
+        const WORD: &str = "default";
+        match self.given(key) {
+            Some(entry) if matches!(&entry.value.kind, Kind::Text(word) if word == WORD) => {
+                self.record(key, WORD.to_owned(), Some(entry.key.place));
+                None
+            }
+            Some(entry) if matches!(entry.value.kind, Kind::Null) => {
+                self.no_value(entry, WORD);
+                None
+            }
+            Some(entry) => Some(self.items(key, entry)),
+            None => {
+                self.record(key, WORD.to_owned(), None);
+                None
+            }
+        }
+    }
+
+    fn items<T: Value>(&self, key: &'static str, entry: &Entry) -> Vec<T> {
         let nodes = match &entry.value.kind {
             Kind::List(nodes) => nodes.as_slice(),
             Kind::Null => &[],
@@ -203,8 +255,7 @@ impl<'a> Section<'a> {
                 Err(fault) => self.fault(node.place, key, &fault),
             }
         }
-        let shown: Vec<String> = items.iter().map(T::show).collect();
-        self.record(key, format!("[{}]", shown.join(", ")), Some(entry.key.place));
+        self.record(key, shown(&items), Some(entry.key.place));
         items
     }
 
@@ -321,6 +372,40 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The mappings of a list that may be empty, absent or `null`.
+    pub(super) fn optional_sections(&mut self, key: &'static str, example: &'static str) -> Vec<Section<'a>> {
+        let is_filled = |entry: &Entry| match &entry.value.kind {
+            Kind::Null => false,
+            Kind::List(nodes) => !nodes.is_empty(),
+            Kind::Bool(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) | Kind::Map(_) => true,
+        };
+        if self.entry(key).is_some_and(is_filled) {
+            return self.sections(key, example);
+        }
+        let place = self.given(key).map(|entry| entry.key.place);
+        self.record(key, "[]".to_owned(), place);
+        Vec::new()
+    }
+
+    /// As [`Reader::rule`], for options of this section.
+    pub(super) fn rule(&self, keys: &[&str], holds: bool, fault: impl FnOnce() -> Fault) {
+        self.judge(Severity::Error, keys, holds, fault);
+    }
+
+    /// As [`Reader::advice`], for options of this section.
+    pub(super) fn advice(&self, keys: &[&str], holds: bool, fault: impl FnOnce() -> Fault) {
+        self.judge(Severity::Warning, keys, holds, fault);
+    }
+
+    fn judge(&self, severity: Severity, keys: &[&str], holds: bool, fault: impl FnOnce() -> Fault) {
+        if holds {
+            return;
+        }
+        let paths: Vec<String> = keys.iter().map(|key| self.path.key(key).to_string()).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        self.reader.judge(severity, &paths, holds, fault);
+    }
+
     /// All entries of a mapping whose keys are not ours: text keys with their nodes.
     pub(super) fn open_entries(&self) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a> {
         self.entries.iter().filter_map(|entry| text_key(entry).map(|key| (key, entry)))
@@ -360,7 +445,8 @@ impl<'a> Section<'a> {
     /// Reports a wrong value of a key.
     pub(super) fn fault(&self, place: Place, key: &str, fault: &Fault) {
         self.reader.broken.borrow_mut().insert(self.path.key(key).to_string());
-        self.reader.report(Finding::error(place, &format!("`{key}` {}", fault.message), &fault.help));
+        let finding = Finding::error(place, &format!("`{key}` {}", fault.message), &fault.help);
+        self.reader.findings.borrow_mut().push(Found { finding, within: fault.within.clone() });
     }
 
     /// Remembers a key that should be there, to be reported at the end.
@@ -433,6 +519,12 @@ impl<'a> Section<'a> {
     }
 }
 
+/// A list in YAML, on one line.
+fn shown<T: Value>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(T::show).collect();
+    format!("[{}]", items.join(", "))
+}
+
 fn text_key(entry: &Entry) -> Option<&str> {
     match &entry.key.kind {
         Kind::Text(key) => Some(key),
@@ -441,7 +533,7 @@ fn text_key(entry: &Entry) -> Option<&str> {
 }
 
 /// The known word that a wrong one most likely means.
-fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
     let wrong = wrong.to_lowercase();
     let distance = |word: &str| strsim::osa_distance(&wrong, word);
     let word = known.iter().copied().min_by_key(|word| distance(word))?;

@@ -57,6 +57,9 @@ fn the_shipped_file_has_every_option_and_no_other() {
     let (findings, options) = options(&all_switched_on());
     let unset: Vec<&String> = options.iter().filter(|(_, given)| !given).map(|(name, _)| name).collect();
     assert!(unset.is_empty(), "agent.yaml does not show {unset:?}");
+    // What the file offers asks for variables that `combined` does not have.
+    let findings: Vec<Finding> =
+        findings.into_iter().filter(|finding| !finding.message.contains("has no $")).collect();
     // The three sources of a password exclude each other; nothing else of what the file offers does.
     let (passwords, others): (Vec<_>, Vec<_>) =
         findings.iter().partition(|finding| finding.message.contains("more than one way"));

@@ -1,5 +1,6 @@
 //! The types of single options: from a node to a value, and from a value back to YAML.
 
+use std::ops::Range;
 use std::path::{Component, PathBuf};
 
 use super::node::{Kind, Node, is_plain_text, quoted};
@@ -10,11 +11,18 @@ use super::secret::{MASK, Secret};
 pub(super) struct Fault {
     pub message: String,
     pub help: String,
+    /// The bytes of the value that are blamed; `None`: all of them.
+    pub within: Option<Range<usize>>,
 }
 
 impl Fault {
     pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: help.into() }
+        Self { message: message.into(), help: help.into(), within: None }
+    }
+
+    /// The same, with the blame on some bytes of the value alone.
+    pub(super) fn at(self, within: Range<usize>) -> Self {
+        Self { within: Some(within), ..self }
     }
 }
 

@@ -14,7 +14,7 @@ use super::rules::{Emit, Raw, Rules};
 use super::text::{
     CHARACTER_BYTES_MAX, capped, copy_without_users, push_lossy, push_number, push_shown, push_string,
 };
-use super::view::{SiteText, View};
+use super::view::{Explanation, SiteText, View};
 use crate::format::{Format, Spans};
 
 /// What ends the part of a URL in which a user may stand, where a quote ends the field.
@@ -165,6 +165,12 @@ impl Encoder {
         push_marks(place, out);
         out.push(b'}');
         encoded
+    }
+
+    /// Why the event of a line says what it says; `None` for a line that is not of the format.
+    pub fn explain(&mut self, line: &[u8]) -> Option<Explanation> {
+        let fields = self.format.split(line, &mut self.spans)?;
+        Some(self.view.explain(&fields))
     }
 
     fn push_identity(&mut self, place: &Place, out: &mut Vec<u8>) {
@@ -598,7 +604,7 @@ mod tests {
         };
         let text = |text: &str| Some(text.to_owned());
         let agent = text("Mozilla/5.0 (X11)");
-        assert_eq!(shown(Rules::default()), [None, text("https://b/"), agent.clone(), None]);
+        assert_eq!(shown(Rules::default()), [None, text("https://b/"), agent, None]);
         let privacy = PrivacyRules {
             query: Keep::Keep,
             referrer_query: Keep::Keep,
@@ -618,6 +624,21 @@ mod tests {
         let (_, malformed) =
             encode(&mut encoder_with(Format::combined(), Site::Fixed("a".to_owned()), never), b"x", &PLACE);
         assert!(!malformed.contains("raw"), "{malformed}");
+    }
+
+    #[test]
+    fn a_request_id_that_a_client_wrote_is_text() {
+        let format = Format::regex("(?P<request_id>.*)", Escape::Default).unwrap();
+        let mut encoder = encoder(format, Site::Fixed("a".to_owned()));
+        let mut shown = |line: &str| {
+            let (_, text) = encode(&mut encoder, line.as_bytes(), &PLACE);
+            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+            event.get("request_id").map(|id| id.as_str().unwrap().to_owned())
+        };
+        let forged = r#"x","is_page_view":true,"v":2,"y":""#;
+        assert_eq!(shown(forged).as_deref(), Some(forged));
+        assert_eq!(shown(&"é".repeat(100)), Some("é".repeat(64)));
+        assert_eq!(shown(""), None);
     }
 
     #[test]

@@ -348,6 +348,9 @@ mod tests {
     use super::{Exclusion, Facts, Reason};
     use crate::event::rules::{Feeds, ViewRules, globs};
 
+    /// Takes away what a rule fires at.
+    type Repair = fn(&mut Facts<'_>);
+
     fn view(path: &'static str) -> Facts<'static> {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         Facts {
@@ -395,7 +398,7 @@ mod tests {
             content_type: Some(b"text/css"),
             ..Facts::default()
         };
-        let repairs: [(Reason, fn(&mut Facts<'_>)); 9] = [
+        let repairs: [(Reason, Repair); 9] = [
             (Reason::Malformed, |facts| facts.malformed = false),
             (Reason::Method, |facts| facts.method = Some(b"GET")),
             (Reason::Path, |facts| facts.path = Some(b"/feed/x.css")),

@@ -25,6 +25,8 @@ pub(super) const BOT_BYTES_MAX: usize = 256;
 pub(super) const RAW_BYTES_MAX: usize = 8192;
 /// Names from the configuration: above any host name and any sensible name of a log.
 pub(super) const NAME_BYTES_MAX: usize = 1024;
+/// A UUID has 36 bytes, a trace id 32; other servers write what a request names.
+pub(super) const REQUEST_ID_BYTES_MAX: usize = 128;
 /// The longest host a request can name.
 const HOST_BYTES_MAX: usize = 255;
 /// Host of the request, and of the referrer.
@@ -49,6 +51,7 @@ const _: () = assert!(
             + REFERRER_BYTES_MAX
             + USER_AGENT_BYTES_MAX
             + BOT_BYTES_MAX
+            + REQUEST_ID_BYTES_MAX
             + EXTRA_BYTES_MAX
             + RAW_BYTES_MAX)
             * ESCAPED_BYTES_MAX

@@ -2,6 +2,7 @@
 
 pub mod bots;
 pub mod client;
+pub mod compile;
 mod encoder;
 pub mod exclusion;
 mod extra;
@@ -25,3 +26,5 @@ pub use encoder::{Encoded, Encoder, EncoderOptions, Places, Site};
 pub use exclusion::Reason;
 pub use limits::EVENT_BYTES_MAX;
 pub use place::{Place, SkipReason, StreamId};
+pub use view::{ExplainedBot, ExplainedField, Explanation};
+pub use visitor::fingerprint;

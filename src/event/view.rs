@@ -2,6 +2,8 @@
 //!
 //! All rules come together here and are asked once per line. Keeps its buffers, so that a line costs no allocation.
 
+mod explain;
+
 use std::io::Write as _;
 use std::net::IpAddr;
 
@@ -11,7 +13,7 @@ use super::encoder::{Encoded, Places};
 use super::exclusion::{Exclusion, Facts, Reason};
 use super::limits::{
     BOT_BYTES_MAX, INTEGER_DIGITS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, REFERRER_BYTES_MAX,
-    USER_AGENT_BYTES_MAX,
+    REQUEST_ID_BYTES_MAX, USER_AGENT_BYTES_MAX,
 };
 use super::page::{PAGE_BYTES_MAX, PageKeys};
 use super::request::{Asked, Buffers};
@@ -27,6 +29,8 @@ use crate::format::{Field, Fields, Format, Slot, Value};
 
 /// What ends the part of a URL in which a user may stand.
 const URL_STOPS: &[u8] = b"/?# \t\r\n";
+
+pub use explain::{ExplainedBot, ExplainedField, Explanation};
 
 /// Writes what a line says.
 #[derive(Debug)]
@@ -153,7 +157,7 @@ impl View {
         if let Some(version) = asked.as_ref().and_then(Asked::version) {
             push_string(out, br#","network_protocol_version":""#, version);
         }
-        push_connection(fields, &self.host, out);
+        push_connection(fields, &self.host, &mut self.value, out);
         if let Some(name) = bot {
             let name = capped(name.as_bytes(), BOT_BYTES_MAX);
             places.bot = push_value(out, br#","bot":""#, |out| push_lossy(out, name));
@@ -359,17 +363,19 @@ fn push_response(fields: &Fields<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn push_connection(fields: &Fields<'_>, host: &[u8], out: &mut Vec<u8>) {
+fn push_connection(fields: &Fields<'_>, host: &[u8], value: &mut Vec<u8>, out: &mut Vec<u8>) {
     if let Some(scheme) = fields.get(Field::Scheme).map(Value::text).filter(|scheme| is_scheme(scheme)) {
         push_string(out, br#","url_scheme":""#, scheme);
     }
     if !host.is_empty() {
         push_string(out, br#","server_address":""#, host);
     }
-    if let Some(id) = fields.get(Field::RequestId) {
-        push_string(out, br#","request_id":""#, id.text());
+    if let Some(id) = fields.get(Field::RequestId).filter(|id| !id.text().is_empty()) {
+        let id = capped(id.decode(value), REQUEST_ID_BYTES_MAX);
+        push_value(out, br#","request_id":""#, |out| push_lossy(out, id));
     }
 }
+
 /// Copies digits as a JSON integer, which has no leading zeros; leaves out what no consumer could hold.
 fn push_integer(out: &mut Vec<u8>, key: &[u8], digits: &[u8]) {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();

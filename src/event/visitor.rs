@@ -54,6 +54,14 @@ struct Remembered {
     id: Id,
 }
 
+/// What tells secrets apart without telling anything of them.
+#[must_use]
+pub fn fingerprint(secret: &[u8]) -> String {
+    let mut mac = key(secret);
+    mac.update(b"fingerprint\0");
+    String::from_utf8_lossy(&shown(mac)).into_owned()
+}
+
 impl Identities {
     /// Ids with this secret, which may have any length.
     pub(super) fn new(secret: &[u8]) -> Self {

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::rules::DayZone;
 use super::text::push_padded;
-use crate::format::time::{self, DAY_SECONDS, Day, Moment};
+use crate::format::time::{self, DAY_SECONDS, Day, Instant};
 use crate::format::{Field, Fields};
 
 /// Bytes of `2026-11-22`.
@@ -15,9 +15,9 @@ const DAY_BYTES: usize = 10;
 #[derive(Debug)]
 pub(super) struct TimeWriter {
     zone: Zone,
-    /// The last zoned time as a line showed it.
+    /// The last time as a line showed it.
     seen: Vec<u8>,
-    moment: Option<Moment>,
+    instant: Option<Instant>,
     /// What it became.
     text: Vec<u8>,
     /// The seconds of its day's zone.
@@ -44,42 +44,47 @@ impl TimeWriter {
                 Zone::Named(NamedZone { zone: zone.clone(), from_s: 0, until_s: 0, offset_s: 0 })
             }
         };
-        Self { zone, seen: Vec::new(), moment: None, text: Vec::new(), zone_s: 0 }
+        Self { zone, seen: Vec::new(), instant: None, text: Vec::new(), zone_s: 0 }
     }
 
     /// Appends `time` in UTC and `day`. `$msec` is the finer time, a zone comes from the others. Appends nothing where
     /// the format has no time.
     pub(super) fn push(&mut self, fields: &Fields<'_>, out: &mut Vec<u8>) -> Option<When> {
-        let zoned = fields.get(Field::TimeLocal).or_else(|| fields.get(Field::TimeIso8601));
-        let moment = zoned.and_then(|value| self.read(value.text()));
-        let msec = fields.get(Field::Msec).and_then(|value| time::msec(value.text()));
-        let (time_ms, zone_s) = if let Some(msec) = msec {
-            let epoch_s = msec.div_euclid(1000);
-            let zone_s = self.zone.offset_s(epoch_s, moment.map_or(0, |moment| moment.zone_s));
-            push_both(out, (epoch_s, zone_s), Some(msec.rem_euclid(1000)));
-            (msec, zone_s)
+        let shown =
+            [Field::TimeLocal, Field::TimeIso8601, Field::Time].into_iter().find_map(|it| fields.get(it));
+        let shown = shown.and_then(|value| self.read(value.text()));
+        let finer = fields.get(Field::Msec).and_then(|value| time::any(value.text()));
+        let (time_ms, zone_s) = if let Some(finer) = finer {
+            let epoch_s = finer.moment.epoch_s;
+            let zone_s = self.zone.offset_s(epoch_s, shown.map_or(0, |shown| shown.moment.zone_s));
+            push_both(out, (epoch_s, zone_s), finer.thousandths);
+            (milliseconds(finer), zone_s)
         } else {
-            out.extend_from_slice(moment.map_or(&[][..], |_| &self.text));
-            (moment?.epoch_s * 1000, self.zone_s)
+            let shown = shown?;
+            out.extend_from_slice(&self.text);
+            (milliseconds(shown), self.zone_s)
         };
         let day = (time_ms.div_euclid(1000) + zone_s).div_euclid(DAY_SECONDS);
         Some(When { time_ms, day, place: (out.len() - 1 - DAY_BYTES, out.len() - 1) })
     }
 
-    fn read(&mut self, text: &[u8]) -> Option<Moment> {
-        if self.moment.is_none() || self.seen != text {
-            self.moment =
-                if text.len() == time::LOCAL_BYTES { time::local(text) } else { time::iso8601(text) };
+    fn read(&mut self, text: &[u8]) -> Option<Instant> {
+        if self.instant.is_none() || self.seen != text {
+            self.instant = time::any(text);
             self.seen.clear();
             self.seen.extend_from_slice(text);
             self.text.clear();
-            if let Some(moment) = self.moment {
+            if let Some(Instant { moment, thousandths }) = self.instant {
                 self.zone_s = self.zone.offset_s(moment.epoch_s, moment.zone_s);
-                push_both(&mut self.text, (moment.epoch_s, self.zone_s), None);
+                push_both(&mut self.text, (moment.epoch_s, self.zone_s), thousandths);
             }
         }
-        self.moment
+        self.instant
     }
+}
+
+fn milliseconds(instant: Instant) -> i64 {
+    instant.moment.epoch_s * 1000 + instant.thousandths.unwrap_or(0)
 }
 
 /// Whose midnight ends a day.
@@ -177,7 +182,7 @@ mod tests {
             assert_eq!(text, *expect, "{line}");
             let mut date = Vec::new();
             super::push_day(&mut date, when.day * 86_400);
-            assert_eq!(text[when.place.0..when.place.1].as_bytes(), date, "{line}");
+            assert_eq!(text.as_bytes()[when.place.0..when.place.1], date, "{line}");
         }
     }
 
@@ -214,6 +219,18 @@ mod tests {
         check("$time_local", &[("31/Dec/1969:23:00:00 -0100", 0, first)]);
         let last = r#","time":"9999-12-30T23:59:59.999Z","day":"9999-12-30""#;
         check("$msec", &[("253402214399.999", 253_402_214_399_999, last)]);
+    }
+
+    #[test]
+    fn the_time_of_any_shape() {
+        let zoned = r#","time":"2026-11-22T23:59:59.007Z","day":"2026-11-23""#;
+        let utc = r#","time":"2026-11-22T23:59:59Z","day":"2026-11-22""#;
+        let lines = [
+            ("2026-11-23T07:59:59.0079+08:00", 1_795_391_999_007, zoned),
+            ("2026-11-22T23:59:59Z", 1_795_391_999_000, utc),
+            ("1795391999", 1_795_391_999_000, utc),
+        ];
+        check("$time", &lines);
     }
 
     #[test]

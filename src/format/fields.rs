@@ -1,5 +1,7 @@
 //! What a split line gives: places of its values, without a copy.
 
+use std::ops::Range;
+
 use super::Format;
 use super::escape::Escape;
 use super::variable::{Field, Unit};
@@ -91,7 +93,7 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn at(&self, slot: Slot) -> Option<Value<'a>> {
         let value = self.written(slot);
-        (!value.escape.is_absent(value.text)).then_some(value)
+        (!self.format.is_absent(value.escape, value.text)).then_some(value)
     }
 
     /// All variables in the order of the format, absent ones too: name and value as written.
@@ -100,9 +102,18 @@ impl<'a> Fields<'a> {
         fields.format.names().enumerate().map(move |(index, name)| (name, fields.written(Slot(index))))
     }
 
+    /// Where all variables stand in the line, in the order of the format.
+    pub fn places(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        self.spans.iter().map(|span| span.start..span.end)
+    }
+
     fn written(&self, slot: Slot) -> Value<'a> {
         let Span { start, end } = self.spans[slot.0];
-        Value { text: &self.line[start..end], escape: self.format.escape(), unit: self.format.units[slot.0] }
+        Value {
+            text: &self.line[start..end],
+            escape: self.format.escapes[slot.0],
+            unit: self.format.units[slot.0],
+        }
     }
 }
 

@@ -30,6 +30,9 @@ pub(super) const TRAEFIK: &str = concat!(
     r"${request_time}ms"
 );
 
+/// What Traefik escapes: all that it quotes alone.
+const TRAEFIK_QUOTED: &[&str] = &["http_referer", "http_user_agent", "router_name", "service_url"];
+
 /// The variables of Caddy's log; where an older version has no `client_ip`, the peer is the client.
 pub(super) const CADDY: &[(&str, &str)] = &[
     ("time", "ts"),
@@ -84,9 +87,10 @@ pub(super) const TRAEFIK_JSON: &[(&str, &str)] = &[
     ("sent_http_content_type", "downstream_Content-Type"),
 ];
 
-/// All names. nginx's come first: where a line fits two servers' formats, it is taken for nginx's.
+/// All names. nginx's come first: where a line fits two servers' formats, it is taken for nginx's. A line with a virtual
+/// host is one without it, too, with a strange user.
 pub(super) const NAMES: &[&str] =
-    &["combined", "main", "common", "apache_combined", "vhost_combined", "caddy", "traefik", "traefik_json"];
+    &["combined", "main", "common", "vhost_combined", "apache_combined", "caddy", "traefik", "traefik_json"];
 
 /// The format of a name.
 pub(super) fn of(name: &str) -> Option<Format> {
@@ -97,7 +101,8 @@ pub(super) fn of(name: &str) -> Option<Format> {
         "apache_combined" => Format::apache(APACHE_COMBINED),
         "vhost_combined" => Format::apache(VHOST_COMBINED),
         "caddy" => Format::json(CADDY),
-        "traefik" => template::compile_as(TRAEFIK, Escape::Go, traefik).map(Format::text),
+        "traefik" => template::compile_as(TRAEFIK, Escape::Go, traefik)
+            .map(|it| Format::text(it).quoting(TRAEFIK_QUOTED)),
         "traefik_json" => Format::json(TRAEFIK_JSON),
         _ => return None,
     };

@@ -83,6 +83,11 @@ impl Step {
             .any(|byte| (*byte == b'"' && escape.guards_quotes()) || escape.never_writes(*byte))
     }
 
+    /// Whether the literal behind this variable holds a byte that no value of `earlier` holds.
+    pub(super) fn is_beyond(&self, earlier: &Self) -> bool {
+        self.terminator.iter().any(|byte| !earlier.kind.may_hold(std::slice::from_ref(byte)))
+    }
+
     /// Whether a value of this variable could hold the literal behind `earlier`, and so begin inside its value.
     pub(super) fn may_swallow(&self, earlier: &Self) -> bool {
         self.kind.may_hold(&earlier.terminator)

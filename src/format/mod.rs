@@ -40,6 +40,8 @@ pub struct Format {
     slots: [Option<Slot>; Field::ALL.len()],
     /// What each variable's durations count.
     units: Arc<[Unit]>,
+    /// How each variable is escaped.
+    escapes: Arc<[Escape]>,
     warnings: Arc<[Remark]>,
 }
 
@@ -151,7 +153,22 @@ impl Format {
         for (place, field) in slots.iter_mut().zip(Field::ALL) {
             *place = names.iter().position(|name| name == field.name()).map(Slot);
         }
-        Self { dialect, names: names.into(), slots, units: units.into(), warnings: warnings.into() }
+        let escape = match &dialect {
+            Dialect::Text(matcher) => matcher.escape,
+            Dialect::Json(_) => Escape::JsonText,
+            Dialect::Regex(expression) => expression.escape,
+        };
+        let escapes = vec![escape; names.len()].into();
+        Self { dialect, names: names.into(), slots, units: units.into(), escapes, warnings: warnings.into() }
+    }
+
+    /// The same format of a writer that escapes these variables alone.
+    fn quoting(mut self, quoted: &[&str]) -> Self {
+        let escape = |(name, escape): (&String, &Escape)| {
+            if quoted.contains(&name.as_str()) { *escape } else { Escape::None }
+        };
+        self.escapes = self.names.iter().zip(self.escapes.iter()).map(escape).collect();
+        self
     }
 
     /// What is doubtful about the format, in the order of the template.
@@ -192,11 +209,11 @@ impl Format {
         self.slots[field as usize]
     }
 
-    fn escape(&self) -> Escape {
+    /// Whether a value stands for "no value". A group that took no part in a match is empty.
+    fn is_absent(&self, escape: Escape, value: &[u8]) -> bool {
         match &self.dialect {
-            Dialect::Text(matcher) => matcher.escape,
-            Dialect::Json(_) => Escape::JsonText,
-            Dialect::Regex(expression) => expression.escape,
+            Dialect::Text(_) | Dialect::Json(_) => escape.is_absent(value),
+            Dialect::Regex(_) => value.is_empty() || escape.is_absent(value),
         }
     }
 }

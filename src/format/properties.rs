@@ -91,6 +91,62 @@ fn line(template: &str, escape: Escape, values: &[Vec<u8>]) -> Vec<u8> {
     line
 }
 
+/// Values by their variables' names.
+type Named = Vec<(&'static str, Vec<u8>)>;
+
+/// A line of Apache's or of Traefik's own format, and the values in it that a client can choose, by their names.
+fn foreign() -> impl Strategy<Value = (&'static str, Vec<u8>, Named)> {
+    let quoted = |escape, value: &[u8]| {
+        let mut out = Vec::new();
+        write_as_nginx(escape, value, &mut out);
+        out
+    };
+    let apache =
+        (hostile(), hostile(), hostile(), hostile()).prop_map(move |(user, request, referer, agent)| {
+            let values = [&user, &request, &referer, &agent].map(|value| quoted(Escape::Apache, value));
+            let [written_user, written_request, written_referer, written_agent] = &values;
+            let line = [
+                b"web.example:80 a.example - ",
+                &written_user[..],
+                b" [22/Nov/2026:10:13:39 +0000] \"",
+                written_request,
+                b"\" 200 - \"",
+                written_referer,
+                b"\" \"",
+                written_agent,
+                b"\"",
+            ];
+            let fields = vec![
+                ("remote_user", user),
+                ("request", request),
+                ("http_referer", referer),
+                ("http_user_agent", agent),
+                ("body_bytes_sent", b"-".to_vec()),
+            ];
+            ("vhost_combined", line.concat(), fields)
+        });
+    let traefik = ("[!-~]{0,12}", hostile(), hostile()).prop_map(move |(target, referer, agent)| {
+        let [written_referer, written_agent] = [&referer, &agent].map(|value| quoted(Escape::Go, value));
+        let line = [
+            b"192.0.2.1 - - [22/Nov/2026:10:13:39 +0000] \"GET /",
+            target.as_bytes(),
+            b" HTTP/1.1\" 200 5 \"",
+            &written_referer[..],
+            b"\" \"",
+            &written_agent,
+            b"\" 7 \"web\" \"http://127.0.0.1\" 12ms",
+        ];
+        let fields = vec![
+            ("request_uri", format!("/{target}").into_bytes()),
+            ("http_referer", referer),
+            ("http_user_agent", agent),
+            ("request_time", b"12".to_vec()),
+        ];
+        ("traefik", line.concat(), fields)
+    });
+    prop_oneof![apache, traefik]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -131,6 +187,66 @@ proptest! {
                     prop_assert!(template.get(remark.span.clone()).is_some());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_other_servers_write_comes_back((name, line, values) in foreign()) {
+        let format = Format::known(name).unwrap();
+        let mut spans = Spans::default();
+        let fields = format.split(&line, &mut spans);
+        prop_assert!(fields.is_some(), "{}", String::from_utf8_lossy(&line));
+        let fields = fields.unwrap();
+        for (name, value) in values {
+            let (_, read) = fields.iter().find(|(known, _)| *known == name).unwrap();
+            let read = read.decode(&mut Vec::new()).to_vec();
+            prop_assert_eq!(read, value, "{} in {}", name, String::from_utf8_lossy(&line));
+        }
+    }
+
+    #[test]
+    fn what_json_writes_comes_back(uri in ".*", agent in any::<String>(), key in "[a-zA-Z.\"-]{1,9}", cut in any::<prop::sample::Index>()) {
+        let object = serde_json::json!({
+            "ts": 1_646_861_401.52,
+            "request": {"uri": uri, "headers": {key: [agent], "User-Agent": [agent, "second"]}},
+            "resp_headers": {"uri": "forged"},
+            "status": 200,
+        });
+        let format = Format::known("caddy").unwrap();
+        let mut spans = Spans::default();
+        let line = object.to_string();
+        let mut decoded = (Vec::new(), Vec::new());
+        // Without a target a line is no request's.
+        prop_assume!(!uri.is_empty());
+        let fields = format.split(line.as_bytes(), &mut spans).expect("a whole object fits");
+        let of = |name: &str| fields.iter().find(|(known, _)| *known == name).unwrap().1;
+        prop_assert_eq!(of("request_uri").decode(&mut decoded.0), uri.as_bytes());
+        prop_assert_eq!(of("http_user_agent").decode(&mut decoded.1), agent.as_bytes());
+        prop_assert_eq!(of("status").text(), b"200");
+        let torn = &line.as_bytes()[..cut.index(line.len())];
+        prop_assert!(format.split(torn, &mut spans).is_none());
+        let glued = [torn, line.as_bytes()].concat();
+        prop_assert!(torn.is_empty() || format.split(&glued, &mut spans).is_none());
+    }
+
+    #[test]
+    fn a_long_line_of_anything_ends(piece in hostile(), name in select(Format::KNOWN)) {
+        prop_assume!(!piece.is_empty());
+        let line = piece.repeat((1 << 14) / piece.len() + 1);
+        let format = Format::known(name).unwrap();
+        prop_assert!(format.split(&line, &mut Spans::default()).is_none());
+    }
+
+    #[test]
+    fn any_log_format_of_apache_compiles_or_is_refused_at_a_place_of_it(
+        template in "(%[!0-9,]{0,3}(\\{[a-zA-Z%]{0,4}\\})?[a-zA-Z^%]|[ -~]|\\\\.|é|\n){0,10}"
+    ) {
+        let remarks = match Format::apache(&template) {
+            Ok(format) => format.warnings().to_vec(),
+            Err(error) => error.remarks,
+        };
+        for remark in remarks {
+            prop_assert!(template.get(remark.span.clone()).is_some(), "{:?}", remark);
         }
     }
 }

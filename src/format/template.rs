@@ -280,14 +280,18 @@ fn adjacent(variable: &Variable, next: Option<&Variable>) -> Remark {
 }
 
 /// A value that may hold the text behind it is read right if what follows cannot be mistaken: if no other such value
-/// comes before the end of the line or before a byte that values never hold.
+/// comes before the end of the line or before a byte that the value, or any value, never holds.
 fn ambiguities(variables: &[Variable], steps: &[Step], escape: Escape) -> Vec<Remark> {
     let mut warnings = Vec::new();
     for (index, (variable, step)) in variables.iter().zip(steps).enumerate() {
         let mut later = steps[index + 1..].iter();
         let in_doubt = step.is_open(escape)
             && later.find_map(|later| {
-                if later.may_swallow(step) { Some(true) } else { later.is_anchored(escape).then_some(false) }
+                if later.may_swallow(step) {
+                    Some(true)
+                } else {
+                    (later.is_anchored(escape) || later.is_beyond(step)).then_some(false)
+                }
             }) == Some(true);
         if in_doubt {
             warnings.push(remark(variable.span.clone(), ambiguous(variable)));

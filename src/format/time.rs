@@ -178,7 +178,8 @@ fn epoch(text: &[u8]) -> Option<Instant> {
     let (whole, fraction) = (&text[..point], text.get(point + 1..));
     let (seconds, part) = match whole.len() {
         1..=11 => (whole, fraction),
-        length @ (12..=14 | 15..=17 | 18..=19) if fraction.is_none() => {
+        NUMBER_DIGITS_MAX if fraction.is_some() => (whole, fraction),
+        length @ 12..=19 if fraction.is_none() => {
             let digits = match length {
                 12..=14 => 3,
                 15..=17 => 6,

@@ -9,6 +9,7 @@ pub mod identity;
 pub mod interrupt;
 pub mod kafka;
 pub mod progress;
+pub mod secret;
 pub mod state;
 pub mod table;
 pub mod terminal;

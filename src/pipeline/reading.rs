@@ -258,3 +258,149 @@ impl Writer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::action::{SharedPath, Stat};
+    use super::super::identity::{Head, Mark, Tuple};
+    use super::super::line::Gap;
+    use super::super::options::{LogOptions, Mode, PathMatcher, Start};
+    use super::super::tail::{Birth, TailOptions};
+    use super::*;
+    use crate::event::rules::{Emit, Rules};
+    use crate::event::{EncoderOptions, Site};
+    use crate::format::Format;
+
+    const FILE: FileId = FileId(7);
+    const VIEW: &str =
+        "192.0.2.7 - - [23/Nov/2026:06:28:00 +0000] \"GET /a HTTP/1.1\" 200 5 \"-\" \"Mozilla/5.0 (X11)\"\n";
+    const POST: &str =
+        "192.0.2.7 - - [23/Nov/2026:06:28:00 +0000] \"POST /a HTTP/1.1\" 200 5 \"-\" \"Mozilla/5.0 (X11)\"\n";
+    const NOISE: &str = "noise\n";
+
+    fn tail(emit: Emit, partition_by: PartitionBy, rejects: Rejects) -> Tail {
+        let rules = Arc::new(Rules { emit, ..Rules::default() });
+        let site = Site::Fixed("example.net".to_owned());
+        let encoder = EncoderOptions {
+            format: Format::combined(),
+            site,
+            host: "h".to_owned(),
+            log: "l".to_owned(),
+            rules,
+        };
+        let paths = PathMatcher::new(&["/log/a".to_owned()], &[]).unwrap();
+        let log = LogOptions { paths, encoder, start: Start::Beginning, line_bytes_max: 1000, key: 1 };
+        let options = TailOptions {
+            logs: vec![log],
+            mode: Mode::ExactlyOnce,
+            partition_by,
+            rejects,
+            timestamp: Timestamp::Now,
+            quiet_grace_ms: 0,
+            stream_seed: 1,
+        };
+        Tail::new(options, None)
+    }
+
+    fn stat(size: usize) -> Stat {
+        let tuple = Tuple { device: 1, inode: 1, birth_ns: None };
+        Stat { tuple, size: size as u64, modified_ns: 0, links: 1 }
+    }
+
+    fn begin(tail: &mut Tail) -> StreamId {
+        let path = SharedPath::from(Path::new("/log/a"));
+        let (home, stat, head) = (path.clone(), stat(0), Head::default());
+        tail.begin(Millis(0), Birth { log: 0, home, path, stat, head, mark: Mark::start(), file: FILE })
+    }
+
+    /// Reads what is new of a text, and gives each record's destination, partition, key and value.
+    fn read(
+        tail: &mut Tail,
+        stream: StreamId,
+        text: &str,
+    ) -> Vec<(Destination, i32, String, serde_json::Value)> {
+        let mut actions = Vec::new();
+        tail.read(stream, FILE, &mut actions);
+        let from = usize::try_from(tail.generation(stream).lines.cursor().position).unwrap();
+        let before = &text.as_bytes()[from.saturating_sub(marker_length(from as u64))..from];
+        let chunk = Chunk { data: &text.as_bytes()[from..], before, stat: stat(text.len()) };
+        let allowance = Allowance { may_read: true, partitions: 5, record_bytes_max: 1_000_000 };
+        tail.was_read(Millis(1), Ok(chunk), allowance, &mut actions);
+        let block = &tail.filling.block;
+        let shown = |record: &Record| {
+            let key = String::from_utf8(block.bytes(record.key).to_vec()).unwrap();
+            (
+                record.destination,
+                record.partition,
+                key,
+                serde_json::from_slice(block.bytes(record.value)).unwrap(),
+            )
+        };
+        let records = block.records.iter().map(shown).collect();
+        tail.filling.block.clear();
+        records
+    }
+
+    #[test]
+    fn lines_left_out_move_the_position_and_are_committed_without_a_record() {
+        let mut tail = tail(Emit::PageViews, PartitionBy::File, Rejects::Topic);
+        let stream = begin(&mut tail);
+        let text = [POST, NOISE, POST].concat();
+        assert_eq!(read(&mut tail, stream, &text), []);
+        let reached = tail.take_filled().reaches.iter().map(|reach| reach.to).collect::<Vec<_>>();
+        let bytes = text.len() as u64;
+        assert_eq!(reached.len(), 1);
+        assert_eq!(
+            (reached[0].mark.position, reached[0].gap),
+            (bytes, Gap { bytes, reason: SkipReason::Filtered })
+        );
+
+        // What a restart finds in Kafka, and what it does not.
+        tail.committed(Millis(2), &reached, &[]);
+        read(&mut tail, stream, &[&text, POST].concat());
+        tail.rewind(Millis(3));
+        tail.reading = None;
+        let records = read(&mut tail, stream, &[&text, VIEW].concat());
+        let event = &records[0].3;
+        assert_eq!(event["skipped_size"], bytes);
+        assert_eq!(event["skipped_reason"], "filtered");
+        assert_eq!(tail.generation(stream).lines.behind(), Gap::default());
+    }
+
+    #[test]
+    fn rejects_go_apart_also_where_only_page_views_are_let_out() {
+        for emit in [Emit::All, Emit::PageViews] {
+            let mut tail = tail(emit, PartitionBy::Page, Rejects::Apart);
+            let stream = begin(&mut tail);
+            let records = read(&mut tail, stream, &[VIEW, NOISE].concat());
+            let places: Vec<_> =
+                records.iter().map(|(to, partition, key, _)| (*to, *partition, key.as_str())).collect();
+            let name = stream.to_string();
+            let page = (Destination::Events, partition_of(b"/a", 5), "/a");
+            assert_eq!(places, [page, (Destination::Rejects, ANY_PARTITION, &*name)]);
+        }
+    }
+
+    #[test]
+    fn keys_are_what_partition_by_names() {
+        for (partition_by, field) in [
+            (PartitionBy::Visitor, "visitor_id"),
+            (PartitionBy::Page, "page"),
+            (PartitionBy::Client, "client_key"),
+            (PartitionBy::Site, "site"),
+        ] {
+            let mut tail = tail(Emit::All, partition_by, Rejects::Topic);
+            let stream = begin(&mut tail);
+            let records = read(&mut tail, stream, &[VIEW, NOISE].concat());
+            let (_, partition, key, event) = &records[0];
+            assert_eq!(event[field], key.as_str());
+            assert_eq!(*partition, partition_of(key.as_bytes(), 5));
+            let without =
+                if partition_by == PartitionBy::Site { "example.net".to_owned() } else { stream.to_string() };
+            assert_eq!(records[1].2, without, "an event without that field");
+        }
+    }
+}

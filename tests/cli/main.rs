@@ -2,7 +2,9 @@
 
 mod binary;
 mod demo;
+mod explain;
 mod help;
 mod preview;
 mod report;
+mod report_topic;
 mod verify;

@@ -24,7 +24,7 @@ fn events_of_stdin_are_the_records() {
         input.as_bytes(),
     );
     assert_eq!(called.code, Some(0), "{}", called.stderr);
-    assert_eq!(called.stderr, "viewtail: 2 lines: 1 parsed, 1 malformed\n");
+    assert_eq!(called.stderr, "viewtail: 2 lines: 1 parsed, 1 malformed; 1 page view\n");
     let [parsed, malformed] = called.stdout.lines().collect::<Vec<_>>()[..] else {
         panic!("{}", called.stdout)
     };
@@ -63,7 +63,7 @@ fn a_file_gives_what_stdin_gives() {
     let input = std::fs::read(path).unwrap();
     let from_stdin = call_with_stdin(&["preview", "-", "--format", "combined", "--site", "s"], &input);
     assert_eq!(from_file.stdout, from_stdin.stdout);
-    assert_eq!(from_file.stderr, "viewtail: 3 lines: 1 parsed, 2 malformed\n");
+    assert_eq!(from_file.stderr, "viewtail: 3 lines: 1 parsed, 2 malformed; 1 page view\n");
     let last = fields(from_file.stdout.lines().last().unwrap());
     assert_eq!(last["partial"], true);
 }
@@ -71,7 +71,11 @@ fn a_file_gives_what_stdin_gives() {
 #[test]
 fn an_own_format_is_taken_and_a_wrong_one_refused_with_its_reason() {
     let own = call_with_stdin(&["preview", "-", "--format", "$remote_addr $status"], b"192.0.2.7 404\n");
-    assert_eq!(own.stderr, "viewtail: 1 line: 1 parsed, 0 malformed\n", "{}", own.stdout);
+    assert_eq!(
+        own.stderr, "viewtail: 1 line: 1 parsed, 0 malformed; 0 page views, 1 status\n",
+        "{}",
+        own.stdout
+    );
     let wrong = call(&["preview", "-", "--format", "no variable"]);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stderr.contains("the format has no variable"), "{}", wrong.stderr);

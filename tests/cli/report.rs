@@ -39,13 +39,13 @@ struct Logs(tempfile::TempDir);
 
 impl Logs {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(tempfile::tempdir().expect("a scratch directory can be made"))
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path: PathBuf = self.0.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
+        std::fs::write(&path, content).expect("the log can be written");
+        path.to_str().expect("the path is text").to_owned()
     }
 }
 
@@ -53,8 +53,10 @@ impl Logs {
 fn gzip(content: &str) -> Vec<u8> {
     let mut child =
         Command::new("gzip").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("gzip is there");
-    child.stdin.take().unwrap().write_all(content.as_bytes()).unwrap();
-    child.wait_with_output().unwrap().stdout
+    let mut stdin = child.stdin.take().expect("the pipe is ours");
+    stdin.write_all(content.as_bytes()).expect("gzip reads");
+    drop(stdin);
+    child.wait_with_output().expect("gzip ends").stdout
 }
 
 fn report(arguments: &[&str]) -> Called {

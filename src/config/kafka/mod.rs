@@ -102,7 +102,7 @@ impl Value for Broker {
 }
 
 /// A topic's name.
-struct Topic(String);
+pub(in crate::config) struct Topic(pub(in crate::config) String);
 
 impl Value for Topic {
     fn read(node: &Node) -> Result<Self, Fault> {
@@ -215,14 +215,25 @@ pub enum PartitionBy {
     File,
     /// Those of a site; the key is its name.
     Site,
+    /// Those of a visitor; the key is the id, which changes every day without a cookie.
+    Visitor,
+    /// Those of a page; the key is its own.
+    Page,
+    /// Those of a client's address; the key is its hash.
+    Client,
     /// Those of a batch; no key.
     Sticky,
 }
 
 impl Choice for PartitionBy {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("file", Self::File), ("site", Self::Site), ("sticky", Self::Sticky)];
-    const LATER: &'static [&'static str] = &["visitor", "page", "client"];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("file", Self::File),
+        ("site", Self::Site),
+        ("visitor", Self::Visitor),
+        ("page", Self::Page),
+        ("client", Self::Client),
+        ("sticky", Self::Sticky),
+    ];
 }
 
 /// When batches and transactions are closed.
