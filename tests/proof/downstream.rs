@@ -58,8 +58,8 @@ fn prepare(scratch: &Scratch, seed: u64) -> (Value, PathBuf) {
         }
     }
     let (path, json) = (scratch.join("access.log"), scratch.join("events.jsonl"));
-    std::fs::write(&path, log).unwrap();
-    std::fs::write(&json, events(&path)).unwrap();
+    std::fs::write(&path, log).expect("the scratch directory takes a file");
+    std::fs::write(&json, events(&path)).expect("the scratch directory takes a file");
     (report(&[&path]), json)
 }
 

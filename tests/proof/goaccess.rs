@@ -62,22 +62,22 @@ fn write_logs(all: &Path, views: &Path) {
             viewed.extend_from_slice(&every[start..]);
         }
     }
-    std::fs::write(all, every).unwrap();
-    std::fs::write(views, viewed).unwrap();
+    std::fs::write(all, every).expect("the scratch directory takes a file");
+    std::fs::write(views, viewed).expect("the scratch directory takes a file");
 }
 
 fn assert_addresses(directory: &Path, views: &Path, ours: &Value) {
-    let log = std::fs::read_to_string(views).unwrap();
+    let log = std::fs::read_to_string(views).expect("it was just written");
     for day in SINGLE_DAYS {
         let of_day: String =
             log.split_inclusive('\n').filter(|line| line.contains(&format!("[{day}:"))).collect();
         let path = directory.join("day.log");
-        std::fs::write(&path, of_day).unwrap();
+        std::fs::write(&path, of_day).expect("the scratch directory takes a file");
         let theirs = goaccess(directory, &path, &[]);
         let hosts = theirs["hosts"]["data"].as_array().expect("a panel has data").len();
         let date = visits(&theirs, "hits").into_keys().next().expect("the day has views");
         let counted = per_day(ours, "addresses")[&date];
-        assert_eq!(counted, u64::try_from(hosts).unwrap(), "addresses of {date}");
+        assert_eq!(counted, u64::try_from(hosts).expect("the numbers fit"), "addresses of {date}");
     }
 }
 

@@ -90,7 +90,7 @@ fn pieces(directory: &Path, log: &[u8]) -> Vec<PathBuf> {
             name.push_str(".gz");
         }
         let path = directory.join(name);
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(&path, bytes).expect("the scratch directory takes a file");
         paths.push(path);
     }
     paths
@@ -98,8 +98,8 @@ fn pieces(directory: &Path, log: &[u8]) -> Vec<PathBuf> {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(bytes).expect("a vector takes every byte");
+    encoder.finish().expect("a vector takes every byte")
 }
 
 fn independent(files: &[&PathBuf]) -> Value {

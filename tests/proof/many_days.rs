@@ -129,7 +129,7 @@ impl ManyDays {
         let part = usize::try_from(random.below(6)).unwrap_or(0);
         let target = if is_static {
             STATIC[part].to_owned()
-        } else if page % 7 == 0 {
+        } else if page.is_multiple_of(7) {
             format!("/posts/p{page}.html?from=x{}", page % 5)
         } else {
             format!("/posts/p{page}.html")
@@ -181,7 +181,7 @@ impl ManyDays {
 
     fn address(&mut self) -> String {
         let index = self.random.skewed(ADDRESSES);
-        if index % 9 == 0 { format!("2001:db8:{:x}::{:x}", index % 64, index) } else { v4(index) }
+        if index.is_multiple_of(9) { format!("2001:db8:{:x}::{:x}", index % 64, index) } else { v4(index) }
     }
 
     /// Later and later, but one in twenty comes up to five days late.
