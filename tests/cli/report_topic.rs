@@ -18,12 +18,16 @@ fn event(stream: u8, position: u64, time: &str) -> String {
 }
 
 fn produce(broker: &EmbeddedBroker, values: &[String]) {
-    let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", broker.address()).create().unwrap();
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", broker.address())
+        .create()
+        .expect("a producer can be made");
     for (partition, value) in (0_i32..).zip(values) {
-        producer.send(BaseRecord::<str, str>::to(TOPIC).payload(value).partition(partition % 2)).unwrap();
+        producer
+            .send(BaseRecord::<str, str>::to(TOPIC).payload(value).partition(partition % 2))
+            .expect("there is room");
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(10)).expect("the broker takes them");
 }
 
 #[test]
