@@ -17,7 +17,7 @@ pub enum Escape {
     /// Quoted text as programs in Go write it, Traefik's: the escapes of that language, printable UTF-8 as it is. What
     /// stands outside quotes is not escaped at all; an absent value is `-`.
     Go,
-    /// A string of real JSON, with `\uXXXX` and surrogates; an absent value is empty or `-`.
+    /// A string of real JSON, with `\uHHHH` and surrogates; an absent value is empty or `-`.
     JsonText,
 }
 
@@ -140,7 +140,7 @@ impl Escape {
     }
 }
 
-/// JSON's `\uXXXX`, and two of them for a character above U+FFFF; half of such a pair is no character.
+/// JSON's `\uHHHH`, and two of them for a character above U+FFFF; half of such a pair is no character.
 fn utf16(text: &[u8]) -> Option<(Meant, usize)> {
     let first = hex(text.get(2..6)?)?;
     if let Some(character) = char::from_u32(first) {

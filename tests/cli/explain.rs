@@ -18,7 +18,7 @@ fn a_person_is_told_the_rule_the_place_and_the_steps() {
     let says = |text: &str| assert!(called.stdout.contains(text), "{text}: {}", called.stdout);
     says("$remote_addr");
     says("0..9");
-    says("=> status");
+    says("=>  status");
     says("yes static");
     says("yes bot");
     says("no page view: status");
