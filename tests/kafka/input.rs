@@ -221,7 +221,7 @@ fn a_full_state_directory_is_said_once_and_nothing_is_lost() {
         write_lines(&stage.log(), &mut source, 100, &truth);
         let agent = spawn_on_full_disk(&stage, &config, &state);
         counter.wait_for(100 * run, CATCH_UP_LIMIT);
-        // Each run finds an empty and full state directory: the positions come back from Kafka.
+        // Each run finds a full state directory without positions: they come back from Kafka.
         agent.kill9();
     }
     let agent = spawn_on_full_disk(&stage, &config, &state);
@@ -236,14 +236,14 @@ fn a_full_state_directory_is_said_once_and_nothing_is_lost() {
     stage.finish(agent, &counter, 400, (&[], &[&truth]));
 }
 
-/// A small file system without a free byte, in a mount name space of the agent's own: it vanishes with the agent.
+/// A small file system without a free byte but with the visitors' secret of the agent's first start, in a mount name space of the agent's own: it vanishes with the agent.
 fn spawn_on_full_disk(stage: &Stage, config: &crate::support::agent::Config, state: &Path) -> Agent {
     let mut starter = command("unshare");
     if !rustix::process::geteuid().is_root() {
         starter.arg("--map-root-user");
     }
     let script = format!(
-        "set -e; mount -t tmpfs -o size=64k,mode=755 tmpfs '{0}'; cat /dev/zero >'{0}/filler' 2>/dev/null || true; exec \"$@\"",
+        "set -e; mount -t tmpfs -o size=64k,mode=755 tmpfs '{0}'; printf %064d 7 >'{0}/visitor.secret'; cat /dev/zero >'{0}/filler' 2>/dev/null || true; exec \"$@\"",
         state.display()
     );
     starter.args(["--mount", "sh", "-c", &script, "sh"]).arg(PathBuf::from(binary()));
