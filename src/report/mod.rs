@@ -1,6 +1,6 @@
 //! PURE: the numbers that everything is for: page views, visitors and addresses a day, of each site and of each page.
 //!
-//! [`Tally`] counts events in any order and exactly; [`Report`] is what it counted within a [`Selection`] of days; the
+//! [`Tally`] counts events in any order and exactly; [`Report`] is what it counted within a [`DaySelection`] of days; the
 //! rest shows it: as the JSON that is a contract, on a terminal, and as an HTML page that needs nothing else. Knows
 //! neither files nor Kafka: whoever feeds the tally says where events come from.
 
