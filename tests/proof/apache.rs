@@ -200,6 +200,8 @@ AsyncRequestWorkerFactor 4
 KeepAlive On
 MaxKeepAliveRequests 0
 KeepAliveTimeout 1
+# What it waits for a client that it has lost sight of: far below what the client waits for an answer.
+Timeout 3
 HostnameLookups Off
 LimitRequestLine 60000
 LimitRequestFieldSize 131072

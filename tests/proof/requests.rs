@@ -186,9 +186,9 @@ pub fn send(server: SocketAddr, bytes: &[u8]) {
     let mut stream = TcpStream::connect(server).expect("the server listens");
     stream.set_read_timeout(Some(ANSWER_LIMIT)).expect("the limit is valid");
     stream.set_write_timeout(Some(ANSWER_LIMIT)).expect("the limit is valid");
-    if stream.write_all(bytes).is_ok() {
-        let _ = stream.shutdown(Shutdown::Write);
-    }
+    // A server that has seen enough reads no more; the end of what is sent is told in any case.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
     if let Err(error) = stream.read_to_end(&mut answer) {
         let timed_out = matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
