@@ -190,11 +190,11 @@ User nobody
 Group nogroup
 ServerLimit 1
 StartServers 1
-ThreadsPerChild 1
-ThreadLimit 1
-MaxRequestWorkers 1
-MinSpareThreads 1
-MaxSpareThreads 1
+ThreadsPerChild 8
+ThreadLimit 8
+MaxRequestWorkers 8
+MinSpareThreads 8
+MaxSpareThreads 8
 MaxConnectionsPerChild 0
 AsyncRequestWorkerFactor 4
 KeepAlive On

@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use crate::support::access_log::Random;
 
 /// An answer comes at once or never.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// Requests on one connection, at most.
 const PIPELINED_MAX: u64 = 6;
 /// The longest value of a header: what browsers and attackers send stays below it.
@@ -178,10 +178,11 @@ impl Requests {
     }
 }
 
-/// Sends it and reads until the server closes. A server that closes early is within its rights.
+/// Sends it and reads until the server closes, or for as long as an answer may take. A server that closes early, or
+/// keeps a connection with nothing more to say on it, is within its rights.
 ///
 /// # Panics
-/// When there is no server, or it neither answers nor closes.
+/// When there is no server.
 pub fn send(server: SocketAddr, bytes: &[u8]) {
     let mut stream = TcpStream::connect(server).expect("the server listens");
     stream.set_read_timeout(Some(ANSWER_LIMIT)).expect("the limit is valid");
@@ -189,9 +190,6 @@ pub fn send(server: SocketAddr, bytes: &[u8]) {
     // A server that has seen enough reads no more; the end of what is sent is told in any case.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
-    let mut answer = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut answer) {
-        let timed_out = matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
-        assert!(!timed_out, "no end of the answer to {:?}", String::from_utf8_lossy(bytes));
-    }
+    // What the server makes of it is in its logs, which are compared; how it ends the connection is its own affair.
+    let _ = stream.read_to_end(&mut Vec::new());
 }
