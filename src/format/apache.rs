@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::escape::Escape;
-use super::template::{Advice, Compiled, FormatError, Layout, Variable, remark};
+use super::template::{Advice, Compiled, FormatError, Layout, Reader, Variable, remark};
 use super::variable::{Kind, Unit};
 
 const APACHE: Advice = Advice {
@@ -19,22 +19,9 @@ const DIRECTIVES: &str = "% a A b B C D e f h H i I k l L m n o O p P q r R s S 
 
 /// Compiles a `LogFormat`.
 pub(super) fn compile(template: &str) -> Result<Compiled, FormatError> {
-    let mut reader = Reader { template, at: 0, layout: Layout::default() };
-    while let Some(&byte) = template.as_bytes().get(reader.at) {
-        match byte {
-            b'%' => reader.directive(),
-            b'\\' => reader.escape(),
-            _ => reader.literal(byte, 1),
-        }
-    }
-    join_path_and_query(&mut reader.layout);
-    reader.layout.assemble(template, Escape::Apache, &APACHE)
-}
-
-struct Reader<'a> {
-    template: &'a str,
-    at: usize,
-    layout: Layout,
+    let mut layout = Reader::read(template, b'%', directive);
+    join_path_and_query(&mut layout);
+    layout.assemble(template, Escape::Apache, &APACHE)
 }
 
 /// A directive taken apart: `%!200,304{Referer}i`.
@@ -71,78 +58,51 @@ impl Meaning {
     }
 }
 
-impl Reader<'_> {
-    fn directive(&mut self) {
-        let start = self.at;
-        let rest = &self.template[start + 1..];
-        if rest.starts_with('%') {
-            self.literal(b'%', 2);
+fn directive(reader: &mut Reader<'_>) {
+    let start = reader.at;
+    let rest = &reader.template[start + 1..];
+    if rest.starts_with('%') {
+        reader.literal(b'%', 2);
+        return;
+    }
+    let modifiers =
+        rest.len() - rest.trim_start_matches(|it: char| it.is_ascii_digit() || ",!<>".contains(it)).len();
+    let (modifier, mut tail) = rest.split_at(modifiers);
+    let mut argument = None;
+    if let Some(open) = tail.strip_prefix('{') {
+        let Some((inside, behind)) = open.split_once('}') else {
+            reader.refuse(start, rest.len() + 1, "this `%{` has no `}`: write `%{Name}i`");
             return;
-        }
-        let modifiers =
-            rest.len() - rest.trim_start_matches(|it: char| it.is_ascii_digit() || ",!<>".contains(it)).len();
-        let (modifier, mut tail) = rest.split_at(modifiers);
-        let mut argument = None;
-        if let Some(open) = tail.strip_prefix('{') {
-            let Some((inside, behind)) = open.split_once('}') else {
-                self.refuse(start, rest.len() + 1, "this `%{` has no `}`: write `%{Name}i`".to_owned());
-                return;
-            };
-            (argument, tail) = (Some(inside), behind);
-        }
-        let letters = letters_at(tail);
-        let length = rest.len() - tail.len() + letters.len() + 1;
-        let is_conditional = modifier.contains(|it: char| it.is_ascii_digit());
-        let directive = Directive { is_conditional, argument, letter: letters };
-        match directive.meaning() {
-            Ok(meaning) => self.push(start..start + length, meaning, &directive),
-            Err(message) => self.refuse(start, length, message),
-        }
+        };
+        (argument, tail) = (Some(inside), behind);
     }
-
-    fn push(&mut self, span: Range<usize>, meaning: Meaning, directive: &Directive<'_>) {
-        let Meaning { name, kind, unit } = meaning;
-        if directive.is_conditional && kind == Kind::TimeLocal {
-            let message = "a time that is not in every line leaves events without a day: write %t";
-            self.refuse(span.start, span.len(), message.to_owned());
-            return;
-        }
-        let kind = if directive.is_conditional { kind.or_none() } else { kind };
-        let is_bracketed = directive.letter == "t" && directive.argument.is_none();
-        if is_bracketed {
-            self.layout.literal(b'[');
-        }
-        let shown = self.template[span.clone()].to_owned();
-        self.at = span.end;
-        self.layout.variables.push(Variable { span, name, shown, kind, unit, terminator: Vec::new() });
-        if is_bracketed {
-            self.layout.literal(b']');
-        }
+    let letters = letters_at(tail);
+    let length = rest.len() - tail.len() + letters.len() + 1;
+    let is_conditional = modifier.contains(|it: char| it.is_ascii_digit());
+    let directive = Directive { is_conditional, argument, letter: letters };
+    match directive.meaning() {
+        Ok(meaning) => push(reader, start..start + length, meaning, &directive),
+        Err(message) => reader.refuse(start, length, message),
     }
+}
 
-    fn escape(&mut self) {
-        match self.template.as_bytes().get(self.at + 1) {
-            Some(b't') => self.literal(b'\t', 2),
-            Some(b'r') => self.literal(b'\r', 2),
-            Some(b'n') => self.literal(b'\n', 2),
-            Some(&byte @ (b'"' | b'\'' | b'\\')) => self.literal(byte, 2),
-            _ => self.literal(b'\\', 1),
-        }
+fn push(reader: &mut Reader<'_>, span: Range<usize>, meaning: Meaning, directive: &Directive<'_>) {
+    let Meaning { name, kind, unit } = meaning;
+    if directive.is_conditional && kind == Kind::TimeLocal {
+        let message = "a time that is not in every line leaves events without a day: write %t";
+        reader.refuse(span.start, span.len(), message);
+        return;
     }
-
-    fn literal(&mut self, byte: u8, length: usize) {
-        if byte == b'\n' {
-            let message = "a format of more than one line cannot be followed: one request must give one line";
-            self.refuse(self.at, length, message.to_owned());
-            return;
-        }
-        self.layout.literal(byte);
-        self.at += length;
+    let kind = if directive.is_conditional { kind.or_none() } else { kind };
+    let is_bracketed = directive.letter == "t" && directive.argument.is_none();
+    if is_bracketed {
+        reader.layout.literal(b'[');
     }
-
-    fn refuse(&mut self, start: usize, length: usize, message: String) {
-        self.layout.errors.push(remark(start..start + length, message));
-        self.at = start + length;
+    let shown = reader.template[span.clone()].to_owned();
+    reader.at = span.end;
+    reader.layout.variables.push(Variable { span, name, shown, kind, unit, terminator: Vec::new() });
+    if is_bracketed {
+        reader.layout.literal(b']');
     }
 }
 

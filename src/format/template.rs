@@ -73,9 +73,7 @@ const NGINX: Advice = Advice {
 
 /// Compiles an nginx template.
 pub(super) fn compile(template: &str, escape: Escape) -> Result<Compiled, FormatError> {
-    let mut reader = Reader { template, at: 0, layout: Layout::default() };
-    reader.read();
-    reader.layout.assemble(template, escape, &NGINX)
+    Reader::read(template, b'$', variable).assemble(template, escape, &NGINX)
 }
 
 /// Compiles an nginx template whose values are of other kinds than nginx's.
@@ -84,12 +82,11 @@ pub(super) fn compile_as(
     escape: Escape,
     kind: fn(&str) -> (Kind, Unit),
 ) -> Result<Compiled, FormatError> {
-    let mut reader = Reader { template, at: 0, layout: Layout::default() };
-    reader.read();
-    for variable in &mut reader.layout.variables {
+    let mut layout = Reader::read(template, b'$', variable);
+    for variable in &mut layout.variables {
         (variable.kind, variable.unit) = kind(&variable.name);
     }
-    reader.layout.assemble(template, escape, &NGINX)
+    layout.assemble(template, escape, &NGINX)
 }
 
 /// What a request says in its own bytes, so that without any escape it could write a line of its own.
@@ -112,8 +109,7 @@ pub(super) fn forgeable(template: &str) -> Option<FormatError> {
         "ssl_server_name",
     ];
     const FAMILIES: [&str; 6] = ["http_", "cookie_", "arg_", "sent_http_", "upstream_http_", "jwt_"];
-    let mut reader = Reader { template, at: 0, layout: Layout::default() };
-    reader.read();
+    let layout = Reader::read(template, b'$', variable);
     let is_forgeable = |variable: &&Variable| {
         let name = variable.name.as_str();
         NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
@@ -126,7 +122,7 @@ pub(super) fn forgeable(template: &str) -> Option<FormatError> {
         );
         remark(variable.span.clone(), message)
     };
-    let remarks: Vec<Remark> = reader.layout.variables.iter().filter(is_forgeable).map(refuse).collect();
+    let remarks: Vec<Remark> = layout.variables.iter().filter(is_forgeable).map(refuse).collect();
     (!remarks.is_empty()).then_some(FormatError { remarks })
 }
 
@@ -170,58 +166,29 @@ impl Layout {
     }
 }
 
-struct Reader<'a> {
-    template: &'a str,
-    at: usize,
-    layout: Layout,
+/// A template on its way to a layout.
+pub(super) struct Reader<'a> {
+    pub(super) template: &'a str,
+    /// Bytes of it that are read.
+    pub(super) at: usize,
+    pub(super) layout: Layout,
 }
 
-impl Reader<'_> {
-    fn read(&mut self) {
-        while let Some(&byte) = self.template.as_bytes().get(self.at) {
+impl<'a> Reader<'a> {
+    /// Takes the template apart: `variable` reads what begins with `sigil`; what is between is text.
+    pub(super) fn read(template: &'a str, sigil: u8, variable: fn(&mut Self)) -> Layout {
+        let mut reader = Self { template, at: 0, layout: Layout::default() };
+        while let Some(&byte) = template.as_bytes().get(reader.at) {
             match byte {
-                b'$' => self.variable(),
-                b'\\' => self.escape(),
-                _ => self.literal(byte, 1),
+                byte if byte == sigil => variable(&mut reader),
+                b'\\' => reader.escape(),
+                _ => reader.literal(byte, 1),
             }
         }
+        reader.layout
     }
 
-    fn variable(&mut self) {
-        let start = self.at;
-        let rest = &self.template[start + 1..];
-        let (name, length) = match rest.strip_prefix('{') {
-            Some(braced) => {
-                let name = name_at(braced);
-                if !braced[name.len()..].starts_with('}') {
-                    self.refuse(start, 2 + name.len(), "this `${` has no `}`: write `${name}`");
-                    return;
-                }
-                (name, name.len() + 3)
-            }
-            None => (name_at(rest), name_at(rest).len() + 1),
-        };
-        if name.is_empty() {
-            self.refuse(
-                start,
-                length,
-                "a `$` must be followed by a variable's name: nginx knows no literal `$` in a format",
-            );
-            return;
-        }
-        let name = name.to_ascii_lowercase();
-        self.at = start + length;
-        let (span, shown) = (start..self.at, format!("${name}"));
-        if let Some(meant) = misspelled(&name) {
-            let message = format!("nginx has no {shown} of its own: did you mean ${meant}?");
-            self.layout.warnings.push(remark(span.clone(), message));
-        }
-        let kind = Kind::of(&name);
-        let unit = Unit::Seconds;
-        self.layout.variables.push(Variable { span, name, shown, kind, unit, terminator: Vec::new() });
-    }
-
-    /// The escapes of nginx.conf; any other backslash stands for itself.
+    /// The escapes of nginx.conf and httpd.conf; any other backslash stands for itself.
     fn escape(&mut self) {
         match self.template.as_bytes().get(self.at + 1) {
             Some(b't') => self.literal(b'\t', 2),
@@ -232,7 +199,8 @@ impl Reader<'_> {
         }
     }
 
-    fn literal(&mut self, byte: u8, length: usize) {
+    /// Text between variables, written in `length` bytes.
+    pub(super) fn literal(&mut self, byte: u8, length: usize) {
         if byte == b'\n' {
             self.refuse(
                 self.at,
@@ -245,10 +213,45 @@ impl Reader<'_> {
         self.at += length;
     }
 
-    fn refuse(&mut self, start: usize, length: usize, message: &str) {
+    /// Notes a mistake and goes on behind it.
+    pub(super) fn refuse(&mut self, start: usize, length: usize, message: impl Into<String>) {
         self.layout.errors.push(remark(start..start + length, message));
         self.at = start + length;
     }
+}
+
+fn variable(reader: &mut Reader<'_>) {
+    let start = reader.at;
+    let rest = &reader.template[start + 1..];
+    let (name, length) = match rest.strip_prefix('{') {
+        Some(braced) => {
+            let name = name_at(braced);
+            if !braced[name.len()..].starts_with('}') {
+                reader.refuse(start, 2 + name.len(), "this `${` has no `}`: write `${name}`");
+                return;
+            }
+            (name, name.len() + 3)
+        }
+        None => (name_at(rest), name_at(rest).len() + 1),
+    };
+    if name.is_empty() {
+        reader.refuse(
+            start,
+            length,
+            "a `$` must be followed by a variable's name: nginx knows no literal `$` in a format",
+        );
+        return;
+    }
+    let name = name.to_ascii_lowercase();
+    reader.at = start + length;
+    let (span, shown) = (start..reader.at, format!("${name}"));
+    if let Some(meant) = misspelled(&name) {
+        let message = format!("nginx has no {shown} of its own: did you mean ${meant}?");
+        reader.layout.warnings.push(remark(span.clone(), message));
+    }
+    let kind = Kind::of(&name);
+    let unit = Unit::Seconds;
+    reader.layout.variables.push(Variable { span, name, shown, kind, unit, terminator: Vec::new() });
 }
 
 fn name_at(text: &str) -> &str {

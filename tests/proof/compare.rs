@@ -14,10 +14,47 @@ const SHOWN: usize = 8;
 /// The request's values by the format's names of them.
 pub type Truth = BTreeMap<String, Vec<u8>>;
 
-/// How the reference writes a value.
-pub trait Dialect {
+/// How the reference writes a value: with the escapes that C and JSON share, and one of its own for other bytes.
+#[derive(Debug)]
+pub struct Dialect {
+    /// What follows a backslash where a byte is written in hexadecimal digits.
+    pub hex_mark: u8,
+    /// How many digits.
+    pub hex_digits: usize,
+    /// How it writes a value that is none.
+    pub absent: &'static [&'static [u8]],
+}
+
+impl Dialect {
     /// The value behind its escapes; `None` where it is written as absent.
-    fn decode(&self, written: &[u8]) -> Option<Vec<u8>>;
+    fn decode(&self, written: &[u8]) -> Option<Vec<u8>> {
+        if self.absent.contains(&written) {
+            return None;
+        }
+        let mut out = Vec::new();
+        let mut rest = written.iter().copied();
+        while let Some(byte) = rest.next() {
+            if byte != b'\\' {
+                out.push(byte);
+                continue;
+            }
+            out.push(match rest.next().expect("an escape is more than a backslash") {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'b' => 8,
+                b'f' => 12,
+                b'v' => 11,
+                mark if mark == self.hex_mark => {
+                    let digits: Vec<u8> = rest.by_ref().take(self.hex_digits).collect();
+                    let text = std::str::from_utf8(&digits).expect("hexadecimal digits");
+                    u8::from_str_radix(text, 16).expect("a byte")
+                }
+                itself => itself,
+            });
+        }
+        Some(out)
+    }
 }
 
 /// The lines of a log, without their newlines.
@@ -34,7 +71,7 @@ pub fn lines(path: &Path) -> Vec<Vec<u8>> {
 ///
 /// # Panics
 /// When a line has not as many values as there are names.
-pub fn reference(path: &Path, names: &[&str], dialect: &impl Dialect) -> Vec<Truth> {
+pub fn reference(path: &Path, names: &[&str], dialect: &Dialect) -> Vec<Truth> {
     let truth = |line: &Vec<u8>| {
         let values: Vec<&[u8]> = line.split(|&byte| byte == b'\t').collect();
         assert_eq!(values.len(), names.len(), "{}", String::from_utf8_lossy(line));

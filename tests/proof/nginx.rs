@@ -7,7 +7,7 @@ use std::time::Duration;
 use viewtail::format::{Escape, Format};
 
 use crate::compare::{Dialect, assert_equal, reference};
-use crate::requests::{Requests, send};
+use crate::requests::{assert_hostile, send_until};
 use crate::support::nginx::program;
 use crate::support::process::{Process, command};
 use crate::support::scratch::Scratch;
@@ -15,8 +15,6 @@ use crate::support::wait::{free_port, wait_until};
 
 /// Requests that each format is tried with, at least.
 const REQUESTS: usize = 6000;
-/// Between two looks at how many there are.
-const CONNECTIONS: usize = 200;
 
 /// The variables of the reference, in its order.
 const NAMES: [&str; 20] = [
@@ -69,69 +67,21 @@ fn formats() -> Vec<(&'static str, Format)> {
 }
 
 /// What `escape=json` writes. It cannot tell an empty value from none.
-struct Json;
-
-impl Dialect for Json {
-    fn decode(&self, written: &[u8]) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        let mut rest = written.iter().copied();
-        while let Some(byte) = rest.next() {
-            if byte != b'\\' {
-                out.push(byte);
-                continue;
-            }
-            out.push(match rest.next().expect("an escape is more than a backslash") {
-                b'n' => b'\n',
-                b'r' => b'\r',
-                b't' => b'\t',
-                b'b' => 8,
-                b'f' => 12,
-                b'u' => {
-                    let digits: Vec<u8> = rest.by_ref().take(4).collect();
-                    let text = std::str::from_utf8(&digits).expect("four digits");
-                    u8::from_str_radix(text, 16).expect("a control byte")
-                }
-                itself => itself,
-            });
-        }
-        (!out.is_empty()).then_some(out)
-    }
-}
+const JSON_ESCAPES: Dialect = Dialect { hex_mark: b'u', hex_digits: 4, absent: &[b""] };
 
 #[test]
 fn every_field_of_a_real_nginx_is_read_as_it_was() {
     let scratch = Scratch::new("proof-nginx");
     let mut server = Server::start(scratch.path());
     let reference_log = scratch.join("reference.log");
-    let mut requests = Requests::new(1);
-    while std::fs::read(&reference_log).map_or(0, |log| log.iter().filter(|&&byte| byte == b'\n').count())
-        < REQUESTS
-    {
-        for number in 0..CONNECTIONS {
-            send(server.addresses[number % server.addresses.len()], &requests.connection());
-        }
-    }
+    send_until(REQUESTS, 1, &server.addresses, &reference_log);
     server.stop();
-    let truths = reference(&reference_log, &NAMES, &Json);
+    let truths = reference(&reference_log, &NAMES, &JSON_ESCAPES);
     println!("nginx: {} requests over {:?}", truths.len(), server.addresses);
     for (name, format) in formats() {
         assert_equal(&scratch.join(&format!("{name}.log")), &format, &truths, &NAMES);
     }
     assert_hostile(&truths);
-}
-
-/// The requests were what this test is about: without these it would prove nothing.
-fn assert_hostile(truths: &[crate::compare::Truth]) {
-    let has = |name: &str, what: &dyn Fn(&[u8]) -> bool| {
-        truths.iter().any(|truth| truth.get(name).is_some_and(|value| what(value)))
-    };
-    assert!(has("http_user_agent", &|value| value.contains(&b'"') && value.contains(&b'\\')));
-    assert!(has("http_user_agent", &|value| value.len() > 65_536), "a header of 64 KB");
-    assert!(has("http_user_agent", &|value| std::str::from_utf8(value).is_err()));
-    assert!(has("remote_user", &|value| value.windows(3).any(|part| part == b" [2")), "a user that forges");
-    assert!(has("request_uri", &|value| value.len() > 8000));
-    assert!(has("request_method", &|value| value == b"PROPFIND"));
-    assert!(truths.iter().any(|truth| !truth.contains_key("request_method")), "a request that is none");
 }
 
 /// One worker: it writes the lines of a request into all logs before it turns to the next.

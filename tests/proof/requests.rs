@@ -2,17 +2,21 @@
 //!
 //! Knows nothing of log formats: whatever a server answers, and however it logs it, is right here.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::compare::Truth;
 use crate::support::access_log::Random;
 
 /// An answer comes at once or never.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Sent between two looks at how many requests are logged.
+const CONNECTIONS: usize = 200;
 /// Requests on one connection, at most.
 const PIPELINED_MAX: u64 = 6;
 /// The longest value of a header: what browsers and attackers send stays below it.
@@ -178,18 +182,51 @@ impl Requests {
     }
 }
 
-/// Sends it and reads until the server closes, or for as long as an answer may take. A server that closes early, or
-/// keeps a connection with nothing more to say on it, is within its rights.
+/// Sends it and reads until the server closes. A server that closes early is within its rights.
 ///
 /// # Panics
-/// When there is no server.
-pub fn send(server: SocketAddr, bytes: &[u8]) {
+/// When there is no server, or it neither answers nor closes.
+fn send(server: SocketAddr, bytes: &[u8]) {
     let mut stream = TcpStream::connect(server).expect("the server listens");
     stream.set_read_timeout(Some(ANSWER_LIMIT)).expect("the limit is valid");
     stream.set_write_timeout(Some(ANSWER_LIMIT)).expect("the limit is valid");
     // A server that has seen enough reads no more; the end of what is sent is told in any case.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
-    // What the server makes of it is in its logs, which are compared; how it ends the connection is its own affair.
-    let _ = stream.read_to_end(&mut Vec::new());
+    if let Err(error) = stream.read_to_end(&mut Vec::new()) {
+        let timed_out = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(!timed_out, "no end of the answer to {:?}", String::from_utf8_lossy(bytes));
+    }
+}
+
+/// Sends the connections of `seed`, one after the other and to each of `servers` in turn, until `reference_log` has
+/// `count` lines.
+///
+/// # Panics
+/// When there is no server, or it neither answers nor closes.
+pub fn send_until(count: usize, seed: u64, servers: &[SocketAddr], reference_log: &Path) {
+    let mut requests = Requests::new(seed);
+    let logged = || std::fs::read(reference_log).map_or(0, |log| memchr::memchr_iter(b'\n', &log).count());
+    while logged() < count {
+        for number in 0..CONNECTIONS {
+            send(servers[number % servers.len()], &requests.connection());
+        }
+    }
+}
+
+/// Asserts that the requests were hostile: without these a test of them would prove nothing.
+///
+/// # Panics
+/// When one of the kinds is missing.
+pub fn assert_hostile(truths: &[Truth]) {
+    let has = |name: &str, what: &dyn Fn(&[u8]) -> bool| {
+        truths.iter().any(|truth| truth.get(name).is_some_and(|value| what(value)))
+    };
+    assert!(has("http_user_agent", &|value| value.contains(&b'"') && value.contains(&b'\\')));
+    assert!(has("http_user_agent", &|value| value.len() > 65_536), "a header of 64 KB");
+    assert!(has("http_user_agent", &|value| std::str::from_utf8(value).is_err()));
+    assert!(has("remote_user", &|value| value.windows(3).any(|part| part == b" [2")), "a user that forges");
+    assert!(has("request", &|value| value.len() > 8000));
+    assert!(has("request", &|value| value.starts_with(b"PROPFIND ")));
+    assert!(has("status", &|value| value == b"400"), "a request that is none");
 }
