@@ -2,7 +2,7 @@
 //!
 //! Nothing here is decided by a name but which log a new file belongs to; identity is [`judge`]'s.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::action::{
@@ -33,7 +33,7 @@ const BIRTH_SLACK_NS: i64 = 2_000_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     listed_at: Millis,
-    pub due: Option<Millis>,
+    due: Option<Millis>,
     in_trouble: bool,
 }
 
@@ -47,6 +47,36 @@ pub(super) struct Examination {
     pub cut: Option<(StreamId, u64)>,
     /// Where reading begins if it turns out to be new; known if it was held before the positions were.
     pub boundary: Option<Boundary>,
+}
+
+/// The files that are being examined.
+#[derive(Debug, Default)]
+pub(super) struct Examinations {
+    files: HashMap<FileId, Examination>,
+    by_inode: BTreeSet<(u64, FileId)>,
+}
+
+impl Examinations {
+    pub fn insert(&mut self, id: FileId, examination: Examination) {
+        self.by_inode.insert((examination.seen.stat.tuple.inode, id));
+        self.files.insert(id, examination);
+    }
+
+    pub fn remove(&mut self, id: FileId) -> Option<Examination> {
+        let examination = self.files.remove(&id)?;
+        self.by_inode.remove(&(examination.seen.stat.tuple.inode, id));
+        Some(examination)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The tuples of that inode number that are being examined.
+    fn of_inode(&self, inode: u64) -> impl Iterator<Item = &Tuple> {
+        let all = (inode, FileId(u64::MIN))..=(inode, FileId(u64::MAX));
+        self.by_inode.range(all).map(|(_, id)| &self.files[id].seen.stat.tuple)
+    }
 }
 
 /// A file that is not read.
@@ -64,16 +94,25 @@ impl Tail {
     pub fn list_soon(&mut self, now: Millis, path: &SharedPath) -> bool {
         let Some(directory) = self.directories.get_mut(path) else { return false };
         let at = now.max(directory.listed_at.plus(LIST_MS));
-        directory.due = Some(directory.due.map_or(at, |due| due.min(at)));
+        if directory.due.is_none_or(|due| at < due) {
+            if let Some(due) = directory.due.replace(at) {
+                self.listings.remove(&(due, path.clone()));
+            }
+            self.listings.insert((at, path.clone()));
+        }
         true
     }
 
     pub fn list_what_is_due(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        for (path, directory) in &mut self.directories {
-            if directory.due.is_some_and(|due| due <= now) {
+        while let Some((at, path)) = self.listings.pop_first() {
+            if at > now {
+                self.listings.insert((at, path));
+                return;
+            }
+            if let Some(directory) = self.directories.get_mut(&path) {
                 directory.due = None;
                 directory.listed_at = now;
-                actions.push(Action::List(path.clone()));
+                actions.push(Action::List(path));
             }
         }
     }
@@ -96,9 +135,8 @@ impl Tail {
         }
         self.miss_what_has_no_path(now, swept, &seen);
         // A file whose inode is known is held against its own generation before any other is taken for its copy.
-        let unlocated = self.unlocated_inodes();
         let (own, other): (Vec<_>, Vec<_>) =
-            seen.into_iter().partition(|file| unlocated.contains(&file.stat.tuple.inode));
+            seen.into_iter().partition(|file| self.has_unlocated(file.stat.tuple.inode));
         for file in own.into_iter().chain(other) {
             self.consider(now, file, actions);
         }
@@ -150,12 +188,10 @@ impl Tail {
             }
         }
         let claimed = inodes(files);
-        let absent: Vec<StreamId> = self
-            .generations
-            .values()
-            .filter(|generation| generation.path.as_deref().and_then(Path::parent) == Some(directory))
-            .filter(|generation| !present.contains(&generation.stream) && !claims(&claimed, generation))
-            .map(|generation| generation.stream)
+        let Some(near) = self.index.near(directory) else { return };
+        let absent = near.here.iter().chain(&near.unlocated).copied();
+        let absent: Vec<StreamId> = absent
+            .filter(|stream| !present.contains(stream) && !claims(&claimed, &self.generations[stream]))
             .collect();
         for stream in absent {
             self.unlocate(now, stream);
@@ -167,12 +203,16 @@ impl Tail {
         let moved = self.generations[&stream].path.as_ref() != Some(&file.path);
         if moved {
             self.forget_path(stream);
-            self.generation(stream).path = Some(file.path.clone());
             self.notices.push(Notice::Rotated { path: file.path.clone() });
         }
         self.by_path.insert(file.path.clone(), stream);
+        if moved || self.generations[&stream].whereabouts != Whereabouts::Here {
+            self.change(stream, |generation| {
+                generation.path = Some(file.path.clone());
+                generation.whereabouts = Whereabouts::Here;
+            });
+        }
         let generation = self.generation(stream);
-        generation.whereabouts = Whereabouts::Here;
         let changed =
             generation.stat.size != file.stat.size || generation.stat.modified_ns != file.stat.modified_ns;
         if generation.file.is_none() {
@@ -189,7 +229,7 @@ impl Tail {
         let generation = self.generation(stream);
         match (generation.whereabouts, generation.file) {
             (Whereabouts::Here | Whereabouts::Unlocated, Some(_)) => {
-                generation.whereabouts = Whereabouts::Away;
+                self.change(stream, |generation| generation.whereabouts = Whereabouts::Away);
                 self.forget_path(stream);
                 self.poll(stream, now);
             }
@@ -204,14 +244,9 @@ impl Tail {
             return;
         }
         let claimed = inodes(seen);
-        let missing: Vec<StreamId> = self
-            .generations
-            .values()
-            .filter(|generation| {
-                generation.whereabouts == Whereabouts::Unlocated && !claims(&claimed, generation)
-            })
-            .map(|generation| generation.stream)
-            .collect();
+        let unlocated = self.index.unlocated();
+        let missing: Vec<StreamId> =
+            unlocated.filter(|stream| !claims(&claimed, &self.generations[stream])).collect();
         for stream in missing {
             self.lose_inode(now, stream);
         }
@@ -230,10 +265,8 @@ impl Tail {
         let candidates = self.candidates(&file);
         let searched = candidates.iter().any(|(stream, mark)| {
             let generation = &self.generations[stream];
-            let is_wanted =
-                matches!(generation.whereabouts, Whereabouts::Unlocated | Whereabouts::Missing(_));
             claims(&HashSet::from([file.stat.tuple.inode]), generation)
-                || is_wanted && file.stat.size >= mark.position && mark.position > 0
+                || self.is_wanted(*stream) && file.stat.size >= mark.position && mark.position > 0
         });
         if log.is_none() && !searched && self.chain_home(&file).is_none() {
             return;
@@ -264,29 +297,28 @@ impl Tail {
     /// The generations that a file may be: those with its inode first, then those that are missing, then the live
     /// ones of its directory, of which it may be a copy.
     pub fn candidates(&self, file: &FileSeen) -> Vec<(StreamId, Mark)> {
-        let directory = file.path.parent();
-        let mut ranked: Vec<(u8, StreamId, Mark)> = self
-            .generations
-            .values()
-            .filter_map(|generation| {
-                let near = generation.path.is_none()
-                    || generation.path.as_deref().and_then(Path::parent) == directory;
-                let same_inode = generation.tuple.inode == file.stat.tuple.inode;
-                let rank = match generation.whereabouts {
-                    Whereabouts::Unlocated | Whereabouts::Missing(_) if same_inode => 0,
-                    Whereabouts::Unlocated | Whereabouts::Missing(_) if near => 1,
-                    Whereabouts::Here if near && generation.log.is_some() => 2,
-                    Whereabouts::Unlocated
-                    | Whereabouts::Missing(_)
-                    | Whereabouts::Here
-                    | Whereabouts::Away => return None,
-                };
-                Some((rank, generation.stream, generation.lines.cursor()))
-            })
-            .collect();
-        ranked.sort_unstable_by_key(|(rank, stream, _)| (*rank, *stream));
-        ranked.truncate(CANDIDATES_MAX);
-        ranked.into_iter().map(|(_, stream, mark)| (stream, mark)).collect()
+        let own = self.index.of_inode(file.stat.tuple.inode).filter(|stream| self.is_wanted(*stream));
+        let mut streams: Vec<StreamId> = own.take(CANDIDATES_MAX).collect();
+        let directory = file.path.parent().and_then(|directory| self.index.near(directory));
+        let places = directory.into_iter().chain([self.index.nowhere()]);
+        let wanted = places.flat_map(|near| {
+            near.unlocated.iter().take(CANDIDATES_MAX).chain(near.missing.iter().take(CANDIDATES_MAX))
+        });
+        let wanted: BTreeSet<StreamId> = wanted.copied().filter(|stream| !streams.contains(stream)).collect();
+        let live = directory.into_iter().flat_map(|near| &near.here).copied();
+        let live = live.filter(|stream| self.generations[stream].log.is_some());
+        streams.extend(wanted);
+        streams.extend(live.take(CANDIDATES_MAX));
+        streams.truncate(CANDIDATES_MAX);
+        streams.into_iter().map(|stream| (stream, self.generations[&stream].lines.cursor())).collect()
+    }
+
+    /// Whether a file is looked for that is this generation.
+    fn is_wanted(&self, stream: StreamId) -> bool {
+        match self.generations[&stream].whereabouts {
+            Whereabouts::Unlocated | Whereabouts::Missing(_) => true,
+            Whereabouts::Here | Whereabouts::Away => false,
+        }
     }
 
     /// The path under which a rotated file that nobody knows began its life, if it is the successor of a generation
@@ -302,11 +334,7 @@ impl Tail {
         let homes = cuts.map(|at| file.path.with_file_name(&name[..at]));
         homes.filter(|home| self.log_of(home).is_some()).find_map(|home| {
             let hash = path_hash(&home);
-            let births = self
-                .generations
-                .values()
-                .filter(|known| known.home_hash == hash)
-                .map(|known| known.tuple.birth_ns);
+            let births = self.index.of_home(hash).map(|stream| self.generations[&stream].tuple.birth_ns);
             let oldest = births.min()??;
             (born >= oldest).then(|| SharedPath::from(home))
         })
@@ -375,7 +403,7 @@ impl Tail {
             self.was_held_open(now, id, (seen, opened), actions);
             return;
         }
-        let Some(Examination { mut seen, candidates, cut, boundary }) = self.examining.remove(&id) else {
+        let Some(Examination { mut seen, candidates, cut, boundary }) = self.examining.remove(id) else {
             return;
         };
         let opened = match opened {
@@ -450,8 +478,7 @@ impl Tail {
     /// Whether the inode is, may be or is about to be known.
     fn is_inode_of_any(&self, stat: &Stat) -> bool {
         let inode = stat.tuple.inode;
-        self.generations.values().any(|generation| generation.tuple.inode == inode)
-            || self.examining.values().any(|examination| examination.seen.stat.tuple.inode == inode)
+        self.index.of_inode(inode).next().is_some() || self.examining.of_inode(inode).next().is_some()
     }
 
     /// Whether the inode belongs to a generation, or somebody is about to find out to which.
@@ -460,8 +487,8 @@ impl Tail {
     }
 
     fn is_examined(&self, tuple: &Tuple) -> bool {
-        let examined = self.examining.values().map(|examination| &examination.seen);
-        examined.chain(self.holding.values()).any(|seen| seen.stat.tuple == *tuple)
+        let held = self.holding.values().map(|seen| &seen.stat.tuple);
+        self.examining.of_inode(tuple.inode).chain(held).any(|examined| examined == tuple)
     }
 
     fn judge_all(&self, candidates: &[(StreamId, Mark)], opened: &Opened) -> Vec<(StreamId, Verdict)> {
@@ -535,15 +562,13 @@ impl Tail {
         let log = home.as_ref().and_then(|home| self.log_of(home));
         let generation = self.generation(stream);
         let was_unlocated = generation.path.as_ref() != Some(path);
-        let old = std::mem::replace(&mut generation.tuple, opened.stat.tuple);
+        let old = generation.tuple;
         generation.head.learn(&opened.head);
         generation.file = Some(id);
         generation.stat = opened.stat;
-        generation.whereabouts = Whereabouts::Here;
         generation.grown_at = now;
         // It may live on under another name, and whoever writes to it now has not been waited for.
         generation.finished = false;
-        generation.path = Some(path.clone());
         if generation.home.is_none() {
             generation.home =
                 home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
@@ -552,6 +577,11 @@ impl Tail {
             generation.log = log;
         }
         let position = generation.lines.cursor().position;
+        self.change(stream, |generation| {
+            generation.tuple = opened.stat.tuple;
+            generation.path = Some(path.clone());
+            generation.whereabouts = Whereabouts::Here;
+        });
         if self.by_tuple.get(&old) == Some(&stream) {
             self.by_tuple.remove(&old);
         }

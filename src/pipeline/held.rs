@@ -3,7 +3,7 @@
 //! Kafka may be away when the agent starts. What it will have to read is opened and held meanwhile, without a verdict;
 //! when the positions are known, each descriptor is looked at again and judged like any other file.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::action::{Action, Ask, Boundary, FileError, FileId, FileSeen, Listing, Millis, Opened};
 use super::checkpoint::Snapshot;
@@ -125,11 +125,10 @@ impl Tail {
     /// The positions are known: everything that is held is judged, files whose inode is known before their copies.
     pub fn end_hold(&mut self, actions: &mut Vec<Action>) {
         let Some(held) = self.held.take() else { return };
-        let own = self.unlocated_inodes();
-        let (known, others): (HashMap<_, _>, HashMap<_, _>) =
-            held.files.into_iter().partition(|(_, file)| own.contains(&file.seen.stat.tuple.inode));
+        let (known, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            held.files.into_iter().partition(|(_, file)| self.has_unlocated(file.seen.stat.tuple.inode));
         for files in [known, others] {
-            for (id, file) in BTreeMap::from_iter(files) {
+            for (id, file) in files {
                 self.look_at_held(id, file, actions);
             }
         }
@@ -143,9 +142,9 @@ impl Tail {
         self.examining.insert(id, Examination { seen, candidates, cut: None, boundary });
     }
 
-    /// Inodes of which a generation is known, but not yet whether it is still in there.
-    pub fn unlocated_inodes(&self) -> HashSet<u64> {
-        let unlocated = self.generations.values().filter(|known| known.whereabouts == Whereabouts::Unlocated);
-        unlocated.map(|generation| generation.tuple.inode).collect()
+    /// Whether a generation was in this inode and nobody knows yet whether it still is.
+    pub fn has_unlocated(&self, inode: u64) -> bool {
+        let mut known = self.index.of_inode(inode);
+        known.any(|stream| self.generations[&stream].whereabouts == Whereabouts::Unlocated)
     }
 }

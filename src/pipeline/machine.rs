@@ -110,6 +110,7 @@ impl Machine {
         if self.tail.has_unsaved && self.tail.examining.is_empty() && self.delivery.checkpoint().is_some() {
             self.persist(out);
         }
+        self.tail.check_index();
         for notice in self.tail.notices.drain(..) {
             out.actions.push(Action::Say(notice));
         }

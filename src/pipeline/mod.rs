@@ -8,6 +8,7 @@ mod discover;
 mod generation;
 mod held;
 pub mod identity;
+mod index;
 pub mod line;
 pub mod machine;
 pub mod notice;

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use super::action::{Action, FileId, FileSeen, Millis, SharedPath, Stat};
 use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
 use super::checkpoint::{FileSnapshot, Snapshot};
-use super::discover::{Directory, Examination, Rejected};
+use super::discover::{Directory, Examinations, Rejected};
 use super::generation::{Generation, Registration, Whereabouts};
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
+use super::index::Index;
 use super::line::{Gap, Splitter};
 use super::notice::Notice;
 use super::options::{LogOptions, Mode, PartitionBy, Rejects, Timestamp};
@@ -60,10 +61,11 @@ pub(super) struct Tail {
     pub options: TailOptions,
     pub encoders: Vec<Encoder>,
     pub generations: BTreeMap<StreamId, Generation>,
+    pub index: Index,
     pub by_tuple: HashMap<Tuple, StreamId>,
     pub by_path: HashMap<SharedPath, StreamId>,
     pub by_file: HashMap<FileId, StreamId>,
-    pub examining: HashMap<FileId, Examination>,
+    pub examining: Examinations,
     /// What is held until the committed positions are known.
     pub held: Option<Held>,
     /// Files that are being opened to be held.
@@ -73,6 +75,8 @@ pub(super) struct Tail {
     /// Grows whenever a generation goes missing.
     pub searches: u64,
     pub directories: HashMap<SharedPath, Directory>,
+    /// Directories that are to be listed, by when.
+    pub listings: BTreeSet<(Millis, SharedPath)>,
     /// Whether the operator was told which configured paths match nothing.
     pub unmatched_told: bool,
     /// Paths whose trouble was told.
@@ -92,6 +96,8 @@ pub(super) struct Tail {
     pub notices: Vec<Notice>,
     /// Generations began that the local state does not know yet.
     pub has_unsaved: bool,
+    /// Losses of generations that went missing before this were told.
+    pub lost_told_to: Millis,
 }
 
 /// What reading may do at this moment.
@@ -115,15 +121,17 @@ impl Tail {
             options,
             encoders,
             generations: BTreeMap::new(),
+            index: Index::default(),
             by_tuple: HashMap::new(),
             by_path: HashMap::new(),
             by_file: HashMap::new(),
-            examining: HashMap::new(),
+            examining: Examinations::default(),
             held: Some(Held::new(local)),
             holding: HashMap::new(),
             rejected: HashMap::new(),
             searches: 0,
             directories: HashMap::new(),
+            listings: BTreeSet::new(),
             unmatched_told: false,
             told: HashSet::new(),
             known_logs: local.map(|local| local.logs.iter().copied().collect()).unwrap_or_default(),
@@ -139,6 +147,7 @@ impl Tail {
             streams_named: 0,
             notices: Vec::new(),
             has_unsaved: false,
+            lost_told_to: Millis(0),
         }
     }
 
@@ -176,7 +185,7 @@ impl Tail {
                 finished: false,
                 in_trouble: false,
             };
-            self.generations.insert(entry.stream, generation);
+            self.insert(generation);
         }
     }
 
@@ -231,8 +240,8 @@ impl Tail {
     /// When the tail wants to be looked at again if nothing happens before.
     pub fn wake_at(&self) -> Millis {
         let timer = self.timers.first().map_or(Millis(u64::MAX), |(at, _)| *at);
-        let listing = self.directories.values().filter_map(|directory| directory.due).min();
-        timer.min(self.sweep_at).min(listing.unwrap_or(Millis(u64::MAX)))
+        let listing = self.listings.first().map_or(Millis(u64::MAX), |(at, _)| *at);
+        timer.min(self.sweep_at).min(listing)
     }
 
     /// Does whatever is due: lists, opens and reads.
@@ -328,6 +337,7 @@ impl Tail {
         if let Some(reading) = &mut self.reading {
             reading.outdated = true;
         }
+        self.lost_told_to = Millis(0);
         let streams: Vec<StreamId> = self.generations.keys().copied().collect();
         for stream in streams {
             let line_bytes_max = self.line_bytes_max(self.generations[&stream].log);
@@ -373,7 +383,7 @@ impl Tail {
         };
         self.notices.push(Notice::Following { path: path.clone(), position: mark.position });
         self.has_unsaved = true;
-        self.generations.insert(stream, generation);
+        self.insert(generation);
         self.by_tuple.insert(stat.tuple, stream);
         self.by_path.insert(path, stream);
         self.by_file.insert(file, stream);
@@ -392,8 +402,8 @@ impl Tail {
     /// The inode is no longer this generation's: its bytes may turn up elsewhere.
     pub fn lose_inode(&mut self, now: Millis, stream: StreamId) {
         self.searches += 1;
+        self.change(stream, |generation| generation.whereabouts = Whereabouts::Missing(now));
         let generation = self.generation(stream);
-        generation.whereabouts = Whereabouts::Missing(now);
         let (tuple, file, path) = (generation.tuple, generation.file.take(), generation.path.clone());
         if self.by_tuple.get(&tuple) == Some(&stream) {
             self.by_tuple.remove(&tuple);
@@ -477,10 +487,14 @@ impl Tail {
 
     /// Tells losses, and which generations may leave the checkpoint.
     fn look_after(&mut self, now: Millis) {
-        for generation in self.generations.values_mut() {
-            let Whereabouts::Missing(since) = generation.whereabouts else { continue };
+        let Some(until) = now.0.checked_sub(LOST_AFTER_MS).map(Millis) else { return };
+        let from = std::mem::replace(&mut self.lost_told_to, until.plus(1));
+        let missing: Vec<StreamId> = self.index.missing_since(from..=until.max(from)).collect();
+        for stream in missing {
+            let generation =
+                self.generations.get_mut(&stream).expect("an index names a forgotten generation");
             let unread = generation.unread_bytes();
-            if unread > 0 && !generation.in_trouble && now.since(since) >= LOST_AFTER_MS {
+            if unread > 0 && !generation.in_trouble {
                 generation.in_trouble = true;
                 if let Some(path) = &generation.path {
                     self.notices.push(Notice::Lost { path: path.clone(), bytes: unread });
@@ -491,15 +505,13 @@ impl Tail {
 
     /// Generations that left the disk long ago with everything read of them committed.
     pub fn forgettable(&self, now: Millis) -> Vec<StreamId> {
-        let gone = self.generations.values().filter(|generation| match generation.whereabouts {
-            Whereabouts::Missing(since) => generation.is_settled() && now.since(since) >= REMEMBER_MS,
-            Whereabouts::Unlocated | Whereabouts::Here | Whereabouts::Away => false,
-        });
-        gone.map(|generation| generation.stream).collect()
+        let Some(until) = now.0.checked_sub(REMEMBER_MS).map(Millis) else { return Vec::new() };
+        let gone = self.index.missing_since(..=until);
+        gone.filter(|stream| self.generations[stream].is_settled()).collect()
     }
 
     fn forget(&mut self, stream: StreamId) {
-        if let Some(generation) = self.generations.remove(&stream)
+        if let Some(generation) = self.take_out(stream)
             && let Some(poll_at) = generation.poll_at
         {
             self.timers.remove(&(poll_at, stream));

@@ -1,0 +1,179 @@
+//! Which generations a listing or a file may concern, found without asking all of them: the work is proportional to what
+//! changed, however many files are followed.
+//!
+//! It knows of each generation its inode, its first path, its directory and whether it was found, and nothing else. Whoever
+//! changes one of these does so in [`Tail::change`], or the index would lie; builds for tests check that it does not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use super::action::{Millis, SharedPath};
+use super::generation::{Generation, Whereabouts};
+use super::tail::Tail;
+use crate::event::StreamId;
+
+/// The generations by what they are looked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Index {
+    by_inode: BTreeSet<(u64, StreamId)>,
+    by_home: BTreeSet<(u32, StreamId)>,
+    by_directory: HashMap<SharedPath, Near>,
+    /// Those that nobody remembers a path of.
+    nowhere: Near,
+    unlocated: BTreeSet<StreamId>,
+    missing: BTreeSet<(Millis, StreamId)>,
+}
+
+/// The generations of one directory, by whether they were found there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Near {
+    pub here: BTreeSet<StreamId>,
+    pub unlocated: BTreeSet<StreamId>,
+    pub missing: BTreeSet<StreamId>,
+}
+
+impl Near {
+    /// Where a generation of these whereabouts is noted; one that our descriptor alone leads to is in no directory.
+    fn of(&mut self, whereabouts: Whereabouts) -> Option<&mut BTreeSet<StreamId>> {
+        match whereabouts {
+            Whereabouts::Here => Some(&mut self.here),
+            Whereabouts::Unlocated => Some(&mut self.unlocated),
+            Whereabouts::Missing(_) => Some(&mut self.missing),
+            Whereabouts::Away => None,
+        }
+    }
+
+    fn add(&mut self, generation: &Generation) {
+        self.of(generation.whereabouts).map(|streams| streams.insert(generation.stream));
+    }
+
+    fn remove(&mut self, generation: &Generation) {
+        self.of(generation.whereabouts).map(|streams| streams.remove(&generation.stream));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.here.is_empty() && self.unlocated.is_empty() && self.missing.is_empty()
+    }
+}
+
+impl Index {
+    /// Takes a generation in.
+    pub fn add(&mut self, generation: &Generation) {
+        let stream = generation.stream;
+        self.by_inode.insert((generation.tuple.inode, stream));
+        self.by_home.insert((generation.home_hash, stream));
+        match generation.whereabouts {
+            Whereabouts::Away => return,
+            Whereabouts::Here => {}
+            Whereabouts::Unlocated => {
+                self.unlocated.insert(stream);
+            }
+            Whereabouts::Missing(since) => {
+                self.missing.insert((since, stream));
+            }
+        }
+        match directory_of(generation) {
+            None => self.nowhere.add(generation),
+            Some(directory) => match self.by_directory.get_mut(directory) {
+                Some(near) => near.add(generation),
+                None => self.by_directory.entry(SharedPath::from(directory)).or_default().add(generation),
+            },
+        }
+    }
+
+    /// Forgets a generation, which is as it was when it was taken in.
+    pub fn remove(&mut self, generation: &Generation) {
+        let stream = generation.stream;
+        self.by_inode.remove(&(generation.tuple.inode, stream));
+        self.by_home.remove(&(generation.home_hash, stream));
+        self.unlocated.remove(&stream);
+        if let Whereabouts::Missing(since) = generation.whereabouts {
+            self.missing.remove(&(since, stream));
+        }
+        let Some(directory) = directory_of(generation) else {
+            self.nowhere.remove(generation);
+            return;
+        };
+        if let Some(near) = self.by_directory.get_mut(directory) {
+            near.remove(generation);
+            if near.is_empty() {
+                self.by_directory.remove(directory);
+            }
+        }
+    }
+
+    /// Those that are known to have been in an inode of this number.
+    pub fn of_inode(&self, inode: u64) -> impl Iterator<Item = StreamId> {
+        let all = (inode, StreamId(u64::MIN))..=(inode, StreamId(u64::MAX));
+        self.by_inode.range(all).map(|(_, stream)| *stream)
+    }
+
+    /// Those whose first path has this hash.
+    pub fn of_home(&self, home_hash: u32) -> impl Iterator<Item = StreamId> {
+        let all = (home_hash, StreamId(u64::MIN))..=(home_hash, StreamId(u64::MAX));
+        self.by_home.range(all).map(|(_, stream)| *stream)
+    }
+
+    /// Those that were last seen in this directory.
+    pub fn near(&self, directory: &Path) -> Option<&Near> {
+        self.by_directory.get(directory)
+    }
+
+    /// Those that nobody remembers a path of.
+    pub fn nowhere(&self) -> &Near {
+        &self.nowhere
+    }
+
+    /// Those that were not looked for yet, or could not be.
+    pub fn unlocated(&self) -> impl Iterator<Item = StreamId> {
+        self.unlocated.iter().copied()
+    }
+
+    /// Those that went missing within this time, the longest missing first.
+    pub fn missing_since(&self, time: impl std::ops::RangeBounds<Millis>) -> impl Iterator<Item = StreamId> {
+        let from = time.start_bound().map(|since| (*since, StreamId(u64::MIN)));
+        let to = time.end_bound().map(|since| (*since, StreamId(u64::MAX)));
+        self.missing.range((from, to)).map(|(_, stream)| *stream)
+    }
+
+    fn of_all(generations: &BTreeMap<StreamId, Generation>) -> Self {
+        let mut index = Self::default();
+        generations.values().for_each(|generation| index.add(generation));
+        index
+    }
+}
+
+impl Tail {
+    /// Takes a new generation in.
+    pub fn insert(&mut self, generation: Generation) {
+        self.index.add(&generation);
+        self.generations.insert(generation.stream, generation);
+    }
+
+    /// Changes what the index knows of a generation.
+    pub fn change(&mut self, stream: StreamId, change: impl FnOnce(&mut Generation)) {
+        let generation = self.generations.get_mut(&stream).expect("an index names a forgotten generation");
+        self.index.remove(generation);
+        change(generation);
+        self.index.add(generation);
+    }
+
+    /// Forgets a generation.
+    pub fn take_out(&mut self, stream: StreamId) -> Option<Generation> {
+        let generation = self.generations.remove(&stream)?;
+        self.index.remove(&generation);
+        Some(generation)
+    }
+
+    /// Compares the index with the generations themselves, in builds for tests only: it costs what the index saves.
+    pub fn check_index(&self) {
+        if cfg!(any(test, feature = "testing")) {
+            let truth = Index::of_all(&self.generations);
+            assert_eq!(self.index, truth, "a generation was changed elsewhere than in Tail::change");
+        }
+    }
+}
+
+fn directory_of(generation: &Generation) -> Option<&Path> {
+    generation.path.as_deref().and_then(Path::parent)
+}
