@@ -15,6 +15,7 @@ mod properties;
 mod request;
 pub mod rules;
 #[cfg(test)]
+#[path = "../../tests/support/schema.rs"]
 mod schema;
 mod text;
 mod view;

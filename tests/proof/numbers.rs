@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::support;
+
 /// The site of every log here.
 pub const SITE: &str = "blog.example.com";
 /// Differences shown before giving up.
@@ -20,10 +22,15 @@ pub fn report<P: AsRef<OsStr>>(files: &[P]) -> Value {
 }
 
 /// `viewtail preview --json` over a file: the events, one to a line.
+///
+/// # Panics
+/// When one is not of the schema.
 pub fn events(file: &Path) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_viewtail"));
     command.args(["preview", "--json", "--format", "combined", "--site", SITE]).arg(file);
-    output(command)
+    let events = output(command);
+    support::events::assert_valid(&events);
+    events
 }
 
 /// What a program prints.

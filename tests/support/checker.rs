@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::events;
+
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/checker.py");
 
 /// What the checker found in a topic that is valid.
@@ -21,11 +23,15 @@ pub struct Verdict {
 /// Checks a topic against truth files.
 ///
 /// # Panics
-/// With the checker's report, unless every line is there exactly once and all the rest holds too.
+/// With the checker's report, unless every line is there exactly once and all the rest holds too; or when an event is
+/// not of the schema.
 pub fn check(brokers: &str, topic: &str, options: &[&str], truth: &[&Path]) -> Verdict {
+    let copy = tempfile::NamedTempFile::new().expect("a temporary file can be made");
     let output = Command::new("python3")
         .arg(SCRIPT)
         .args(["--brokers", brokers, "--topic", topic])
+        .arg("--events")
+        .arg(copy.path())
         .args(options)
         .args(truth)
         .output()
@@ -37,6 +43,7 @@ pub fn check(brokers: &str, topic: &str, options: &[&str], truth: &[&Path]) -> V
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
+    events::assert_valid(&std::fs::read(copy.path()).expect("the checker wrote the events"));
     println!("{topic}: {}", text.lines().last().unwrap_or_default());
     let report: serde_json::Value =
         serde_json::from_str(text.lines().next().unwrap_or_default()).expect("the first line is JSON");

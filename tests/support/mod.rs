@@ -7,10 +7,12 @@
 pub mod access_log;
 pub mod agent;
 pub mod checker;
+pub mod events;
 pub mod kafka;
 pub mod load;
 pub mod nginx;
 pub mod process;
+pub mod schema;
 pub mod scratch;
 pub mod topic;
 pub mod wait;

@@ -22,6 +22,7 @@ Prints one line of JSON and one line for people; exit 0 (valid), 1 (not valid), 
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -210,6 +211,7 @@ def parse_arguments(arguments):
     parser.add_argument("--other-sizes", action="store_true", help="the truth's lines are not the log's lines")
     parser.add_argument("--allow-unknown", action="store_true", help="events of other lines are not an anomaly")
     parser.add_argument("--faults-required", action="store_true", help="aborted records must be there")
+    parser.add_argument("--events", default=os.devnull, help="the file that the committed events are copied to")
     parser.add_argument("truth", nargs="+")
     return parser.parse_args(arguments)
 
@@ -221,13 +223,15 @@ def main(arguments):
         truth.add_file(path, writer)
     events = 0
 
-    def counted():
+    def counted(copy):
         nonlocal events
         for record in committed_records(options.brokers, options.topic):
             events += 1
+            copy.write(record[2] + b"\n")
             yield record
 
-    verdict, streams, skipped = check(truth, counted(), options)
+    with open(options.events, "wb") as copy:
+        verdict, streams, skipped = check(truth, counted(copy), options)
     uncommitted = sum(1 for _ in read_topic(options.brokers, options.topic, "read_uncommitted", r"%o\n"))
     aborted = uncommitted - events
     result = summary(verdict, streams, events, aborted, skipped, len(truth.lines))

@@ -7,17 +7,22 @@ use jsonschema::Validator;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::EVENT_BYTES_MAX;
+/// The most bytes of an event, as consumers are promised.
+const EVENT_BYTES_MAX: usize = 192 * 1024;
 
 const TEXT: &str = include_str!("../../schema/view-event-v1.schema.json");
 
 static SCHEMA: LazyLock<Validator> =
-    LazyLock::new(|| jsonschema::draft202012::new(&serde_json::from_str(TEXT).unwrap()).unwrap());
+    LazyLock::new(|| jsonschema::draft202012::new(&parsed_schema()).expect("the schema is one"));
+
+fn parsed_schema() -> Value {
+    serde_json::from_str(TEXT).expect("the schema is JSON")
+}
 
 /// The fields in the order of the schema, whose text has one on a line.
-pub(super) static FIELDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let properties = TEXT.split_once(r#""properties": {"#).unwrap().1;
-    let properties = properties.split_once(r#""patternProperties""#).unwrap().0;
+pub static FIELDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let properties = TEXT.split_once(r#""properties": {"#).expect("the schema has fields").1;
+    let properties = properties.split_once(r#""patternProperties""#).expect("behind the fields").0;
     let name = |line: &'static str| Some(line.strip_prefix("    \"")?.split_once("\": {")?.0);
     properties.lines().filter_map(name).collect()
 });
@@ -48,7 +53,7 @@ impl<'de> Deserialize<'de> for Members {
 }
 
 /// Reads an event that is one line of JSON, no larger than allowed, of the schema, with its fields in order and once.
-pub(super) fn read(event: &[u8]) -> Result<Value, String> {
+pub fn read(event: &[u8]) -> Result<Value, String> {
     if event.len() > EVENT_BYTES_MAX {
         return Err(format!("{} bytes", event.len()));
     }
