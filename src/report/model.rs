@@ -197,14 +197,16 @@ impl<'a> Report<'a> {
 
     /// Every page on every day of every site, by day, site and page.
     pub fn pages(&self) -> impl Iterator<Item = PageRow<'a>> + '_ {
-        let mut order: Vec<u32> = self.selected_cells().collect();
-        let key = |cell: &u32| {
-            let (day_site, page) = parted(self.tally.cells.key(*cell));
-            (day_and_site(self.tally, day_site), text_of(self.tally.names.pages.name(page)))
+        let tally = self.tally;
+        let names = |cell: u32| {
+            let (day_site, page) = parted(tally.cells.key(cell));
+            let (day, site) = parted(tally.day_sites.key(day_site));
+            [tally.names.days.name(day), tally.names.sites.name(site), tally.names.pages.name(page)]
         };
-        order.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
+        let mut order: Vec<u32> = self.selected_cells().collect();
+        order.sort_unstable_by(|one, other| names(*one).cmp(&names(*other)));
         order.into_iter().map(move |cell| {
-            let ((day, site), page) = key(&cell);
+            let [day, site, page] = names(cell).map(text_of);
             let Sums { page_views, visitors, addresses, .. } = self.cell_sums(cell);
             PageRow { day, site, page, page_views, visitors, addresses }
         })
@@ -228,26 +230,22 @@ impl<'a> Report<'a> {
                 Some(_) | None => pages.push((key, sums)),
             }
         }
+        let names = &self.tally.names;
         let rank = |((site, page), sums): &((u32, u32), Sums)| {
-            let names = &self.tally.names;
-            let (site, page) = (text_of(names.sites.name(*site)), text_of(names.pages.name(*page)));
-            Ranked { site, page, sums: *sums }
+            (Reverse(sums.page_views), names.pages.name(*page), names.sites.name(*site))
         };
-        let order = |one: &((u32, u32), Sums), other: &((u32, u32), Sums)| {
-            let (one, other) = (rank(one), rank(other));
-            (Reverse(one.sums.page_views), one.page, one.site).cmp(&(
-                Reverse(other.sums.page_views),
-                other.page,
-                other.site,
-            ))
-        };
+        let order = |one: &((u32, u32), Sums), other: &((u32, u32), Sums)| rank(one).cmp(&rank(other));
         let found = pages.len();
         if rows_max < found && rows_max > 0 {
             pages.select_nth_unstable_by(rows_max - 1, order);
         }
         pages.truncate(rows_max);
         pages.sort_unstable_by(order);
-        (pages.iter().map(rank).collect(), found)
+        let ranked = |&((site, page), sums): &((u32, u32), Sums)| {
+            let (site, page) = (text_of(names.sites.name(site)), text_of(names.pages.name(page)));
+            Ranked { site, page, sums }
+        };
+        (pages.iter().map(ranked).collect(), found)
     }
 
     /// The sites by their views over all selected days.
