@@ -101,8 +101,8 @@ pub enum ConfigCommand {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Prints one event per line as JSON, exactly the bytes of the record; on a terminal, characters that
-it would obey are escaped. Without FILE: the last 10 lines of each configured log. The id of an event
-carries the stream 0000000000000000, because a stream gets its name from `viewtail run`.
+it would obey are escaped. Without FILE: the last 10 lines of each configured log. The id of an
+event carries the stream 0000000000000000, because a stream gets its name from `viewtail run`.
 
 Examples:
   viewtail preview                                        the configured logs
@@ -112,7 +112,8 @@ pub struct PreviewArguments {
     /// Log file, `-` for stdin
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Log format: combined, main, or an nginx log_format string [default: that of the configured log]
+    /// Log format: combined, main, common, vhost_combined, apache_combined, caddy, traefik, traefik_json, or an nginx
+    /// log_format string [default: that of the configured log]
     #[arg(long, value_name = "FORMAT", requires = "file")]
     pub format: Option<String>,
     /// Site of the events [default: that of the configured log, or the host of the line]
