@@ -205,6 +205,10 @@ impl Agent {
                 self.machine.step(self.clock.now(), Input::Read(file, read), &mut actions);
                 self.pending.extend(actions);
             }
+            Action::ProveWriterGone(file) => {
+                let writers = self.files.writers(file);
+                self.step(Input::Writers(file, writers));
+            }
             Action::Close(file) => self.files.close(file),
             Action::Persist(snapshot) => self.persist(snapshot),
             Action::Kafka(command) => {

@@ -29,6 +29,12 @@ pub enum Bug {
     NoVerifyAfterRead,
     /// The first end of a renamed file counts as its end.
     FinishedAtFirstEof,
+    /// A file that was quiet for long enough is finished although a process has it open for writing.
+    QuietAgainstProof,
+    /// What was written between the last read and the proof that its writers are gone is not read.
+    NoReadAfterProof,
+    /// The file that is being written to is asked about as if it were rotated.
+    ProofOfActiveFile,
     /// Positions are moved when records are queued, not when they are committed.
     AdvanceOnProduce,
 }

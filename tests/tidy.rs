@@ -9,10 +9,11 @@ const LINES_MAX: usize = 900;
 const ARCHITECTURE_LINES_MAX: usize = 200;
 
 /// An outside library and the only places of `src` that may name it.
-const HOMES: [(&str, &[&str]); 8] = [
+const HOMES: [(&str, &[&str]); 9] = [
     ("rdkafka", &["io/kafka"]),
     ("flate2", &["io/archive"]),
     ("indicatif", &["io/progress"]),
+    ("libc", &["io/sys"]),
     ("notify", &["io/watch"]),
     ("serde_yaml", &["config"]),
     ("saphyr_parser", &["config"]),
@@ -171,6 +172,17 @@ fn the_clock_is_read_in_one_place() {
         offences.extend(lines.map(|(number, _)| format!("{}:{number}", source.path)));
     }
     assert_none("the clock outside io/clock", &offences);
+}
+
+#[test]
+fn unsafe_code_has_two_homes() {
+    let mut offences = Vec::new();
+    for source in sources("src").iter().filter(|source| !source.is_in(&["io/kafka/ffi", "io/sys"])) {
+        let lines =
+            source.code().filter(|(_, line)| line.contains("unsafe {") || line.contains("unsafe_code"));
+        offences.extend(lines.map(|(number, _)| format!("{}:{number}", source.path)));
+    }
+    assert_none("unsafe code outside the two modules that call C", &offences);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::context::Output;
+use super::proof::Proof;
 use super::settings::LogSource;
 use super::setup::Setup;
 use super::{Context, Exit, Settings, visitors};
@@ -16,6 +17,7 @@ use crate::event;
 use crate::format::{Format, Spans};
 use crate::io::files::Files;
 use crate::io::kafka::lookup::{self, Subject};
+use crate::io::lease::Rights;
 use crate::io::secret::{self, SecretError};
 use crate::io::table::{GREEN, RED, RESET, YELLOW};
 use crate::io::{state, terminal};
@@ -64,9 +66,11 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
     answers.push(state_directory(&settings.state_dir));
     answers
         .extend(visitors::files(&setup.config).iter().map(|file| visitors_secret(file, &settings.state_dir)));
+    let rights = Rights::of(state::holder(&settings.state_dir));
     for (log, source) in setup.config.logs.iter().zip(&settings.logs) {
         answers.extend(format_warnings(&log.name, source));
         answers.extend(check_log(&log.name, source));
+        answers.extend(rotation(source, rights));
     }
     answers.extend(check_kafka(&setup)?);
     print(context, &answers)?;
@@ -177,6 +181,19 @@ fn check_log(log: &str, source: &LogSource) -> Vec<Answer> {
         )];
     }
     source.files.iter().chain(&source.refused).map(|file| check_file(file, source)).collect()
+}
+
+/// By which proof its files end once they are rotated: the first of each kind speaks for the others.
+fn rotation(source: &LogSource, rights: Option<Rights>) -> Vec<Answer> {
+    let mut told = Vec::new();
+    let mut answers = Vec::new();
+    for file in &source.files {
+        let Some(proof) = Proof::of(rights, file).filter(|proof| !told.contains(proof)) else { continue };
+        told.push(proof);
+        let answer = Answer::ok("rotation", &file.display().to_string(), proof.fact());
+        answers.push(Answer { remedy: proof.remedy().to_owned(), ..answer });
+    }
+    answers
 }
 
 /// Whether a file can be read, and whether its last lines are of the configured format.
@@ -339,6 +356,20 @@ mod tests {
             assert_eq!(answer.status, Status::Warning);
             assert!(answer.message.contains("compressed") && answer.remedy.contains("exclude"), "{answer:?}");
         }
+    }
+
+    #[test]
+    fn the_proof_that_ends_a_rotated_file_is_told_once_with_the_better_one() {
+        let scratch = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let files = ["one.log", "two.log"].map(|name| scratch.path().join(name));
+        files.iter().for_each(|file| std::fs::write(file, "").unwrap());
+        let source = LogSource { files: files.to_vec(), ..source("combined") };
+        let owner = Rights { user: rustix::process::geteuid().as_raw(), has_capability: false };
+        let [answer] = &rotation(&source, Some(owner))[..] else { panic!("not one answer") };
+        assert_eq!((answer.status, answer.remedy.as_str()), (Status::Ok, ""));
+        let stranger = Rights { user: owner.user + 1, ..owner };
+        let [answer] = &rotation(&source, Some(stranger))[..] else { panic!("not one answer") };
+        assert!(answer.remedy.contains("AmbientCapabilities=CAP_LEASE"), "{answer:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod lines;
 mod preview;
+mod proof;
 mod report;
 mod run;
 mod settings;

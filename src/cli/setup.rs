@@ -19,8 +19,9 @@ use crate::pipeline::options::{
 /// systemd waits 45 s; commit or give up well before.
 const STOP_DEADLINE_MS: u64 = 25_000;
 
-/// nginx closes a rotated log within moments of USR1, but a worker that is shutting down may write for minutes.
-const QUIET_GRACE_MS: u64 = 5 * 60 * 1000;
+/// Where nothing proves that a rotated log has no writer any more. nginx closes it within moments of USR1, but a worker
+/// that is shutting down may write for minutes.
+pub(super) const QUIET_GRACE_MS: u64 = 5 * 60 * 1000;
 
 /// A configuration with everything that follows from it.
 #[derive(Clone, Debug)]

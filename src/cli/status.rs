@@ -10,9 +10,11 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::context::Output;
+use super::proof::Proof;
 use super::{Context, Exit, FileView, Settings, StateView, topics};
 use crate::event::{Encoder, Place};
 use crate::io::kafka::topic;
+use crate::io::lease::Rights;
 use crate::io::table::{self, Align, GREEN, RED, RESET, YELLOW};
 use crate::io::{clock, terminal};
 
@@ -58,6 +60,8 @@ struct FileStatus {
     lag_bytes: Option<u64>,
     lag_seconds: Option<u64>,
     state: State,
+    /// What ends it once it is rotated.
+    proof: Option<Proof>,
 }
 
 /// What a file is to the agent.
@@ -133,6 +137,10 @@ fn file_statuses(settings: &Settings, state: Option<&StateView>) -> Vec<FileStat
         }
     }
     statuses.sort_by(|left, right| left.path.cmp(&right.path));
+    let rights = Rights::of(state.and_then(|state| state.running_pid));
+    for status in &mut statuses {
+        status.proof = Proof::of(rights, Path::new(&status.path));
+    }
     statuses
 }
 
@@ -158,6 +166,7 @@ fn known_file(settings: &Settings, file: &FileView) -> FileStatus {
             Some(lag_bytes) if is_unfinished_line(file, lag_bytes) => State::Unfinished,
             Some(_) => State::Behind,
         },
+        proof: None,
     }
 }
 
@@ -171,6 +180,7 @@ fn new_file(path: &Path, size: Option<u64>) -> FileStatus {
         lag_bytes: size,
         lag_seconds: None,
         state: State::New,
+        proof: None,
     }
 }
 
@@ -274,7 +284,23 @@ fn files_text(files: &[FileStatus]) -> String {
         ("waiting", Align::Right),
         ("since", Align::Right),
     ];
-    table::table(&heading, &rows)
+    table::table(&heading, &rows) + &proofs_text(files)
+}
+
+/// What ends rotated files, each kind once.
+fn proofs_text(files: &[FileStatus]) -> String {
+    let proofs: Vec<Proof> = files.iter().filter_map(|file| file.proof).collect();
+    let mut text = String::new();
+    for (number, proof) in
+        proofs.iter().enumerate().filter(|(number, proof)| !proofs[..*number].contains(proof))
+    {
+        let files = files.iter().filter(|file| file.proof == Some(*proof)).count();
+        let start = if number == 0 { "\n" } else { "" };
+        let remedy =
+            if proof.remedy().is_empty() { String::new() } else { format!(" -> {}", proof.remedy()) };
+        text.push_str(&format!("{start}{}: {}{remedy}\n", table::count(files as u64, "file"), proof.fact()));
+    }
+    text
 }
 
 fn duration(seconds: u64) -> String {
@@ -290,6 +316,7 @@ fn duration(seconds: u64) -> String {
 mod tests {
     use super::*;
     use crate::event::StreamId;
+    use crate::pipeline::action::NoProof;
 
     fn status() -> Status {
         let file = FileStatus {
@@ -301,6 +328,7 @@ mod tests {
             lag_bytes: Some(1024),
             lag_seconds: Some(7),
             state: State::Behind,
+            proof: Some(Proof::Quiet(NoProof::Owner)),
         };
         Status {
             agent: AgentStatus {
@@ -326,7 +354,7 @@ mod tests {
             r#"{"agent":{"id":"web-1","state_dir":"/var/lib/viewtail","pid":null,"sequence":2,"last_commit_seconds":180},"#,
             r#""kafka":{"brokers":"b:9092","topics":["t"],"reachable":true,"error":null},"#,
             r#""files":[{"path":"/var/log/\u001b.log","stream":"00000000000000aa","size":2048,"position":1024,"#,
-            r#""committed":1024,"lag_bytes":1024,"lag_seconds":7,"state":"behind"}]}"#
+            r#""committed":1024,"lag_bytes":1024,"lag_seconds":7,"state":"behind","proof":"quiet"}]}"#
         );
         assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     }
@@ -341,6 +369,9 @@ kafka  b:9092, topic t answers
 
 file               state      size  committed  waiting  since
 /var/log/\\x1B.log  behind  2.0 KiB    1.0 KiB  1.0 KiB    7 s
+
+1 file: once rotated, it ends after 5 min without a new byte: it belongs to another user, so the kernel does not say \
+whether anybody still writes to it -> AmbientCapabilities=CAP_LEASE in the unit gives the better proof
 ";
         assert_eq!(text, expected);
     }

@@ -12,8 +12,9 @@ use globset::{GlobBuilder, GlobMatcher};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
+use super::lease;
 use crate::pipeline::action::{
-    Ask, Boundary, Chunk, FileError, FileId, FileKind, FileSeen, Listing, Opened, SharedPath, Stat,
+    Ask, Boundary, Chunk, FileError, FileId, FileKind, FileSeen, Listing, Opened, SharedPath, Stat, Writers,
 };
 use crate::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX, Tuple, marker_length};
 
@@ -72,6 +73,12 @@ impl Files {
         fill(file, position - before as u64, before, &mut self.before)?;
         let (_, stat) = stat_of(file).map_err(error_of)?;
         Ok(Chunk { data: &self.data, before: &self.before, stat })
+    }
+
+    /// Whether any process may still write to an open file.
+    #[must_use]
+    pub fn writers(&self, id: FileId) -> Writers {
+        self.open.get(&id).map_or(Writers::Possible, |file| lease::writers_of(file.as_fd()))
     }
 
     /// Closes a descriptor.

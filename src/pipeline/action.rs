@@ -156,6 +156,26 @@ pub struct Chunk<'a> {
     pub stat: Stat,
 }
 
+/// Whether any process may still write to a file that lost its first name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writers {
+    /// None has it open for writing: every byte that was written before can be read now.
+    Gone,
+    /// One has, or this time it could not be found out.
+    Possible,
+    /// It cannot be found out, now or later.
+    Unknowable(NoProof),
+}
+
+/// What keeps the shell from finding out who writes to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoProof {
+    /// The file belongs to another user, and the process has no CAP_LEASE.
+    Owner,
+    /// The file system has no leases, or other hosts write to it as well.
+    FileSystem,
+}
+
 /// Everything that can wake the machine.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -172,6 +192,8 @@ pub enum Input<'a> {
     Opened(FileId, Result<Opened, FileError>),
     /// Answers [`Action::Read`].
     Read(FileId, Result<Chunk<'a>, FileError>),
+    /// Answers [`Action::ProveWriterGone`].
+    Writers(FileId, Writers),
     /// Answers [`Action::Kafka`].
     Kafka(Reply),
     /// Stop: commit what is read, then exit.
@@ -200,6 +222,9 @@ pub enum Action {
         /// How many bytes before the position are wanted for verification.
         before: usize,
     },
+    /// Find out whether any process still has the file open for writing. Only wanted of files that no longer have the name
+    /// under which they are opened for writing. Answered by [`Input::Writers`].
+    ProveWriterGone(FileId),
     /// Close a descriptor. Not answered.
     Close(FileId),
     /// Write the local state. Not answered; a failure is the shell's to report, Kafka holds the truth.

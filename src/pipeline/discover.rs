@@ -560,6 +560,7 @@ impl Tail {
     fn attach(&mut self, now: Millis, stream: StreamId, id: FileId, (path, opened): (&SharedPath, &Opened)) {
         let home = if self.log_of(path).is_some() { Some(path.clone()) } else { self.home_by_name(path) };
         let log = home.as_ref().and_then(|home| self.log_of(home));
+        let live = home.clone().filter(|_| self.home_by_name(path).is_none());
         let generation = self.generation(stream);
         let was_unlocated = generation.path.as_ref() != Some(path);
         let old = generation.tuple;
@@ -577,10 +578,16 @@ impl Tail {
             generation.log = log;
         }
         let position = generation.lines.cursor().position;
+        // Not a byte ties it to the file that had the inode when it was first seen.
+        let moves_home = position == 0 && live.is_some() && live != generation.home;
         self.change(stream, |generation| {
             generation.tuple = opened.stat.tuple;
             generation.path = Some(path.clone());
             generation.whereabouts = Whereabouts::Here;
+            if moves_home {
+                generation.home_hash = path_hash(path);
+                (generation.home, generation.log) = (live, log);
+            }
         });
         if self.by_tuple.get(&old) == Some(&stream) {
             self.by_tuple.remove(&old);

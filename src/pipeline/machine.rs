@@ -65,6 +65,7 @@ impl Machine {
                 let allowance = self.allowance();
                 self.tail.was_read(now, result, allowance, &mut out.actions);
             }
+            Input::Writers(file, writers) => self.tail.writers_found(now, file, writers, &mut out.actions),
             Input::Kafka(reply) => self.delivery.reply(now, reply, &mut out),
             Input::Stop => self.stop(now),
         }

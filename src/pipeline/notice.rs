@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::action::{FileError, SharedPath};
+use super::action::{FileError, NoProof, SharedPath};
 
 /// How much a notice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +102,15 @@ pub enum Notice {
         /// Why.
         error: FileError,
     },
+    /// Nothing proves that a rotated file has no writer any more: quiet time has to do. Told once.
+    NoWriterProof {
+        /// The first such file.
+        path: SharedPath,
+        /// Why.
+        why: NoProof,
+        /// How long a file has to be quiet instead.
+        grace_ms: u64,
+    },
     /// A matched path is compressed and is not read.
     Compressed {
         /// Its path.
@@ -139,9 +148,11 @@ impl Notice {
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
-            Self::Resumed { .. } | Self::KafkaUp { .. } | Self::Following { .. } | Self::Rotated { .. } => {
-                Level::Info
-            }
+            Self::Resumed { .. }
+            | Self::KafkaUp { .. }
+            | Self::Following { .. }
+            | Self::Rotated { .. }
+            | Self::NoWriterProof { .. } => Level::Info,
             Self::KafkaDown { .. }
             | Self::TopicMissing { .. }
             | Self::OtherCluster
@@ -221,6 +232,13 @@ impl fmt::Display for Notice {
             Self::DirectoryFailed { path, error } => {
                 write!(f, "cannot list {}: {error}; trying again", path.display())
             }
+            Self::NoWriterProof { path, why, grace_ms } => write!(
+                f,
+                "{}: {why}; a rotated file counts as finished after {:.0} s without a new byte ({})",
+                path.display(),
+                seconds(grace_ms),
+                why.remedy()
+            ),
             Self::Compressed { path } => {
                 write!(f, "{} is compressed and is not read; exclude it to silence this", path.display())
             }
@@ -263,6 +281,28 @@ impl fmt::Display for FileError {
             Self::NotRegular => "it is a FIFO, socket or device, which viewtail does not read",
             Self::Unknown => "input/output error",
         })
+    }
+}
+
+impl fmt::Display for NoProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Owner => {
+                "it belongs to another user, so the kernel does not say whether anybody still writes to it"
+            }
+            Self::FileSystem => "its file system does not say whether anybody still writes to it",
+        })
+    }
+}
+
+impl NoProof {
+    /// How to get the better proof.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Owner => "AmbientCapabilities=CAP_LEASE in the unit gives the better proof",
+            Self::FileSystem => "a local disk gives the better proof",
+        }
     }
 }
 

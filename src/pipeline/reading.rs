@@ -133,7 +133,7 @@ impl Tail {
         } else {
             match progress {
                 Progress::Some => self.poll(stream, now.plus(HOT_POLL_MS)),
-                Progress::None => self.finish_if_proven(now, stream),
+                Progress::None => self.finish_if_proven(now, stream, None, actions),
             }
             self.close_idle(actions);
         }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use super::action::{Action, FileId, FileSeen, Millis, SharedPath, Stat};
+use super::action::{Action, FileId, FileSeen, Millis, SharedPath, Stat, Writers};
 use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
 use super::checkpoint::{FileSnapshot, Snapshot};
 use super::discover::{Directory, Examinations, Rejected};
@@ -79,6 +79,8 @@ pub(super) struct Tail {
     pub listings: BTreeSet<(Millis, SharedPath)>,
     /// Whether the operator was told which configured paths match nothing.
     pub unmatched_told: bool,
+    /// Whether the operator was told that writers cannot be asked about.
+    pub no_proof_told: bool,
     /// Paths whose trouble was told.
     pub told: HashSet<SharedPath>,
     /// Logs whose existing files were seen.
@@ -133,6 +135,7 @@ impl Tail {
             directories: HashMap::new(),
             listings: BTreeSet::new(),
             unmatched_told: false,
+            no_proof_told: false,
             told: HashSet::new(),
             known_logs: local.map(|local| local.logs.iter().copied().collect()).unwrap_or_default(),
             ready: VecDeque::new(),
@@ -426,23 +429,59 @@ impl Tail {
         }
     }
 
-    /// A rotated generation at its end: is it finished? Called after a read that brought nothing new.
+    /// A rotated generation at its end: is it finished? Called after a read that brought nothing new, and again with what
+    /// the shell found out about its writers.
     ///
-    /// A generation is declared finished here and nowhere else: it is rotated, read to its end, and quiet for the grace
-    /// that stands in for the proof that no writer has it open.
-    pub fn finish_if_proven(&mut self, now: Millis, stream: StreamId) {
+    /// A generation is declared finished here and nowhere else: it is rotated, read to its end, and no process has it open
+    /// for writing. Where that cannot be found out, a grace without a new byte stands in for it. What was written between
+    /// the last read and the proof is read afterwards, because a finished generation is read once more.
+    pub fn finish_if_proven(
+        &mut self,
+        now: Millis,
+        stream: StreamId,
+        writers: Option<Writers>,
+        actions: &mut Vec<Action>,
+    ) {
         let grace = self.options.quiet_grace_ms;
         let generation = self.generation(stream);
-        if !generation.is_rotated() || generation.finished || !generation.is_drained() {
+        let may_end = generation.is_rotated() || planted::is(Bug::ProofOfActiveFile);
+        if !may_end || generation.finished || !generation.is_drained() {
             return;
         }
-        let quiet = now.since(generation.grown_at) >= grace || planted::is(Bug::FinishedAtFirstEof);
-        if quiet {
-            generation.finished = true;
-            self.queue(stream);
-        } else {
+        let quiet = now.since(generation.grown_at) >= grace;
+        let finished = match (writers, generation.file) {
+            _ if planted::is(Bug::FinishedAtFirstEof) => true,
+            (None, Some(file)) => {
+                actions.push(Action::ProveWriterGone(file));
+                return;
+            }
+            (Some(Writers::Gone), _) => true,
+            (Some(Writers::Possible), _) => quiet && planted::is(Bug::QuietAgainstProof),
+            (Some(Writers::Unknowable(_)), _) => quiet,
+            (None, None) => false,
+        };
+        if !finished {
             self.poll(stream, now.plus(ROTATED_POLL_MS));
+            return;
         }
+        generation.finished = true;
+        if planted::is(Bug::NoReadAfterProof) {
+            self.release(now, stream, actions);
+        } else {
+            self.queue(stream);
+        }
+    }
+
+    /// The shell asked who writes to a file.
+    pub fn writers_found(&mut self, now: Millis, file: FileId, writers: Writers, actions: &mut Vec<Action>) {
+        let Some(stream) = self.by_file.get(&file).copied() else { return };
+        if let (Writers::Unknowable(why), Some(path)) = (writers, self.generation(stream).path.clone())
+            && !std::mem::replace(&mut self.no_proof_told, true)
+        {
+            let grace_ms = self.options.quiet_grace_ms;
+            self.notices.push(Notice::NoWriterProof { path, why, grace_ms });
+        }
+        self.finish_if_proven(now, stream, Some(writers), actions);
     }
 
     /// Lets a finished, committed generation go; its descriptor is closed and, if it left the disk, it is forgotten.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use viewtail::pipeline::action::{
-    Action, Ask, Boundary, Chunk, Command, Exit, FileError, FileId, Input, Listing, Millis, Opened, Reply,
-    SharedPath, Stat,
+    Action, Ask, Boundary, Chunk, Command, Exit, FileError, FileId, Input, Listing, Millis, NoProof, Opened,
+    Reply, SharedPath, Stat, Writers,
 };
 use viewtail::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
 use viewtail::pipeline::machine::Machine;
@@ -53,6 +53,7 @@ enum Answer {
     Listed(Vec<Listing>),
     Opened(FileId, Result<Opened, FileError>),
     Read(FileId, Result<OwnedChunk, FileError>),
+    Writers(FileId, Writers),
 }
 
 struct OwnedChunk {
@@ -295,6 +296,7 @@ impl World {
             Action::Read { file, position, length, before } => {
                 self.read(agent, (file, position), (length, before), &rates);
             }
+            Action::ProveWriterGone(file) => self.prove(agent, file, &rates),
             Action::Close(file) => {
                 self.say(|| format!("agent: close {}", file.0));
                 match agent.files.remove(&file) {
@@ -445,6 +447,27 @@ impl World {
         agent.answers.push_back(Answer::Read(file, answer));
     }
 
+    /// The kernel says who has the file open for writing, where it does so at all. A file that is still being opened by
+    /// its name must not be asked about: whoever opens it would be held up.
+    fn prove(&mut self, agent: &mut Agent, file: FileId, rates: &ReadRates) {
+        let Some(life) = agent.files.get(&file).copied() else {
+            return self.oracle.violated(|| format!("{file:?} is asked about without being open"));
+        };
+        if self.vfs.name_of(life).is_some_and(|path| path.to_string_lossy().ends_with(".log")) {
+            self.oracle.broke_rule(format!("{file:?} is asked about under its active name"));
+        }
+        let writers = if !self.plan.leases {
+            Writers::Unknowable(NoProof::Owner)
+        } else if self.vfs.has_writers(life) || self.rng.chance(rates.error) {
+            Writers::Possible
+        } else {
+            self.tally.proofs += 1;
+            Writers::Gone
+        };
+        self.say(|| format!("agent: writers of {} -> {writers:?}", file.0));
+        agent.answers.push_back(Answer::Writers(file, writers));
+    }
+
     fn start_command(&mut self, agent: &mut Agent, slot: usize) {
         if agent.busy.is_none() && !agent.commands.is_empty() {
             agent.busy = Some(None);
@@ -562,6 +585,9 @@ impl Agent {
                 }
                 Some(Answer::Read(file, Err(error))) => {
                     machine.step(now, Input::Read(file, Err(error)), actions);
+                }
+                Some(Answer::Writers(file, writers)) => {
+                    machine.step(now, Input::Writers(file, writers), actions);
                 }
                 None => {}
             }

@@ -21,6 +21,8 @@ pub struct Plan {
     /// `access.log*` instead of `access.log`.
     pub glob_takes_rotated: bool,
     pub births: bool,
+    /// Whether the file system says who writes to a file.
+    pub leases: bool,
     /// A first line that is the same in every file.
     pub equal_heads: bool,
     /// The broker checks that a partition is in the transaction before it takes records (Kafka 3.6 and later).
@@ -105,6 +107,7 @@ impl Plan {
             gap_ms: rng.pick(&[1, 20, 200, 1500]),
             glob_takes_rotated: rng.chance(500),
             births: rng.chance(800),
+            leases: rng.chance(600),
             equal_heads: false,
             verification: rng.chance(500),
             files: FileRates::default(),

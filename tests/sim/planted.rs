@@ -8,7 +8,7 @@ use crate::world::World;
 /// A bug that is not found within so many seeds counts as missed.
 const SEEDS_MAX: u64 = 20_000;
 
-const BUGS: [Bug; 13] = [
+const BUGS: [Bug; 16] = [
     Bug::OffsetsFirst,
     Bug::FetchBeforeInit,
     Bug::NoEpochHygiene,
@@ -21,6 +21,9 @@ const BUGS: [Bug; 13] = [
     Bug::RemoteLossIgnored,
     Bug::NoVerifyAfterRead,
     Bug::FinishedAtFirstEof,
+    Bug::QuietAgainstProof,
+    Bug::NoReadAfterProof,
+    Bug::ProofOfActiveFile,
     Bug::AdvanceOnProduce,
 ];
 

@@ -146,6 +146,10 @@ impl Vfs {
         self.free_if_unused(life);
     }
 
+    pub fn has_writers(&self, life: Life) -> bool {
+        self.inodes[life].writers > 0
+    }
+
     pub fn stat(&self, life: Life) -> Stat {
         let inode = &self.inodes[life];
         Stat {

@@ -12,6 +12,9 @@ const ROTATED_MAX: u64 = 3;
 /// The longest gap between two late writes to a renamed or unlinked file: well within the grace of the quickest plan.
 const LATE_GAP_MS_MAX: u64 = 5_000;
 
+/// Where the kernel says who writes, a writer may be silent for longer than any grace.
+const PROVEN_GAP_MS: u64 = 45_000;
+
 /// Lines of this size are longer than the agent's limit in every plan.
 pub const LINE_BYTES_MAX: usize = 400;
 
@@ -156,7 +159,8 @@ impl World {
             return Vec::new();
         }
         let count = self.rng.range(1, 3);
-        (0..count).map(|_| (self.rng.pick(&[1, 50, 1000, LATE_GAP_MS_MAX]), step)).collect()
+        let longest = if self.plan.leases { PROVEN_GAP_MS } else { LATE_GAP_MS_MAX };
+        (0..count).map(|_| (self.rng.pick(&[1, 50, 1000, longest]), step)).collect()
     }
 
     fn carry_out_step(&mut self, number: usize, step: Step) {
