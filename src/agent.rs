@@ -15,6 +15,7 @@ use crate::io::clock::{self, Clock};
 use crate::io::files::{self, Directories, Files};
 use crate::io::interrupt;
 use crate::io::kafka::{Edge, EdgeHandle, KafkaOptions};
+use crate::io::service::Service;
 use crate::io::state::{Saved, StateDir};
 use crate::io::terminal;
 use crate::io::watch::Watch;
@@ -72,6 +73,7 @@ struct Agent {
     directories: Directories,
     watch: Watch,
     edge: EdgeHandle,
+    service: Service,
     state: StateDir,
     agent_id: String,
     machine_id: String,
@@ -110,6 +112,7 @@ impl Agent {
             directories,
             watch,
             edge,
+            service: Service::find(),
             state,
             agent_id,
             machine_id,
@@ -123,6 +126,7 @@ impl Agent {
         self.step(Input::Tick);
         loop {
             while let Some(action) = self.pending.pop_front() {
+                self.service.beat();
                 if let Some(exit) = self.carry_out(action) {
                     return exit;
                 }
@@ -131,6 +135,7 @@ impl Agent {
                     self.wake(wake);
                 }
             }
+            self.service.beat();
             match woken.recv_timeout(self.patience()) {
                 Ok(wake) => self.wake(wake),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.look_around(),
@@ -146,7 +151,8 @@ impl Agent {
 
     fn patience(&self) -> Duration {
         let wait = Duration::from_millis(self.machine.wake_at().since(self.clock.now()));
-        if self.watch.is_complete() { wait } else { wait.min(SWEEP_WITHOUT_HINTS) }
+        let wait = if self.watch.is_complete() { wait } else { wait.min(SWEEP_WITHOUT_HINTS) };
+        self.service.patience().map_or(wait, |patience| wait.min(patience))
     }
 
     /// Nothing came in for as long as the machine was patient, or for as long as one may trust without hints.
@@ -175,6 +181,7 @@ impl Agent {
             }
             Wake::Stop => {
                 tracing::info!("stopping: committing what was read");
+                self.service.stopping();
                 self.edge.stop_by(clock::now() + self.stop_deadline);
                 self.step(Input::Stop);
             }
@@ -186,6 +193,8 @@ impl Agent {
             Action::Sweep => {
                 let listings = self.directories.find().iter().map(|directory| self.list(directory)).collect();
                 self.step(Input::Listed(listings));
+                // Kafka need not answer for that: a host has to come up without it.
+                self.service.ready();
             }
             Action::List(directory) => {
                 let listing = self.list(&directory);
@@ -270,6 +279,9 @@ impl Agent {
         }
         let text = notice.to_string();
         let line = terminal::escape(&text);
+        if notice.says_how_things_stand() {
+            self.service.status(&line);
+        }
         match notice.level() {
             Level::Info => tracing::info!("{line}"),
             Level::Warning => tracing::warn!("{line}"),

@@ -17,6 +17,7 @@ const HOMES: [(&str, &[&str]); 9] = [
     ("notify", &["io/watch"]),
     ("serde_yaml", &["config"]),
     ("saphyr_parser", &["config"]),
+    ("sd_notify", &["io/service"]),
     ("regex", &["format", "event"]),
     ("tokio", &["main.rs", "agent", "io"]),
 ];

@@ -11,6 +11,7 @@ pub mod kafka;
 pub mod lease;
 pub mod progress;
 pub mod secret;
+pub mod service;
 pub mod state;
 pub mod sys;
 pub mod table;

@@ -144,6 +144,15 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Whether it is true until the next such notice: what the delivery does or waits for.
+    #[must_use]
+    pub fn says_how_things_stand(&self) -> bool {
+        matches!(
+            self,
+            Self::Resumed { .. } | Self::KafkaDown { .. } | Self::KafkaUp { .. } | Self::TopicMissing { .. }
+        )
+    }
+
     /// How much it matters.
     #[must_use]
     pub fn level(&self) -> Level {

@@ -13,4 +13,5 @@ mod many_days;
 mod nginx;
 mod numbers;
 mod requests;
+mod schema;
 mod targets;

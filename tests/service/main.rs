@@ -1,0 +1,7 @@
+//! The systemd unit, and the agent under a service manager: what it says, and when.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod notify;
+mod unit;
