@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn an_agent_with_the_right_has_the_better_proof_and_one_without_is_told_how_to_get_it() {
-        let file = tempfile::NamedTempFile::new_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let file = tempfile::NamedTempFile::new_in(concat!(env!("CARGO_MANIFEST_DIR"), "/target")).unwrap();
         let mine = Rights { user: rustix::process::geteuid().as_raw(), has_capability: false };
         assert_eq!(Proof::of(Some(mine), file.path()), Some(Proof::Lease));
         let other = Rights { user: mine.user + 1, ..mine };

@@ -371,7 +371,7 @@ file               state      size  committed  waiting  since
 /var/log/\\x1B.log  behind  2.0 KiB    1.0 KiB  1.0 KiB    7 s
 
 1 file: once rotated, it ends after 5 min without a new byte: it belongs to another user, so the kernel does not say \
-whether anybody still writes to it -> AmbientCapabilities=CAP_LEASE in the unit gives the better proof
+whether anybody still writes to it -> the drop-in lease.conf of the unit gives the right to ask (CAP_LEASE)
 ";
         assert_eq!(text, expected);
     }

@@ -92,7 +92,7 @@ mod tests {
 
     /// Beside the sources, as a temporary directory need not be on a file system with leases.
     fn scratch() -> tempfile::TempDir {
-        let scratch = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let scratch = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/target")).unwrap();
         let status = rustix::fs::statfs(scratch.path()).unwrap();
         assert!(is_local(&status), "these tests need a file system with leases");
         scratch

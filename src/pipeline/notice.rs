@@ -309,7 +309,7 @@ impl NoProof {
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::Owner => "AmbientCapabilities=CAP_LEASE in the unit gives the better proof",
+            Self::Owner => "the drop-in lease.conf of the unit gives the right to ask (CAP_LEASE)",
             Self::FileSystem => "a local disk gives the better proof",
         }
     }
