@@ -10,6 +10,10 @@ pub const HEAD_BYTES_MAX: usize = 4096;
 /// The most bytes before a position that prove it: longer than a typical line, so that no two places look alike.
 pub const MARKER_BYTES_MAX: usize = 256;
 
+/// Of a head that is kept as a hash alone the beginnings of these lengths are kept too, so that a file that was cut
+/// within its head is still known: doubling costs little memory, and a file shorter than the shortest holds one line.
+const STEPS: [usize; 6] = [64, 128, 256, 512, 1024, 2048];
+
 /// Beginnings of gzip, zstd, xz and bzip2 files.
 const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"];
 
@@ -79,6 +83,8 @@ pub struct Head {
     bytes: Vec<u8>,
     hash: u64,
     length: usize,
+    /// Hashes of its beginnings, see [`STEPS`]; none if only the checkpoint knows it.
+    steps: Option<Box<[u64; STEPS.len()]>>,
 }
 
 impl Default for Head {
@@ -91,12 +97,15 @@ impl Head {
     /// The head of a generation known by its checkpoint only: a hash over [`head_length`] of `position` bytes.
     #[must_use]
     pub fn remembered(position: u64, hash: u64) -> Self {
-        Self { bytes: Vec::new(), hash, length: head_length(position) }
+        Self { bytes: Vec::new(), hash, length: head_length(position), steps: None }
     }
 
     /// Takes in bytes that were seen at the very start of the generation, if they say more than what is known.
     pub fn learn(&mut self, start: &[u8]) {
         let says_more = start.len() > self.length || (start.len() == self.length && !self.has_bytes());
+        if self.length == HEAD_BYTES_MAX && self.steps.is_none() && xxh3_64(start) == self.hash {
+            self.steps = steps_of(start);
+        }
         if self.length == HEAD_BYTES_MAX || !says_more {
             return;
         }
@@ -109,6 +118,7 @@ impl Head {
     /// `position` is committed: the bytes of a full head that lies before it are no longer needed, its hash says it all.
     pub fn settle(&mut self, position: u64) {
         if self.length == HEAD_BYTES_MAX && head_length(position) == HEAD_BYTES_MAX {
+            self.steps = self.steps.take().or_else(|| steps_of(&self.bytes));
             self.bytes = Vec::new();
         }
     }
@@ -148,16 +158,31 @@ impl Head {
             } else {
                 HeadEvidence::Differs
             }
-        } else if self.has_bytes() && self.bytes.starts_with(start) {
+        } else if self.begins_with(start) {
             HeadEvidence::Equal
         } else {
             HeadEvidence::Differs
         }
     }
 
+    /// Whether it begins like this, as far as that can be told.
+    fn begins_with(&self, start: &[u8]) -> bool {
+        if self.has_bytes() {
+            return self.bytes.starts_with(start);
+        }
+        let Some(steps) = &self.steps else { return false };
+        let mut known = STEPS.iter().zip(steps.iter()).filter(|(length, _)| **length <= start.len());
+        known.next_back().is_some_and(|(length, hash)| xxh3_64(&start[..*length]) == *hash)
+    }
+
     fn has_bytes(&self) -> bool {
         self.bytes.len() == self.length
     }
+}
+
+/// The hashes of the beginnings of a full head.
+fn steps_of(head: &[u8]) -> Option<Box<[u64; STEPS.len()]>> {
+    (head.len() == HEAD_BYTES_MAX).then(|| Box::new(STEPS.map(|length| xxh3_64(&head[..length]))))
 }
 
 /// What the heads say.
@@ -323,6 +348,23 @@ mod tests {
         assert!(head.bytes.is_empty());
         assert_eq!(head.hash_at(1 << 40), Some(xxh3_64(&bytes[..HEAD_BYTES_MAX])));
         assert_eq!(head.compare(&bytes[..HEAD_BYTES_MAX]), HeadEvidence::Equal);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_within_its_head_is_known_though_only_hashes_are_kept() {
+        let bytes: Vec<u8> = (0..HEAD_BYTES_MAX).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        let mut seen = Head::default();
+        seen.learn(&bytes);
+        seen.settle(HEAD_BYTES_MAX as u64);
+        // After a restart the file itself tells what the checkpoint does not.
+        let mut remembered = Head::remembered(HEAD_BYTES_MAX as u64, xxh3_64(&bytes));
+        assert_eq!(remembered.compare(&bytes[..2000]), HeadEvidence::Differs);
+        remembered.learn(&bytes);
+        for head in [seen, remembered] {
+            assert_eq!(head.compare(&bytes[..2000]), HeadEvidence::Equal);
+            assert_eq!(head.compare(&bytes[1..2000]), HeadEvidence::Differs);
+            assert_eq!(head.compare(&bytes[..10]), HeadEvidence::Differs, "too short to tell");
+        }
     }
 
     #[test]
