@@ -14,7 +14,7 @@ PORT ?= 9092
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-kill test setup lint unit sim kafka-tests kafka bench update-bots clean
+.PHONY: help build demo demo-kill test setup lint unit sim kafka-tests matrix kafka bench update-bots clean
 
 help: ## this list
 	@echo "viewtail: access logs into Kafka, every line exactly once"
@@ -50,6 +50,9 @@ sim: ## the simulator alone: make sim SEEDS=100000; one seed again: VIEWTAIL_SIM
 
 kafka-tests: setup ## the tests against a real Kafka, nginx and logrotate alone
 	@tests/tools/test.sh kafka
+
+matrix: setup ## the 53 rows of the tailing matrix: runs their tests and prints the table of rows, results and tests
+	@tests/tools/test.sh matrix
 
 kafka: setup ## a real broker on PORT (9092) with topic page-views for trying things by hand; Ctrl-C ends it
 	@tests/tools/kafka.sh run --port $(PORT) --topic page-views

@@ -50,7 +50,7 @@ const POINTS: [&str; 11] = [
 const ONCE_A_LIFE: [&str; 2] = ["after_init", "after_fetch"];
 
 #[test]
-fn nothing_is_lost_or_doubled_whatever_is_killed_when() {
+fn row_38_nothing_is_lost_or_doubled_whatever_is_killed_when() {
     if !cfg!(feature = "testing") {
         panic!("the named points need: cargo test --features testing (make kafka-tests does it)");
     }

@@ -13,7 +13,7 @@ const LINES_EACH: u64 = 5;
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[test]
-fn more_than_a_thousand_generations_come_back_from_kafka_alone() {
+fn row_39_more_than_a_thousand_generations_come_back_from_kafka_alone() {
     let stage = Stage::shared("generations");
     let logs = stage.scratch.directory("sites");
     let truth = stage.scratch.join("truth");

@@ -23,7 +23,7 @@ const RSS_KIB_MAX: u64 = 40 * 1024;
 const NOBODY: u32 = 65_534;
 
 #[test]
-fn lines_of_garbage_are_events_and_the_lines_between_them_arrive() {
+fn row_45_lines_of_garbage_are_events_and_the_lines_between_them_arrive() {
     let stage = Stage::shared("input-garbage");
     let truth = stage.scratch.join("truth");
     let mut source = AccessLog::new("w1", 3);
@@ -74,7 +74,7 @@ fn garbage_lines() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_line_without_an_end_costs_one_event_and_little_memory() {
+fn row_44_a_line_without_an_end_costs_one_event_and_little_memory() {
     let stage = Stage::shared("input-endless");
     let truth = stage.scratch.join("truth");
     let mut source = AccessLog::new("w1", 4);
@@ -99,7 +99,7 @@ fn a_line_without_an_end_costs_one_event_and_little_memory() {
 }
 
 #[test]
-fn runs_of_nul_bytes_are_skipped_and_said() {
+fn row_16_runs_of_nul_bytes_are_skipped_and_said() {
     let stage = Stage::shared("input-hole");
     let truth = stage.scratch.join("truth");
     let mut source = AccessLog::new("w1", 6);
@@ -113,7 +113,7 @@ fn runs_of_nul_bytes_are_skipped_and_said() {
 }
 
 #[test]
-fn what_is_no_file_is_left_alone_and_what_appears_later_is_found() {
+fn row_50_what_is_no_file_is_left_alone_and_what_appears_later_is_found() {
     let stage = Stage::shared("input-places");
     let logs = stage.scratch.join("logs");
     let truth = stage.scratch.join("truth");
@@ -149,7 +149,7 @@ fn what_is_no_file_is_left_alone_and_what_appears_later_is_found() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_named_and_read_when_it_may() {
+fn row_34_a_file_that_may_not_be_read_is_named_and_read_when_it_may() {
     let stage = Stage::shared("input-unreadable");
     let truth = stage.scratch.join("truth");
     let mut source = AccessLog::new("w1", 8);
@@ -210,7 +210,7 @@ fn a_record_larger_than_the_topic_takes_is_given_up_and_counted() {
 }
 
 #[test]
-fn a_full_state_directory_is_said_once_and_nothing_is_lost() {
+fn row_37_a_full_state_directory_is_said_once_and_nothing_is_lost() {
     let stage = Stage::shared("input-full");
     let truth = stage.scratch.join("truth");
     let mut source = AccessLog::new("w1", 10);

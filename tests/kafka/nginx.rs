@@ -15,7 +15,7 @@ const PERIOD: Duration = Duration::from_millis(1800);
 const KILL_EVERY: u64 = 3;
 
 #[test]
-fn every_request_of_a_rotated_nginx_log_arrives_once() {
+fn row_01_every_request_of_a_rotated_nginx_log_arrives_once() {
     let stage = Stage::shared("nginx");
     let nginx = Nginx::start(stage.scratch.path());
     let mut config = stage.config();

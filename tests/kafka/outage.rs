@@ -19,7 +19,7 @@ const SETTLED_SECONDS: u64 = 12;
 const GROWTH_KIB_MAX: u64 = 2048;
 
 #[test]
-fn kafka_away_for_a_minute_costs_neither_lines_nor_memory() {
+fn row_09_kafka_away_for_a_minute_costs_neither_lines_nor_memory() {
     let kafka = Arc::new(Kafka::prepared());
     let scratch = Scratch::new("outage");
     let log = scratch.directory("logs").join("access.log");

@@ -12,7 +12,7 @@ const EXIT_TEMPORARY: i32 = 75;
 const EXIT_CONFIGURATION: i32 = 78;
 
 #[test]
-fn a_second_agent_on_the_same_state_directory_refuses_and_names_the_first() {
+fn row_52_a_second_agent_on_the_same_state_directory_refuses_and_names_the_first() {
     let stage = Stage::shared("rivals-state");
     let counter = stage.counter();
     let writer = Writer::start(Plan::steady(&stage.log(), "w1", 300));
@@ -32,7 +32,7 @@ fn a_second_agent_on_the_same_state_directory_refuses_and_names_the_first() {
 }
 
 #[test]
-fn of_two_agents_with_one_id_one_gives_up_and_nothing_is_doubled() {
+fn row_39_of_two_agents_with_one_id_one_gives_up_and_nothing_is_doubled() {
     let stage = Stage::shared("rivals-id");
     let counter = stage.counter();
     let writer = Writer::start(Plan::steady(&stage.log(), "w1", 500));

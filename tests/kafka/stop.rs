@@ -7,7 +7,7 @@ use crate::support::wait::pass_time;
 use crate::support::writer::{Plan, Writer, lines_in};
 
 #[test]
-fn stopping_under_load_loses_and_doubles_nothing() {
+fn row_53_stopping_under_load_loses_and_doubles_nothing() {
     let stage = Stage::shared("stop");
     let counter = stage.counter();
     let writer = Writer::start(Plan::steady(&stage.log(), "w1", 4000));

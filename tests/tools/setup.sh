@@ -21,7 +21,8 @@ CHDB_DIR=target/chdb
 # Command and Debian package that brings it. The C++ compiler is asked for by librdkafka's configure script.
 BUILD_NEEDS="cc:gcc c++:g++ make:make perl:perl"
 TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
-goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd"
+goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd \
+prlimit:util-linux mkfs.ext4:e2fsprogs strace:strace"
 
 die() {
     echo "setup: $*" >&2

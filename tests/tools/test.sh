@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # The checks, phase by phase: a header before each, its duration after it, and the counts at the very end.
 #
-#   test.sh all     setup, lint, unit, sim, kafka: what `make test` and the CI run
+#   test.sh all     setup, lint, unit, sim, kafka, rows: what `make test` and the CI run
 #   test.sh lint | unit | sim | kafka
+#   test.sh rows    the rows of the tailing matrix on real files
+#   test.sh matrix  every test of a row, wherever it is, and the table of rows
 #
 # SEEDS: how many seeds the simulator runs. The first phase that fails ends the run, and the last line says so.
 set -euo pipefail
@@ -80,7 +82,7 @@ other_test_targets() {
     cargo metadata --format-version 1 --no-deps --locked | python3 -c '
 import json, sys
 targets = json.load(sys.stdin)["packages"][0]["targets"]
-own_phase = {"tidy", "sim", "kafka"}
+own_phase = {"tidy", "sim", "kafka", "matrix"}
 print(*[t["name"] for t in targets if "test" in t["kind"] and t["name"] not in own_phase])'
 }
 
@@ -88,6 +90,21 @@ sim() { VIEWTAIL_SIM_SEEDS=${SEEDS:-20000} cargo test "${TESTED[@]}" --test sim 
 
 # Two at a time: most of them wait for something most of the time, and each may have a broker of its own.
 kafka() { cargo test "${TESTED[@]}" --test kafka -- --test-threads 2 --nocapture; }
+
+# Six at a time on one broker: each is small and waits most of the time.
+rows() { cargo test "${TESTED[@]}" --test matrix -- --test-threads 6; }
+
+# The same tests and those of other targets that bear a row's number, then the table with what came of each.
+matrix() {
+    local status=0 output=target/matrix-output.log
+    cargo test "${TESTED[@]}" --no-fail-fast --lib --test sim -- row_ >$output 2>&1 || status=1
+    cargo test "${TESTED[@]}" --test kafka -- --test-threads 2 row_ >>$output 2>&1 || status=1
+    cargo test "${TESTED[@]}" --test matrix -- --test-threads 6 >>$output 2>&1 || status=1
+    python3 tests/tools/matrix.py tests/matrix/ROWS.md $output || status=1
+    grep '^test result:' $output || true
+    [ "$status" = 0 ] || echo "the tests' words are in $output"
+    return "$status"
+}
 
 mkdir -p target
 case "${1:-}" in
@@ -97,13 +114,16 @@ all)
     phase "unit and property tests" unit
     phase "simulator" sim
     phase "real Kafka, nginx and logrotate" kafka
+    phase "rows of the tailing matrix" rows
     ;;
 lint) phase "lint" lint ;;
 unit) phase "unit and property tests" unit ;;
 sim) phase "simulator" sim ;;
 kafka) phase "real Kafka, nginx and logrotate" kafka ;;
+rows) phase "rows of the tailing matrix" rows ;;
+matrix) phase "the tailing matrix" matrix ;;
 *)
-    echo "test.sh: say what: all | lint | unit | sim | kafka" >&2
+    echo "test.sh: say what: all | lint | unit | sim | kafka | rows | matrix" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,76 @@
+//! A real ext4, because it gives a freed inode number to the next file, which tmpfs never does.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::nginx::program;
+use crate::support::scratch::Scratch;
+
+/// Small logs and a journal fit.
+const IMAGE_BYTES: u64 = 16 * 1024 * 1024;
+/// EXT4_SUPER_MAGIC of statfs(2).
+const EXT4_MAGIC: u64 = 0xef53;
+
+/// An ext4 image that is mounted as long as this lives, or else a directory on the ext4 of the machine.
+#[derive(Debug)]
+pub struct Ext4 {
+    path: PathBuf,
+    mounted: bool,
+}
+
+impl Ext4 {
+    /// At this place of the scratch directory.
+    ///
+    /// # Panics
+    /// With what is missing, where there is neither a loop device that may be used nor an ext4 below.
+    pub fn at(scratch: &Scratch, name: &str) -> Self {
+        let path = scratch.directory(name);
+        match mount(scratch, &path) {
+            Ok(()) => Self { path, mounted: true },
+            Err(refusal) => {
+                let kind = rustix::fs::statfs(&path).expect("a directory of the test can be asked");
+                assert!(
+                    u64::try_from(kind.f_type).is_ok_and(|kind| kind == EXT4_MAGIC),
+                    "this row needs an ext4: an image could not be mounted ({refusal}), and {} lies on another \
+                     file system; run as root with loop devices, or set TMPDIR to a directory on ext4",
+                    path.display()
+                );
+                Self { path, mounted: false }
+            }
+        }
+    }
+
+    /// Its root.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Ext4 {
+    fn drop(&mut self) {
+        // A lazy one: an agent of a test that failed may still hold a log.
+        if self.mounted && run("umount", &["-l".as_ref(), self.path.as_os_str()]).is_err() {
+            println!("{} is still mounted", self.path.display());
+        }
+    }
+}
+
+fn mount(scratch: &Scratch, path: &Path) -> Result<(), String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("that takes root".to_owned());
+    }
+    let image = scratch.join("ext4.image");
+    let made = std::fs::File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES));
+    made.map_err(|error| error.to_string())?;
+    run("mkfs.ext4", &["-q".as_ref(), "-I".as_ref(), "256".as_ref(), image.as_os_str()])?;
+    run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_os_str(), path.as_os_str()])
+}
+
+fn run(name: &str, arguments: &[&std::ffi::OsStr]) -> Result<(), String> {
+    let output = Command::new(program(name)).args(arguments).output();
+    let output = output.map_err(|error| format!("{name}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}

@@ -1,0 +1,160 @@
+//! Rows 17 to 24, 27, 28, 46 and 47: which file is which, when names, inodes and first lines lie.
+
+use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags};
+
+use crate::row::{Row, append, appender, inode, rename};
+
+#[test]
+fn row_17_a_file_in_the_inode_of_a_deleted_one_is_read_from_its_start() {
+    // While the agent holds the old file its number is not free, so the new ones take turns.
+    let mut row = Row::on_ext4("row-17");
+    let agent = row.agent();
+    let log = row.log();
+    for _ in 0..8 {
+        row.write(&log, 10);
+        row.catch_up();
+        std::fs::remove_file(&log).expect("a log can be deleted");
+        row.write(&log, 20);
+    }
+    row.finish(agent);
+}
+
+#[test]
+fn row_18_a_file_in_the_inode_of_one_that_was_deleted_while_nobody_looked_is_read_from_its_start() {
+    let mut row = Row::on_ext4("row-18");
+    let log = row.log();
+    let mut agent = row.agent();
+    for _ in 0..3 {
+        row.write(&log, 20);
+        row.catch_up();
+        agent.kill9();
+        let number = inode(&log);
+        std::fs::remove_file(&log).expect("a log can be deleted");
+        create_in(&log, number);
+        // Longer than the old one: by its inode and size alone it would be the old one.
+        row.write(&log, 40);
+        agent = row.agent();
+        row.catch_up();
+    }
+    row.write(&log, 5);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 4);
+}
+
+/// Creates a file in this inode, which is free: ext4 gives the lowest free number of the directory's group.
+fn create_in(path: &Path, number: u64) {
+    for attempt in 0..32 {
+        appender(path);
+        if inode(path) == number {
+            return;
+        }
+        let aside = path.with_file_name(format!("aside-{number}-{attempt}"));
+        rename(path, &aside);
+    }
+    panic!("inode {number} was not used again by {}", path.display());
+}
+
+#[test]
+fn row_20_a_log_that_is_deleted_and_made_anew_at_once_is_two_files_and_both_are_read() {
+    let mut row = Row::on_ext4("row-20");
+    let agent = row.agent();
+    let mut writer = appender(&row.log());
+    for _ in 0..6 {
+        row.write_to(&writer, 20);
+        row.catch_up();
+        std::fs::remove_file(row.log()).expect("a log can be deleted");
+        let behind = std::mem::replace(&mut writer, appender(&row.log()));
+        row.write_to(&writer, 5);
+        // Whoever had the deleted file open writes on.
+        row.write_to(&behind, 5);
+        row.write_to(&writer, 5);
+        row.catch_up();
+    }
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 7);
+}
+
+#[test]
+fn row_24_swapped_names_and_shifted_names_are_names_only() {
+    let mut row = Row::on_ext4("row-24");
+    let config = row.config_of("*.log");
+    let mut agent = row.agent_with(&config);
+    let (one, other) = (row.at("one.log"), row.at("other.log"));
+    row.write(&one, 20);
+    row.write(&other, 30);
+    row.catch_up();
+    for dead in [false, true, false] {
+        if dead {
+            agent.kill9();
+            swap(&one, &other);
+            row.write(&one, 3);
+            agent = row.agent_with(&config);
+        } else {
+            swap(&one, &other);
+            row.write(&one, 3);
+        }
+        row.write(&other, 7);
+        row.catch_up();
+    }
+    // Three names in a row, each taking the next one's.
+    rename(&other, &row.at("third.log"));
+    rename(&one, &other);
+    row.write(&one, 10);
+    row.write(&other, 10);
+    let third = row.at("third.log");
+    row.write(&third, 10);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 3);
+}
+
+fn swap(one: &Path, other: &Path) {
+    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).expect("ext4 can swap two names");
+}
+
+#[test]
+fn row_46_files_that_begin_alike_are_files_of_their_own() {
+    let mut row = Row::new("row-46");
+    let agent = row.agent_with(&row.config_of("*.log"));
+    let paths = ["a.log", "b.log", "c.log"].map(|name| row.at(name));
+    // More than identifies a file, then a line that differs.
+    let head = b"192.0.2.1 - - [01/Mar/2026:00:00:00 +0000] \"GET /health HTTP/1.1\" 200 2 \"-\" \"probe\"\n"
+        .repeat(60);
+    for path in &paths {
+        append(path, &head);
+        row.expect_others(60);
+        row.write(path, 3);
+    }
+    row.catch_up();
+    for path in &paths {
+        row.write(path, 10);
+    }
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 3);
+}
+
+#[test]
+fn row_47_a_file_shorter_than_any_fingerprint_is_read_from_its_first_byte() {
+    let mut row = Row::new("row-47");
+    let config = row.config_of("*.log");
+    let mut agent = row.agent_with(&config);
+    let paths = ["a.log", "b.log"].map(|name| row.at(name));
+    let texts = [row.lines(12), row.lines(12)];
+    // Both begin with the same few bytes, and each dies as a file of one byte in the agent's memory.
+    let cuts = [0, 1, 2, 200, 201, 900, texts[0].len().min(texts[1].len())];
+    for (number, cut) in cuts.windows(2).enumerate() {
+        for (path, text) in paths.iter().zip(&texts) {
+            append(path, &text[cut[0]..cut[1]]);
+        }
+        if number % 2 == 1 {
+            agent.kill9();
+            agent = row.agent_with(&config);
+        }
+    }
+    for (path, text) in paths.iter().zip(&texts) {
+        append(path, &text[cuts[cuts.len() - 1]..]);
+    }
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 2);
+}

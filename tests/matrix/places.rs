@@ -1,0 +1,105 @@
+//! Rows 25, 26 and 51: directories that go, come and change their place, and a configuration that does.
+
+use crate::ext4::Ext4;
+use crate::row::{Row, append, appender, rename};
+
+#[test]
+fn row_25_a_directory_that_is_removed_and_made_again_is_watched_again() {
+    let mut row = Row::new("row-25");
+    let site = row.at("site");
+    let agent = row.agent_with(&row.config_of("site/*.log"));
+    for _ in 0..3 {
+        std::fs::create_dir(&site).expect("a directory can be made");
+        let log = site.join("access.log");
+        row.write(&log, 10);
+        row.catch_up();
+        // Without a new watch the second part of it would wait for the next look at everything.
+        row.write(&log, 10);
+        row.catch_up();
+        std::fs::remove_dir_all(&site).expect("a directory can be removed");
+    }
+    row.finish(agent);
+}
+
+#[test]
+fn row_25_a_directory_that_is_renamed_takes_nothing_away() {
+    let mut row = Row::new("row-25-renamed");
+    let (site, aside) = (row.at("site"), row.at("aside"));
+    std::fs::create_dir(&site).expect("a directory can be made");
+    let agent = row.agent_with(&row.config_of("site/*.log"));
+    let writer = appender(&site.join("access.log"));
+    row.write_to(&writer, 10);
+    row.catch_up();
+    rename(&site, &aside);
+    row.write_to(&writer, 10);
+    std::fs::create_dir(&site).expect("a directory can be made");
+    row.write(&site.join("access.log"), 10);
+    row.catch_up();
+    row.write_to(&writer, 10);
+    row.catch_up();
+    // And back again, while nobody looks.
+    agent.kill9();
+    std::fs::remove_dir_all(&site).expect("a directory can be removed");
+    rename(&aside, &site);
+    row.write_to(&writer, 10);
+    let agent = row.agent_with(&row.config_of("site/*.log"));
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 2);
+}
+
+#[test]
+fn row_26_directories_that_appear_below_a_deep_glob_are_found() {
+    let mut row = Row::new("row-26");
+    let agent = row.agent_with(&row.config_of("**/access.log"));
+    let log = row.log();
+    row.write(&log, 5);
+    row.catch_up();
+    let deep = row.at("sites/one/logs");
+    std::fs::create_dir_all(&deep).expect("directories can be made");
+    row.write(&deep.join("access.log"), 10);
+    row.catch_up();
+    row.finish(agent);
+}
+
+#[test]
+fn row_26_a_mount_on_a_directory_hides_logs_and_deletes_none() {
+    let mut row = Row::new("row-26-mount");
+    let site = row.at("site");
+    std::fs::create_dir(&site).expect("a directory can be made");
+    let config = row.config_of("site/*.log");
+    let agent = row.agent_with(&config);
+    let hidden = appender(&site.join("access.log"));
+    row.write_to(&hidden, 10);
+    row.catch_up();
+    let mount = Ext4::at(row.scratch(), "logs/site");
+    row.write(&site.join("access.log"), 10);
+    row.write_to(&hidden, 10);
+    row.catch_up();
+    drop(mount);
+    row.write_to(&hidden, 10);
+    row.catch_up();
+    row.finish(agent);
+}
+
+#[test]
+fn row_51_a_log_that_leaves_the_configuration_and_comes_back_goes_on_where_it_was() {
+    let mut row = Row::new("row-51");
+    let (kept, removed) = (row.at("kept.log"), row.at("removed.log"));
+    let both = row.config_of("kept.log").log(&removed, "combined");
+    let one = row.config_of("kept.log");
+    row.write(&kept, 10);
+    row.write(&removed, 10);
+    let agent = row.agent_with(&both);
+    row.catch_up();
+    agent.stop();
+    let waiting = row.lost_lines(10);
+    append(&removed, &waiting);
+    let agent = row.agent_with(&one);
+    row.write(&kept, 10);
+    row.catch_up();
+    agent.stop();
+    append(&row.truth(), &waiting);
+    let agent = row.agent_with(&both);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 2);
+}

@@ -1,0 +1,147 @@
+//! Rows 1 to 10: a log gets another name, and sooner or later another file takes its place.
+
+use std::time::Duration;
+
+use crate::row::{Row, appender};
+use crate::support::wait::pass_time;
+
+/// Longer than any grace after which others let a renamed file go (5 s).
+const LONG_AFTER: Duration = Duration::from_secs(6);
+
+#[test]
+fn row_01_logrotate_creates_and_the_writer_reopens_at_once() {
+    let mut row = Row::new("row-01");
+    let agent = row.agent();
+    let mut writer = appender(&row.log());
+    // A log that was rotated before anybody looked is nobody's log; from here on the agent knows it.
+    row.write_to(&writer, 1);
+    row.catch_up();
+    for _ in 0..6 {
+        row.write_to(&writer, 20);
+        row.rotate("size 1\ncreate\nrotate 9");
+        row.write_to(&writer, 1);
+        writer = appender(&row.log());
+        row.write_to(&writer, 20);
+    }
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 7, "each file is one generation for its whole life");
+}
+
+#[test]
+fn row_02_lines_written_into_the_renamed_file_for_long_arrive_and_the_new_file_does_not_wait() {
+    let mut row = Row::new("row-02");
+    let agent = row.agent();
+    let old = appender(&row.log());
+    row.write_to(&old, 30);
+    row.catch_up();
+    row.rotate("size 1\ncreate\nrotate 9");
+    let new = appender(&row.log());
+    for _ in 0..6 {
+        row.write_to(&old, 3);
+        row.write_to(&new, 3);
+        row.catch_up();
+        pass_time(LONG_AFTER / 6);
+    }
+    // Renamed once more, it is still the same file.
+    row.rotate("size 1\ncreate\nrotate 9");
+    row.write_to(&old, 5);
+    row.write_to(&new, 5);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 2);
+}
+
+#[test]
+fn row_03_a_renamed_file_without_a_successor_is_read_on() {
+    let mut row = Row::new("row-03");
+    let agent = row.agent();
+    let writer = appender(&row.log());
+    row.write_to(&writer, 30);
+    row.catch_up();
+    row.rotate("size 1\nnocreate\nrotate 9");
+    row.write_to(&writer, 3);
+    row.catch_up();
+    pass_time(LONG_AFTER);
+    row.write_to(&writer, 3);
+    row.catch_up();
+    // There is still no successor when the agent dies and comes back.
+    agent.kill9();
+    row.write_to(&writer, 3);
+    let agent = row.agent();
+    row.catch_up();
+    row.write_to(&writer, 3);
+    row.catch_up();
+    let log = row.log();
+    row.write(&log, 5);
+    row.write_to(&writer, 3);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 2);
+}
+
+#[test]
+fn row_04_a_date_in_the_name_is_a_name_like_any_other() {
+    let mut row = Row::new("row-04-dateext");
+    let dated = "size 1\ncreate\nrotate 9\ndateext\ndateformat -%Y%m%d-%s";
+    let agent = row.agent();
+    let writer = appender(&row.log());
+    row.write_to(&writer, 20);
+    row.catch_up();
+    row.rotate(dated);
+    row.write_to(&writer, 5);
+    row.catch_up();
+    agent.kill9();
+    // Unread bytes lie in the dated file, and nothing but what is in it says which it is.
+    row.write_to(&writer, 5);
+    let log = row.log();
+    row.write(&log, 5);
+    let agent = row.agent();
+    row.catch_up();
+    row.write(&log, 5);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 2);
+}
+
+#[test]
+fn row_04_a_log_that_moves_to_another_directory_is_followed_by_its_descriptor() {
+    let mut row = Row::new("row-04-olddir");
+    let old = row.logs().join("old");
+    std::fs::create_dir(&old).expect("a directory can be made");
+    let moved = format!("size 1\ncreate\nrotate 9\nolddir {}", old.display());
+    let agent = row.agent();
+    let mut writer = appender(&row.log());
+    for _ in 0..4 {
+        row.write_to(&writer, 20);
+        // What moves to a place where nobody looks has to be seen before.
+        row.catch_up();
+        row.rotate(&moved);
+        let behind = std::mem::replace(&mut writer, appender(&row.log()));
+        row.write_to(&behind, 3);
+        row.write_to(&writer, 3);
+    }
+    row.catch_up();
+    assert!(old.join("access.log.4").exists(), "logrotate moved the logs");
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 5);
+}
+
+#[test]
+fn row_09_generations_that_pile_up_while_nothing_can_be_sent_are_kept_and_read_in_order() {
+    let mut row = Row::new("row-09");
+    let mut agent = row.agent();
+    let mut writer = appender(&row.log());
+    row.write_to(&writer, 20);
+    row.catch_up();
+    // Five rotations within one look of the agent: none of their files was ever seen under the log's name.
+    agent.process().signal(rustix::process::Signal::STOP);
+    for _ in 0..5 {
+        row.write_to(&writer, 20);
+        row.rotate("size 1\ncreate\nrotate 9");
+        row.write_to(&writer, 2);
+        writer = appender(&row.log());
+    }
+    row.write_to(&writer, 20);
+    agent.process().signal(rustix::process::Signal::CONT);
+    row.catch_up();
+    row.write_to(&writer, 20);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 6);
+}
