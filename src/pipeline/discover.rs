@@ -415,14 +415,17 @@ impl Tail {
         };
         self.told.remove(&seen.path);
         if opened.stat.tuple != seen.stat.tuple {
+            // Renamed since it was listed, and another file took its place. That one may lose its name as quickly: the
+            // descriptor is not given back but looked at as what it is.
             self.list_after(now, &seen.path);
-            if cut.is_some() || self.is_inode_of_any(&opened.stat) {
-                actions.push(Action::Close(id));
-                return;
-            }
-            // Renamed since it was listed, and another file took its place. Nobody knows that one, and it may lose its
-            // name as quickly: the descriptor is not given back.
             seen.stat = opened.stat;
+            self.look_as_new(id, (seen, opened.boundary), actions);
+            return;
+        }
+        if self.was_found_meanwhile(&opened.stat.tuple, &candidates) {
+            self.list_after(now, &seen.path);
+            actions.push(Action::Close(id));
+            return;
         }
         if let Some((stream, position)) = cut {
             self.begin_behind_cut(now, (stream, position), id, (&seen.path, opened), actions);
@@ -475,10 +478,23 @@ impl Tail {
         self.close_idle(actions);
     }
 
-    /// Whether the inode is, may be or is about to be known.
-    fn is_inode_of_any(&self, stat: &Stat) -> bool {
-        let inode = stat.tuple.inode;
-        self.index.of_inode(inode).next().is_some() || self.examining.of_inode(inode).next().is_some()
+    /// Looks at a descriptor of which only now is known what it may be.
+    pub fn look_as_new(
+        &mut self,
+        id: FileId,
+        (seen, boundary): (FileSeen, Option<Boundary>),
+        actions: &mut Vec<Action>,
+    ) {
+        let candidates = self.candidates(&seen);
+        let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
+        actions.push(Action::Look(id, Ask { markers, boundary: false }));
+        self.examining.insert(id, Examination { seen, candidates, cut: None, boundary });
+    }
+
+    /// Whether another descriptor of the inode was understood while this one was looked at.
+    fn was_found_meanwhile(&self, tuple: &Tuple, candidates: &[(StreamId, Mark)]) -> bool {
+        let found = self.by_tuple.get(tuple);
+        found.is_some_and(|stream| candidates.iter().all(|(candidate, _)| candidate != stream))
     }
 
     /// Whether the inode belongs to a generation, or somebody is about to find out to which.

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::action::{Action, Ask, Boundary, FileError, FileId, FileSeen, Listing, Millis, Opened};
 use super::checkpoint::Snapshot;
-use super::discover::Examination;
 use super::generation::Whereabouts;
 use super::identity::Tuple;
 use super::notice::Notice;
@@ -105,7 +104,7 @@ impl Tail {
             self.list_after(now, &seen.path);
         }
         let file = HeldFile { seen, boundary };
-        let is_taken = self.is_known_or_examined(&stat.tuple);
+        let is_taken = self.by_tuple.contains_key(&stat.tuple);
         match &mut self.held {
             Some(held) => {
                 if is_other {
@@ -118,7 +117,7 @@ impl Tail {
                 }
             }
             None if is_taken => actions.push(Action::Close(id)),
-            None => self.look_at_held(id, file, actions),
+            None => self.look_as_new(id, (file.seen, file.boundary), actions),
         }
     }
 
@@ -129,17 +128,9 @@ impl Tail {
             held.files.into_iter().partition(|(_, file)| self.has_unlocated(file.seen.stat.tuple.inode));
         for files in [known, others] {
             for (id, file) in files {
-                self.look_at_held(id, file, actions);
+                self.look_as_new(id, (file.seen, file.boundary), actions);
             }
         }
-    }
-
-    fn look_at_held(&mut self, id: FileId, file: HeldFile, actions: &mut Vec<Action>) {
-        let HeldFile { seen, boundary } = file;
-        let candidates = self.candidates(&seen);
-        let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
-        actions.push(Action::Look(id, Ask { markers, boundary: false }));
-        self.examining.insert(id, Examination { seen, candidates, cut: None, boundary });
     }
 
     /// Whether a generation was in this inode and nobody knows yet whether it still is.
