@@ -18,10 +18,6 @@ use crate::event::StreamId;
 /// A directory is listed at most so often, however many hints there are.
 const LIST_MS: u64 = 50;
 
-/// A file that looks like a copy of a live one is held so long before it counts as a file of its own: a copy that
-/// copytruncate makes is followed by the truncation of the original well within this time.
-const HOLD_COPY_MS: u64 = 10_000;
-
 /// A file is held against so many generations at most; those with its inode come first.
 const CANDIDATES_MAX: usize = 64;
 
@@ -79,14 +75,17 @@ impl Examinations {
     }
 }
 
-/// A file that is not read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rejected {
-    stat: Stat,
-    /// It is looked at again when a generation has gone missing since.
-    searches: u64,
-    /// It is looked at again then.
-    held_until: Option<Millis>,
+/// What a file that was looked at turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    /// This generation goes on here.
+    Continues(StreamId),
+    /// The tail of this generation was cut off.
+    Cut(StreamId),
+    /// As far as it goes, it is a copy of this generation, which may go on elsewhere.
+    CopyOf(StreamId),
+    /// None that is known.
+    New,
 }
 
 impl Tail {
@@ -272,7 +271,7 @@ impl Tail {
             return;
         }
         let boundary = log.is_some_and(|log| self.starts_at_end(log, &file.stat));
-        let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
+        let markers = wanted_markers(&candidates, &file);
         let id = self.next_file();
         actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary }));
         self.examining.insert(id, Examination { seen: file, candidates, cut: None, boundary: None });
@@ -283,15 +282,6 @@ impl Tail {
         if self.log_of(&path).is_some() && self.told.insert(path.clone()) {
             self.notices.push(Notice::FileFailed { path, error });
         }
-    }
-
-    fn is_rejected(&self, now: Millis, stat: &Stat) -> bool {
-        self.rejected.get(&stat.tuple).is_some_and(|rejected| {
-            rejected.stat.size == stat.size
-                && rejected.stat.modified_ns == stat.modified_ns
-                && rejected.searches == self.searches
-                && rejected.held_until.is_none_or(|until| now < until)
-        })
     }
 
     /// The generations that a file may be: those with its inode first, then those that are missing, then the live
@@ -305,7 +295,7 @@ impl Tail {
             near.unlocated.iter().take(CANDIDATES_MAX).chain(near.missing.iter().take(CANDIDATES_MAX))
         });
         let wanted: BTreeSet<StreamId> = wanted.copied().filter(|stream| !streams.contains(stream)).collect();
-        let live = directory.into_iter().flat_map(|near| &near.here).copied();
+        let live = directory.into_iter().flat_map(|near| near.here.iter().chain(&near.away)).copied();
         let live = live.filter(|stream| self.generations[stream].log.is_some());
         streams.extend(wanted);
         streams.extend(live.take(CANDIDATES_MAX));
@@ -387,7 +377,7 @@ impl Tail {
         let mut candidates = self.candidates(&seen);
         candidates.retain(|(other, _)| *other != stream);
         candidates.insert(0, (stream, mark));
-        let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
+        let markers = wanted_markers(&candidates, &seen);
         (Examination { seen, candidates, cut: None, boundary: None }, Ask { markers, boundary: false })
     }
 
@@ -403,13 +393,12 @@ impl Tail {
             self.was_held_open(now, id, (seen, opened), actions);
             return;
         }
-        let Some(Examination { mut seen, candidates, cut, boundary }) = self.examining.remove(id) else {
-            return;
-        };
+        let Some(mut examination) = self.examining.remove(id) else { return };
+        let seen = &mut examination.seen;
         let opened = match opened {
-            Ok(opened) => Opened { boundary: opened.boundary.or(boundary), ..opened },
+            Ok(opened) => Opened { boundary: opened.boundary.or(examination.boundary.take()), ..opened },
             Err(error) => {
-                self.could_not_open(now, &seen, &candidates, error);
+                self.could_not_open(now, seen, &examination.candidates, error);
                 return;
             }
         };
@@ -419,63 +408,70 @@ impl Tail {
             // descriptor is not given back but looked at as what it is.
             self.list_after(now, &seen.path);
             seen.stat = opened.stat;
-            self.look_as_new(id, (seen, opened.boundary), actions);
-            return;
-        }
-        if self.was_found_meanwhile(&opened.stat.tuple, &candidates) {
+            self.look_as_new(id, (seen.clone(), opened.boundary), actions);
+        } else if self.was_found_meanwhile(&opened.stat.tuple, &examination.candidates) {
             self.list_after(now, &seen.path);
             actions.push(Action::Close(id));
-            return;
+        } else if let Some((stream, position)) = examination.cut {
+            self.begin_behind_cut(now, (stream, position), id, (&examination.seen, opened), actions);
+        } else {
+            self.examined(now, id, (examination, opened), actions);
         }
-        if let Some((stream, position)) = cut {
-            self.begin_behind_cut(now, (stream, position), id, (&seen.path, opened), actions);
-            return;
+        self.close_idle(actions);
+    }
+
+    /// All is known that can be known of a file.
+    fn examined(
+        &mut self,
+        now: Millis,
+        id: FileId,
+        (examination, opened): (Examination, Opened),
+        actions: &mut Vec<Action>,
+    ) {
+        let verdicts = self.judge_all(&examination.candidates, &opened);
+        let seen = &examination.seen;
+        let inode = opened.stat.tuple.inode;
+        match self.find(&verdicts, seen) {
+            Finding::Continues(stream) => {
+                self.dismiss(now, inode, &verdicts, Some(stream));
+                self.attach(now, stream, id, (&seen.path, &opened));
+            }
+            Finding::Cut(stream) if !self.generations[&stream].is_settled() => {
+                self.wait_behind_cut(now, stream, id, actions);
+            }
+            Finding::Cut(stream) => {
+                self.dismiss(now, inode, &verdicts, None);
+                self.look_behind_cut(stream, id, (seen.clone(), opened.stat), actions);
+            }
+            Finding::CopyOf(stream) => {
+                self.dismiss(now, inode, &verdicts, None);
+                self.meet_copy(now, stream, (id, &examination, opened), actions);
+            }
+            Finding::New => {
+                self.dismiss(now, inode, &verdicts, None);
+                let home = self.home_of_rewritten(&verdicts, &seen.path);
+                self.take_in(now, id, (seen, opened, home), actions);
+            }
         }
-        let verdicts = self.judge_all(&candidates, &opened);
-        let of = |wanted: Verdict| {
-            verdicts.iter().find(|(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
-        };
-        // Of several that fit, the one of which the most bytes do.
+    }
+
+    /// What the verdicts amount to. Of several generations that fit, it is the one of which the most bytes do.
+    fn find(&self, verdicts: &[(StreamId, Verdict)], file: &FileSeen) -> Finding {
         let position = |stream: &StreamId| self.generations[stream].lines.cursor().position;
         let all = |wanted: Verdict| {
             verdicts.iter().filter(move |(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
-        };
-        let copied = |tail: &Self, wanted: fn(&Generation) -> bool| {
-            let copies = all(Verdict::Copy).filter(|stream| wanted(&tail.generations[stream]));
-            copies.max_by_key(|stream| tail.generations[stream].lines.cursor().position)
         };
         // An inode without a line of evidence yields to bytes that prove something else.
         let has_proven_copy = all(Verdict::Copy).any(|stream| position(&stream) > 0);
         let same = all(Verdict::Same).max_by_key(position);
         let same = same.filter(|stream| position(stream) > 0 || !has_proven_copy);
-        let chosen = same.or_else(|| copied(self, Generation::is_missing));
-        if let Some(stream) = of(Verdict::Cut).filter(|_| chosen.is_none())
-            && !self.generations[&stream].is_settled()
-        {
-            // Where it goes on depends on what becomes of the lines that are under way.
-            actions.push(Action::Close(id));
-            self.poll(stream, now.plus(TROUBLE_POLL_MS));
-            return;
+        let moved =
+            || all(Verdict::Copy).filter(|stream| self.generations[stream].is_missing()).max_by_key(position);
+        if let Some(stream) = same.or_else(moved) {
+            return Finding::Continues(stream);
         }
-        self.dismiss(now, &verdicts, chosen);
-        if let Some(stream) = chosen {
-            self.attach(now, stream, id, (&seen.path, &opened));
-        } else if let Some(stream) = of(Verdict::Cut) {
-            self.look_behind_cut(stream, id, (seen, opened.stat), actions);
-        } else if copied(self, |generation| generation.whereabouts == Whereabouts::Unlocated).is_some() {
-            // The inode of what it is a copy of was not looked at yet: it may hold the original or something else.
-            actions.push(Action::Close(id));
-            self.list_after(now.plus(TROUBLE_POLL_MS), &seen.path);
-        } else if let Some(stream) = copied(self, |generation| !generation.is_missing())
-            .filter(|stream| !self.was_held(now, &seen.stat, *stream))
-        {
-            self.hold_copy(now, stream, (&seen.path, opened.stat));
-            actions.push(Action::Close(id));
-        } else {
-            let home = self.home_of_rewritten(&verdicts, &seen.path);
-            self.take_in(now, id, (&seen, opened, home), actions);
-        }
-        self.close_idle(actions);
+        let cut = all(Verdict::Cut).next().map(Finding::Cut);
+        cut.or_else(|| self.original(verdicts, file).map(Finding::CopyOf)).unwrap_or(Finding::New)
     }
 
     /// Looks at a descriptor of which only now is known what it may be.
@@ -486,7 +482,7 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let candidates = self.candidates(&seen);
-        let markers = candidates.iter().map(|(_, mark)| mark.position).collect();
+        let markers = wanted_markers(&candidates, &seen);
         actions.push(Action::Look(id, Ask { markers, boundary: false }));
         self.examining.insert(id, Examination { seen, candidates, cut: None, boundary });
     }
@@ -524,16 +520,26 @@ impl Tail {
     }
 
     /// Generations that were thought to be in this inode and are not.
-    fn dismiss(&mut self, now: Millis, verdicts: &[(StreamId, Verdict)], chosen: Option<StreamId>) {
+    fn dismiss(
+        &mut self,
+        now: Millis,
+        inode: u64,
+        verdicts: &[(StreamId, Verdict)],
+        chosen: Option<StreamId>,
+    ) {
         for (stream, verdict) in verdicts {
             let generation = self.generation(*stream);
+            let is_inode = generation.tuple.inode == inode;
             let was_here = match (verdict, generation.whereabouts) {
                 _ if chosen == Some(*stream) => false,
                 (
                     Verdict::Rewritten | Verdict::Cut,
                     Whereabouts::Here | Whereabouts::Away | Whereabouts::Unlocated,
                 ) => true,
-                (Verdict::Foreign | Verdict::Same | Verdict::Copy, Whereabouts::Unlocated) => true,
+                (
+                    Verdict::Foreign | Verdict::Same | Verdict::Copy | Verdict::Part,
+                    Whereabouts::Unlocated,
+                ) => is_inode,
                 (_, Whereabouts::Here | Whereabouts::Away | Whereabouts::Missing(_)) => false,
             };
             if was_here {
@@ -622,11 +628,23 @@ impl Tail {
     }
 
     /// The path of a log that a rotated file's name continues.
-    fn home_by_name(&self, path: &Path) -> Option<SharedPath> {
+    pub fn home_by_name(&self, path: &Path) -> Option<SharedPath> {
         let name = path.file_name()?.to_str()?;
         let cuts = name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-'));
         let homes = cuts.map(|(at, _)| path.with_file_name(&name[..at]));
         homes.into_iter().find(|home| self.log_of(home).is_some()).map(SharedPath::from)
+    }
+
+    /// Where a cut generation goes on depends on what becomes of the lines that are under way.
+    fn wait_behind_cut(&mut self, now: Millis, stream: StreamId, id: FileId, actions: &mut Vec<Action>) {
+        let generation = self.generation(stream);
+        if generation.file.is_none() {
+            generation.file = Some(id);
+            self.by_file.insert(id, stream);
+        } else {
+            actions.push(Action::Close(id));
+        }
+        self.poll(stream, now.plus(TROUBLE_POLL_MS));
     }
 
     /// What was cut off is gone, what is left was delivered: a new stream will go on behind it, once the bytes before its
@@ -638,13 +656,9 @@ impl Tail {
         (seen, stat): (FileSeen, Stat),
         actions: &mut Vec<Action>,
     ) {
-        actions.push(Action::Close(id));
-        let id = self.next_file();
-        actions.push(Action::Open(id, seen.path.clone(), Ask { markers: vec![stat.size], boundary: false }));
-        self.examining.insert(
-            id,
-            Examination { seen, candidates: Vec::new(), cut: Some((old, stat.size)), boundary: None },
-        );
+        actions.push(Action::Look(id, Ask { markers: vec![stat.size], boundary: false }));
+        let cut = Some((old, stat.size));
+        self.examining.insert(id, Examination { seen, candidates: Vec::new(), cut, boundary: None });
     }
 
     fn begin_behind_cut(
@@ -652,22 +666,21 @@ impl Tail {
         now: Millis,
         (old, position): (StreamId, u64),
         id: FileId,
-        (path, opened): (&SharedPath, Opened),
+        (seen, opened): (&FileSeen, Opened),
         actions: &mut Vec<Action>,
     ) {
-        match (self.belonging(old, path), opened.markers.first()) {
+        match (self.belonging(old, &seen.path), opened.markers.first()) {
             (Some((log, home)), Some(Some(before))) => {
                 let mut head = Head::default();
                 head.learn(&opened.head);
                 let mark = Mark::at(position, before);
-                self.begin(
-                    now,
-                    Birth { log, home, path: path.clone(), stat: opened.stat, head, mark, file: id },
-                );
+                let path = seen.path.clone();
+                self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file: id });
             }
+            // It was cut again.
             (Some(_) | None, _) => {
-                actions.push(Action::Close(id));
-                self.list_after(now, path);
+                let seen = FileSeen { stat: opened.stat, ..seen.clone() };
+                self.look_as_new(id, (seen, None), actions);
             }
         }
     }
@@ -675,40 +688,6 @@ impl Tail {
     fn belonging(&self, stream: StreamId, path: &SharedPath) -> Option<(usize, SharedPath)> {
         let generation: &Generation = self.generations.get(&stream)?;
         Some((generation.log?, generation.home.clone().unwrap_or_else(|| path.clone())))
-    }
-
-    /// Whether the file was held for long enough, and what it looks like a copy of was seen to be alive after that.
-    fn was_held(&self, now: Millis, stat: &Stat, original: StreamId) -> bool {
-        let held_until = self.held_until(stat);
-        held_until.is_some_and(|until| until <= now && self.generations[&original].read_at >= until)
-    }
-
-    fn held_until(&self, stat: &Stat) -> Option<Millis> {
-        self.rejected.get(&stat.tuple).and_then(|rejected| rejected.held_until)
-    }
-
-    /// A file that looks like a copy of a live one waits; at the end, for a look at the original.
-    fn hold_copy(&mut self, now: Millis, original: StreamId, (path, stat): (&SharedPath, Stat)) {
-        let until = self.held_until(&stat).unwrap_or(now.plus(HOLD_COPY_MS));
-        self.reject(&stat, Some(until));
-        self.tell_copy(original, path);
-        if until <= now {
-            self.poll(original, now);
-        }
-        self.list_after(until.max(now.plus(TROUBLE_POLL_MS)), path);
-    }
-
-    fn reject(&mut self, stat: &Stat, held_until: Option<Millis>) {
-        let rejected = Rejected { stat: *stat, searches: self.searches, held_until };
-        self.rejected.insert(stat.tuple, rejected);
-    }
-
-    fn tell_copy(&mut self, stream: StreamId, path: &SharedPath) {
-        if let Some(original) = self.generations[&stream].path.clone()
-            && self.told.insert(path.clone())
-        {
-            self.notices.push(Notice::CopyIgnored { path: path.clone(), original });
-        }
     }
 
     /// The path of a log whose file was rewritten and then rotated before anybody looked: what is in it now began there.
@@ -719,7 +698,7 @@ impl Tail {
     }
 
     /// A file that is no known generation: a new one if a log wants it.
-    fn take_in(
+    pub fn take_in(
         &mut self,
         now: Millis,
         id: FileId,
@@ -740,7 +719,7 @@ impl Tail {
             {
                 self.notices.push(Notice::Compressed { path: seen.path.clone() });
             }
-            self.reject(&opened.stat, None);
+            self.reject(&opened.stat);
             actions.push(Action::Close(id));
             return;
         };
@@ -760,6 +739,11 @@ impl Tail {
             self.list_soon(at, &SharedPath::from(parent));
         }
     }
+}
+
+/// Where the bytes before a position prove something: the candidates' positions, and the end of the file as it was seen.
+fn wanted_markers(candidates: &[(StreamId, Mark)], file: &FileSeen) -> Vec<u64> {
+    candidates.iter().map(|(_, mark)| mark.position).chain([file.stat.size]).collect()
 }
 
 /// Whether one of the inodes may be this generation's, of which nothing is known yet.

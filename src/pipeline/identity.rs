@@ -261,6 +261,8 @@ pub enum Verdict {
     Rewritten,
     /// Its bytes are the generation's and more: a copy, an archive or a restored file.
     Copy,
+    /// It holds a part of what was read of the generation and nothing else, as far as the head tells.
+    Part,
     /// Nothing in common.
     Foreign,
 }
@@ -289,9 +291,8 @@ pub fn judge(evidence: Evidence) -> Verdict {
         // Nothing is no copy of anything.
         (Inode::Other, Head::Equal, Marker::Equal) if evidence.size == 0 => Verdict::Foreign,
         (Inode::Other, Head::Equal, Marker::Equal) => Verdict::Copy,
-        (Inode::OtherDevice | Inode::Other, Head::Equal, Marker::Differs | Marker::TooShort) => {
-            Verdict::Foreign
-        }
+        (Inode::OtherDevice | Inode::Other, Head::Equal, Marker::TooShort) => Verdict::Part,
+        (Inode::OtherDevice | Inode::Other, Head::Equal, Marker::Differs) => Verdict::Foreign,
         (Inode::OtherDevice | Inode::Other, Head::Differs | Head::Unknown, _) => Verdict::Foreign,
     }
 }

@@ -28,31 +28,33 @@ pub(super) struct Index {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Near {
     pub here: BTreeSet<StreamId>,
+    /// Those that our descriptors alone lead to, by where they were last.
+    pub away: BTreeSet<StreamId>,
     pub unlocated: BTreeSet<StreamId>,
     pub missing: BTreeSet<StreamId>,
 }
 
 impl Near {
-    /// Where a generation of these whereabouts is noted; one that our descriptor alone leads to is in no directory.
-    fn of(&mut self, whereabouts: Whereabouts) -> Option<&mut BTreeSet<StreamId>> {
+    /// Where a generation of these whereabouts is noted.
+    fn of(&mut self, whereabouts: Whereabouts) -> &mut BTreeSet<StreamId> {
         match whereabouts {
-            Whereabouts::Here => Some(&mut self.here),
-            Whereabouts::Unlocated => Some(&mut self.unlocated),
-            Whereabouts::Missing(_) => Some(&mut self.missing),
-            Whereabouts::Away => None,
+            Whereabouts::Here => &mut self.here,
+            Whereabouts::Away => &mut self.away,
+            Whereabouts::Unlocated => &mut self.unlocated,
+            Whereabouts::Missing(_) => &mut self.missing,
         }
     }
 
     fn add(&mut self, generation: &Generation) {
-        self.of(generation.whereabouts).map(|streams| streams.insert(generation.stream));
+        self.of(generation.whereabouts).insert(generation.stream);
     }
 
     fn remove(&mut self, generation: &Generation) {
-        self.of(generation.whereabouts).map(|streams| streams.remove(&generation.stream));
+        self.of(generation.whereabouts).remove(&generation.stream);
     }
 
     fn is_empty(&self) -> bool {
-        self.here.is_empty() && self.unlocated.is_empty() && self.missing.is_empty()
+        [&self.here, &self.away, &self.unlocated, &self.missing].iter().all(|streams| streams.is_empty())
     }
 }
 
@@ -63,8 +65,7 @@ impl Index {
         self.by_inode.insert((generation.tuple.inode, stream));
         self.by_home.insert((generation.home_hash, stream));
         match generation.whereabouts {
-            Whereabouts::Away => return,
-            Whereabouts::Here => {}
+            Whereabouts::Here | Whereabouts::Away => {}
             Whereabouts::Unlocated => {
                 self.unlocated.insert(stream);
             }

@@ -3,6 +3,7 @@
 pub mod action;
 pub mod batch;
 pub mod checkpoint;
+mod copies;
 pub mod delivery;
 mod discover;
 mod generation;
