@@ -1,24 +1,69 @@
 //! Rows 17 to 24, 27, 28, 46 and 47: which file is which, when names, inodes and first lines lie.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags};
 
-use crate::row::{Row, append, appender, inode, rename};
+use crate::row::{LIMIT, Row, append, appender, inode, rename};
+use crate::support::agent::Agent;
+use crate::support::wait::{now, pass_time, wait_until};
+
+/// A rotated file is asked about its writers every second; far below the minutes of a grace by the clock.
+const RELEASE_LIMIT: Duration = Duration::from_secs(15);
 
 #[test]
 fn row_17_a_file_in_the_inode_of_a_deleted_one_is_read_from_its_start() {
-    // While the agent holds the old file its number is not free, so the new ones take turns.
     let mut row = Row::on_ext4("row-17");
-    let agent = row.agent();
+    let mut agent = row.agent();
     let log = row.log();
-    for _ in 0..8 {
+    for _ in 0..4 {
         row.write(&log, 10);
         row.catch_up();
+        let number = inode(&log);
         std::fs::remove_file(&log).expect("a log can be deleted");
+        // Nobody writes to it any more, so the agent lets it go, and only then is its number free.
+        wait_until(LIMIT, "the deleted log is closed", || deleted_but_open(&mut agent) == 0);
+        create_in(&log, number);
         row.write(&log, 20);
+        row.catch_up();
     }
-    row.finish(agent);
+    row.write(&log, 5);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 5);
+}
+
+/// Deleted files that the agent holds open: their space is not free.
+fn deleted_but_open(agent: &mut Agent) -> usize {
+    let links = std::fs::read_dir(format!("/proc/{}/fd", agent.process().id())).expect("the agent runs");
+    let targets = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
+    targets.filter(|target| target.to_string_lossy().ends_with(".log (deleted)")).count()
+}
+
+#[test]
+fn row_19_a_deleted_log_is_read_until_its_writer_is_gone_and_let_go_at_once_then() {
+    let mut row = Row::on_ext4("row-19");
+    let mut agent = row.agent();
+    let writer = appender(&row.log());
+    row.write_to(&writer, 20);
+    row.catch_up();
+    std::fs::remove_file(row.log()).expect("a log can be deleted");
+    for _ in 0..4 {
+        row.write_to(&writer, 5);
+        row.catch_up();
+        pass_time(Duration::from_secs(2));
+        assert_eq!(deleted_but_open(&mut agent), 1, "its writer may write on");
+    }
+    row.write_to(&writer, 5);
+    drop(writer);
+    row.catch_up();
+    let closed = now();
+    wait_until(LIMIT, "the deleted log is closed", || deleted_but_open(&mut agent) == 0);
+    assert!(closed.elapsed() < RELEASE_LIMIT, "its space is free at once, not after {:?}", closed.elapsed());
+    let log = row.log();
+    row.write(&log, 5);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 2);
 }
 
 #[test]

@@ -34,6 +34,33 @@ fn row_42_the_beginning_of_a_line_waits_for_its_end() {
 }
 
 #[test]
+fn row_43_the_beginning_of_a_line_whose_writer_is_gone_is_delivered_and_marked() {
+    let mut row = Row::new("row-43");
+    let agent = row.agent();
+    let writer = appender(&row.log());
+    row.write_to(&writer, 10);
+    let torn = row.lost_lines(1);
+    append(&row.log(), &torn[..torn.len() - 20]);
+    row.catch_up();
+    row.rotate("size 1\ncreate\nrotate 9");
+    let log = row.log();
+    row.write(&log, 5);
+    row.catch_up();
+    // As long as somebody can complete it, it waits.
+    pass_time(STALL);
+    assert_eq!(row.committed(), 15, "half a line is no line");
+    drop(writer);
+    row.expect_others(1);
+    row.catch_up();
+    row.write(&log, 5);
+    row.catch_up();
+    let partial: Vec<_> = row.events().into_iter().filter(|event| event["partial"] == true).collect();
+    assert_eq!(partial.len(), 1);
+    assert_eq!(partial[0]["line_size"], torn.len() - 20);
+    row.finish(agent);
+}
+
+#[test]
 fn row_44_a_line_beyond_the_limit_that_ends_behind_a_rotation_costs_one_event() {
     let mut row = Row::new("row-44");
     let mut config = row.config();

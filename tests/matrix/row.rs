@@ -175,6 +175,17 @@ impl Row {
         assert_eq!(self.counter.count(), wanted, "{}: a reader saw each line once", self.topic);
         verdict
     }
+
+    /// Every committed event, as JSON.
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        let output = std::process::Command::new("kcat")
+            .args(["-C", "-q", "-e", "-b", &self.kafka.brokers(), "-t", &self.topic, "-o", "beginning"])
+            .args(["-X", "isolation.level=read_committed"])
+            .output()
+            .expect("kcat can be run");
+        let text = String::from_utf8(output.stdout).expect("events are UTF-8");
+        text.lines().map(|line| serde_json::from_str(line).expect("events are JSON")).collect()
+    }
 }
 
 /// Opens a file for appending, as nginx does, and creates it where it is missing.

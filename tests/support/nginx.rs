@@ -25,6 +25,11 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it with everything it writes below `directory`, in the foreground.
     pub fn start(directory: &Path) -> Self {
+        Self::start_with(directory, "")
+    }
+
+    /// The same with options of the `access_log` that is rotated, as ` buffer=64k`.
+    pub fn start_with(directory: &Path, options: &str) -> Self {
         let port = free_port();
         let configuration = directory.join("nginx.conf");
         let run = directory.join("run");
@@ -32,7 +37,7 @@ impl Nginx {
         for path in [&run, &logs] {
             std::fs::create_dir_all(path).expect("a directory can be made in the scratch directory");
         }
-        std::fs::write(&configuration, configuration_text(directory, port))
+        std::fs::write(&configuration, configuration_text(directory, port, options))
             .expect("nginx.conf can be written");
         let mut nginx = command(&program("nginx"));
         nginx.arg("-p").arg(directory).arg("-c").arg(&configuration).args(["-g", "daemon off;"]);
@@ -63,6 +68,23 @@ impl Nginx {
     pub fn stop(mut self) {
         self.process.signal(rustix::process::Signal::QUIT);
         self.process.wait(Duration::from_secs(20));
+    }
+
+    /// Its workers now, those that are shutting down among them.
+    pub fn workers(&self) -> Vec<i32> {
+        let id = self.process.id();
+        let text = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        text.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+    }
+
+    /// USR1: the workers flush their buffers and open their logs anew.
+    pub fn reopen(&mut self) {
+        self.process.signal(rustix::process::Signal::USR1);
+    }
+
+    /// HUP: new workers; the old ones end when their requests have.
+    pub fn reload(&mut self) {
+        self.process.signal(rustix::process::Signal::HUP);
     }
 
     /// Runs the real logrotate on its log: `create`, and USR1 behind it, as distributions have it.
@@ -99,7 +121,7 @@ pub fn program(name: &str) -> String {
 }
 
 /// Two workers, so that one still writes to the renamed file while the other has reopened.
-fn configuration_text(directory: &Path, port: u16) -> String {
+fn configuration_text(directory: &Path, port: u16, options: &str) -> String {
     let at = directory.display();
     // As root, nginx's workers would change to a user that may not enter a private scratch directory.
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
@@ -119,7 +141,7 @@ http {{
   keepalive_requests 1000000;
   server {{
     listen 127.0.0.1:{port};
-    access_log {at}/logs/access.log traced;
+    access_log {at}/logs/access.log traced{options};
     access_log {at}/truth.log traced;
     location / {{ return 200 'ok'; }}
     location /gone/ {{ return 404; }}
