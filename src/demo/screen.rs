@@ -154,7 +154,7 @@ fn plain(moment: &Moment<'_>) -> String {
 
 /// Always the same number of lines, so that a picture covers the one before.
 fn picture(moment: &Moment<'_>) -> Vec<String> {
-    let mut lines = vec![format!("{DIM}  day            views  addresses{RESET}")];
+    let mut lines = vec![format!("{DIM}  day            views   visitors  addresses{RESET}")];
     let days = moment.read.days();
     let views_max = days.iter().map(|day| day.views).max().unwrap_or(0);
     let shown = &days[days.len().saturating_sub(DAYS_SHOWN)..];
@@ -185,8 +185,8 @@ fn picture(moment: &Moment<'_>) -> Vec<String> {
 
 fn day_line(day: &DayCount, views_max: u64) -> String {
     let name = terminal::escape_short(&day.day, 10);
-    let (views, addresses) = (table::number(day.views), table::number(day.addresses));
-    format!("  {name:<10} {views:>9}  {addresses:>9}  {}", bar(day.views, views_max))
+    let [views, visitors, addresses] = [day.views, day.visitors, day.addresses].map(table::number);
+    format!("  {name:<10} {views:>9}  {visitors:>9}  {addresses:>9}  {}", bar(day.views, views_max))
 }
 
 fn bar(value: u64, value_max: u64) -> String {
@@ -211,7 +211,12 @@ mod tests {
         let height = picture(&moment(&tally)).len();
         for day in 0..9 {
             for page in ["/", "/\x1b[2J", "/a-page-with-a-name-that-is-far-too-long-for-its-column"] {
-                tally.add(Seen::View { day: &format!("2026-11-0{day}"), page, address: "192.0.2.1" });
+                tally.add(Seen::View {
+                    day: &format!("2026-11-0{day}"),
+                    page,
+                    visitor: "v",
+                    address: "192.0.2.1",
+                });
                 let picture = picture(&moment(&tally));
                 assert_eq!(picture.len(), height);
                 for line in picture {
@@ -226,7 +231,7 @@ mod tests {
     #[test]
     fn a_plain_line_says_how_far_it_is() {
         let mut tally = Tally::default();
-        tally.add(Seen::View { day: "2026-11-01", page: "/", address: "192.0.2.1" });
+        tally.add(Seen::View { day: "2026-11-01", page: "/", visitor: "v", address: "192.0.2.1" });
         let expected = "1,200 lines written, 1 read back, 1 rotation, 1 view on 1 day; not restarted yet";
         assert_eq!(plain(&moment(&tally)), expected);
     }

@@ -1,7 +1,6 @@
-//! Views and addresses per day and views per page, counted simply.
+//! Page views, visitors and addresses per day and views per page, counted simply.
 //!
-//! A view here is a GET that was answered with 200 and whose path is no file with an extension. The same counting is
-//! fed by the writer of the log, who knows the truth, and by the events of the topic.
+//! The same counting is fed by the writer of the log, who knows the truth, and by what the events of the topic say.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,6 +19,7 @@ pub struct Tally {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Day {
     views: u64,
+    visitors: HashSet<String>,
     addresses: HashSet<String>,
 }
 
@@ -28,8 +28,10 @@ struct Day {
 pub struct DayCount {
     /// `YYYY-MM-DD`.
     pub day: String,
-    /// Views.
+    /// Page views.
     pub views: u64,
+    /// Different visitors among them.
+    pub visitors: u64,
     /// Different addresses among them.
     pub addresses: u64,
 }
@@ -43,26 +45,28 @@ pub enum Seen<'a> {
     View {
         /// `YYYY-MM-DD`.
         day: &'a str,
-        /// The path.
+        /// The page's key.
         page: &'a str,
+        /// What tells visitors apart.
+        visitor: &'a str,
         /// What tells addresses apart.
         address: &'a str,
     },
 }
 
-#[derive(Deserialize)]
+/// The fields of an event that count. Absent ones are empty: lines without them are no views.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Event<'a> {
+    is_page_view: bool,
     #[serde(borrow)]
-    day: Option<Cow<'a, str>>,
+    day: Cow<'a, str>,
     #[serde(borrow)]
-    client_key: Option<Cow<'a, str>>,
+    page: Cow<'a, str>,
     #[serde(borrow)]
-    client_address: Option<Cow<'a, str>>,
+    visitor_id: Cow<'a, str>,
     #[serde(borrow)]
-    http_request_method: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    url_path: Option<Cow<'a, str>>,
-    http_response_status_code: Option<u16>,
+    client_key: Cow<'a, str>,
 }
 
 impl Tally {
@@ -71,11 +75,13 @@ impl Tally {
         self.lines += 1;
         match seen {
             Seen::Other => {}
-            Seen::View { day, page, address } => {
+            Seen::View { day, page, visitor, address } => {
                 let day = entry(&mut self.days, day);
                 day.views += 1;
-                if !day.addresses.contains(address) {
-                    day.addresses.insert(address.to_owned());
+                for (known, name) in [(&mut day.visitors, visitor), (&mut day.addresses, address)] {
+                    if !known.contains(name) {
+                        known.insert(name.to_owned());
+                    }
                 }
                 match self.pages.get_mut(page) {
                     Some(views) => *views += 1,
@@ -89,17 +95,13 @@ impl Tally {
 
     /// Counts an event of the topic.
     pub fn add_event(&mut self, value: &[u8]) {
-        let Ok(event) = serde_json::from_slice::<Event<'_>>(value) else {
-            return self.add(Seen::Other);
-        };
-        let page = event.url_path.as_deref().unwrap_or_default();
-        let is_get = event.http_request_method.as_deref() == Some("GET");
-        if !is_get || event.http_response_status_code != Some(200) || !is_page(page) {
-            return self.add(Seen::Other);
-        }
-        // The keyed hash counts addresses exactly also where the address itself is cut for privacy.
-        let address = event.client_key.as_deref().or(event.client_address.as_deref()).unwrap_or_default();
-        self.add(Seen::View { day: event.day.as_deref().unwrap_or_default(), page, address });
+        let event: Event<'_> = serde_json::from_slice(value).unwrap_or_default();
+        self.add(match &event {
+            Event { is_page_view: false, .. } => Seen::Other,
+            Event { is_page_view: true, day, page, visitor_id, client_key } => {
+                Seen::View { day, page, visitor: visitor_id, address: client_key }
+            }
+        });
     }
 
     /// The days in order.
@@ -108,6 +110,7 @@ impl Tally {
         let count = |(day, counted): (&String, &Day)| DayCount {
             day: day.clone(),
             views: counted.views,
+            visitors: counted.visitors.len() as u64,
             addresses: counted.addresses.len() as u64,
         };
         self.days.iter().map(count).collect()
@@ -139,21 +142,18 @@ impl Tally {
         for name in names {
             let of = |days: &[DayCount]| {
                 let day = days.iter().find(|day| day.day == name);
-                day.map_or((0, 0), |day| (day.views, day.addresses))
+                day.map_or([0; 3], |day| [day.views, day.visitors, day.addresses])
             };
-            compare(&format!("views on {name}"), of(&found).0, of(&written).0);
-            compare(&format!("addresses on {name}"), of(&found).1, of(&written).1);
+            let counts = of(&found).into_iter().zip(of(&written));
+            for (what, (found, written)) in ["page views", "visitors", "addresses"].into_iter().zip(counts) {
+                compare(&format!("{what} on {name}"), found, written);
+            }
         }
         if differences.is_empty() && self.pages != truth.pages {
             differences.push("views per page differ".to_owned());
         }
         differences
     }
-}
-
-/// Whether a path is a page: its last segment has no extension.
-fn is_page(path: &str) -> bool {
-    path.starts_with('/') && !path.rsplit('/').next().unwrap_or_default().contains('.')
 }
 
 fn entry<'a>(days: &'a mut BTreeMap<String, Day>, day: &str) -> &'a mut Day {
@@ -167,38 +167,40 @@ fn entry<'a>(days: &'a mut BTreeMap<String, Day>, day: &str) -> &'a mut Day {
 mod tests {
     use super::*;
 
-    const EVENT: &str = r#"{"v":1,"day":"2026-11-23","client_address":"192.0.2.1","http_request_method":"GET","url_path":"/a","http_response_status_code":200}"#;
+    const EVENT: &str =
+        r#"{"v":1,"day":"2026-11-23","page":"/a","is_page_view":true,"visitor_id":"v1","client_key":"c1"}"#;
 
     #[test]
-    fn counts_views_and_addresses_of_events() {
+    fn counts_what_events_say() {
         let mut tally = Tally::default();
         tally.add_event(EVENT.as_bytes());
         tally.add_event(EVENT.as_bytes());
-        tally.add_event(EVENT.replace(".1\"", ".2\"").as_bytes());
-        tally.add_event(EVENT.replace("GET", "POST").as_bytes());
-        tally.add_event(EVENT.replace("200", "404").as_bytes());
-        tally.add_event(EVENT.replace("/a", "/a.css").as_bytes());
-        tally.add_event(br#"{"exclude_reason":"malformed","raw":"x"}"#);
-        assert_eq!(tally.days(), [DayCount { day: "2026-11-23".into(), views: 3, addresses: 2 }]);
-        assert_eq!(tally.lines, 7);
+        tally.add_event(EVENT.replace("v1", "v2").as_bytes());
+        tally.add_event(EVENT.replace("true", "false").as_bytes());
+        tally.add_event(br#"{"is_page_view":false,"exclude_reason":"malformed","raw":"x"}"#);
+        tally.add_event(b"no event");
+        let day = "2026-11-23".into();
+        assert_eq!(tally.days(), [DayCount { day, views: 3, visitors: 2, addresses: 1 }]);
+        assert_eq!(tally.lines, 6);
         assert_eq!(tally.top_pages(5), [("/a", 3)]);
     }
 
     #[test]
     fn says_what_differs() {
         let (mut found, mut truth) = (Tally::default(), Tally::default());
-        let view = |address| Seen::View { day: "2026-11-23", page: "/", address };
+        let view = |address| Seen::View { day: "2026-11-23", page: "/", visitor: address, address };
         truth.add(view("a"));
         truth.add(view("b"));
         found.add(view("a"));
         assert_eq!(found.differences(&found), Vec::<String>::new());
         let expected = [
             "lines: 1 in the topic, 2 in the log",
-            "views on 2026-11-23: 1 in the topic, 2 in the log",
+            "page views on 2026-11-23: 1 in the topic, 2 in the log",
+            "visitors on 2026-11-23: 1 in the topic, 2 in the log",
             "addresses on 2026-11-23: 1 in the topic, 2 in the log",
         ];
         assert_eq!(found.differences(&truth), expected);
-        found.add(Seen::View { day: "2026-11-23", page: "/other", address: "b" });
+        found.add(Seen::View { day: "2026-11-23", page: "/other", visitor: "b", address: "b" });
         assert_eq!(found.differences(&truth), ["views per page differ"]);
     }
 }

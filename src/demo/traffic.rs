@@ -27,13 +27,14 @@ const PAGES: [&str; 16] = [
 
 const ASSETS: [&str; 4] = ["/assets/site.css", "/assets/site.js", "/favicon.ico", "/robots.txt"];
 
-const USER_AGENTS: [&str; 4] = [
+const BROWSERS: [&str; 3] = [
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
-    // What nginx makes of a request that tries to clear the reader's screen.
-    r"curl/8.14 \x1B[2J\x1B]0;owned\x07",
 ];
+
+/// What nginx makes of a robot's request that tries to clear the reader's screen.
+const ROBOT: &str = r"curl/8.14 \x1B[2J\x1B]0;owned\x07";
 
 /// Visitors of the blog.
 const ADDRESSES: u64 = 600;
@@ -63,7 +64,7 @@ impl Traffic {
         let seconds = self.begin + DAYS * calendar::DAY_SECONDS * permille / 1000;
         let (day, time) = (calendar::day(seconds), calendar::log_time(seconds));
         let address = address(self.random.skewed(ADDRESSES));
-        let agent = USER_AGENTS[self.random.index(USER_AGENTS.len())];
+        let agent = BROWSERS[self.random.index(BROWSERS.len())];
         let text = match self.random.below(100) {
             0 => {
                 truth.add(Seen::Other);
@@ -82,7 +83,11 @@ impl Traffic {
                 truth.add(Seen::Other);
                 format!(r#"{address} - - [{time}] "GET /wp-login.php HTTP/1.1" 404 153 "-" "{agent}""#)
             }
-            10..=24 => {
+            10..=14 => {
+                truth.add(Seen::Other);
+                format!(r#"{address} - - [{time}] "GET / HTTP/1.1" 200 4096 "-" "{ROBOT}""#)
+            }
+            15..=26 => {
                 truth.add(Seen::Other);
                 let asset = ASSETS[self.random.index(ASSETS.len())];
                 format!(
@@ -91,7 +96,8 @@ impl Traffic {
             }
             _ => {
                 let page = PAGES[self.random.skewed_index(PAGES.len())];
-                truth.add(Seen::View { day: &day, page, address: &address });
+                let visitor = format!("{address} {agent}");
+                truth.add(Seen::View { day: &day, page, visitor: &visitor, address: &address });
                 let size = 2000 + self.random.below(30_000);
                 format!(
                     r#"{address} - - [{time}] "GET {page} HTTP/2.0" 200 {size} "https://search.example/?q=kafka" "{agent}""#
