@@ -19,7 +19,7 @@ pub mod rules;
 mod schema;
 mod text;
 mod view;
-mod visitor;
+pub mod visitor;
 mod when;
 
 pub use bots::BotsError;

@@ -17,12 +17,12 @@ use super::when::push_day;
 use crate::format::time::DAY_SECONDS;
 
 /// Characters of an id.
-pub(super) const ID_BYTES: usize = 16;
+pub const ID_BYTES: usize = 16;
 /// Bytes of a hash that an id shows: 96 bits, so that a billion visitors share one by a chance of less than 1 in 10^10.
 const SHOWN_BYTES: usize = 12;
 
 /// An id as it stands in an event.
-pub(super) type Id = [u8; ID_BYTES];
+pub type Id = [u8; ID_BYTES];
 
 /// A key whose first blocks are computed already.
 type Key = Hmac<Sha256>;
@@ -37,7 +37,7 @@ const REMEMBERED_BYTES_MAX: usize = 512;
 
 /// Makes ids with one secret.
 #[derive(Debug)]
-pub(super) struct Identities {
+pub struct Identities {
     secret: Key,
     days: Vec<(i64, Key)>,
     /// Which of the days is replaced next.
@@ -64,7 +64,8 @@ pub fn fingerprint(secret: &[u8]) -> String {
 
 impl Identities {
     /// Ids with this secret, which may have any length.
-    pub(super) fn new(secret: &[u8]) -> Self {
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
         Self {
             secret: key(secret),
             days: Vec::with_capacity(DAYS_KEPT),
@@ -75,7 +76,7 @@ impl Identities {
     }
 
     /// The visitor that a cookie of a site names, on every day.
-    pub(super) fn cookie(&mut self, site: &[u8], cookie: &[u8]) -> Id {
+    pub fn cookie(&mut self, site: &[u8], cookie: &[u8]) -> Id {
         let mut mac = self.secret.clone();
         for part in [b"cookie\0", site, b"\0", cookie] {
             mac.update(part);
@@ -84,7 +85,7 @@ impl Identities {
     }
 
     /// The visitor behind an address with a user agent, on one day (counted from 1970-01-01) and one site.
-    pub(super) fn ip_ua(&mut self, day: i64, site: &[u8], address: IpAddr, user_agent: &[u8]) -> Id {
+    pub fn ip_ua(&mut self, day: i64, site: &[u8], address: IpAddr, user_agent: &[u8]) -> Id {
         self.message.clear();
         for part in [b"visitor\0", site, b"\0", &octets(address), user_agent] {
             self.message.extend_from_slice(part);
@@ -93,7 +94,7 @@ impl Identities {
     }
 
     /// The key of an address on one day.
-    pub(super) fn client(&mut self, day: i64, address: IpAddr) -> Id {
+    pub fn client(&mut self, day: i64, address: IpAddr) -> Id {
         self.message.clear();
         self.message.extend_from_slice(b"client\0");
         self.message.extend_from_slice(&octets(address));

@@ -1,8 +1,8 @@
 //! What one `combined` line costs: `per_line LOG` prints nanoseconds of CPU per line as JSON.
 //!
-//! Three programs take the same lines in turns: the `regex` crate capturing the line, the format splitting it, and the
-//! encoder making its whole event, with page key, rules, bot check and visitor id. Beside them the rules run alone,
-//! so that the cost of parsing and writing alone is known.
+//! Four programs take the same lines in turns: the `regex` crate capturing the line, the format splitting it, the encoder
+//! making its whole event, and the rules of the event alone: page key, page view, bot check, visitor id and client key.
+//! What the whole event costs without the rules is parsing and writing.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -11,7 +11,12 @@ use std::sync::Arc;
 
 use regex::bytes::Regex;
 use rustix::time::{ClockId, clock_gettime};
+use viewtail::event::bots::Bots;
+use viewtail::event::client::ClientResolver;
+use viewtail::event::exclusion::{Exclusion, Facts};
+use viewtail::event::page::PageKeys;
 use viewtail::event::rules::Rules;
+use viewtail::event::visitor::Identities;
 use viewtail::event::{Encoder, EncoderOptions, Place, Site, StreamId};
 use viewtail::format::{Format, Spans};
 
@@ -38,12 +43,15 @@ fn main() -> ExitCode {
         }
     };
     let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-    let mut programs = [("regex", Vec::new()), ("split", Vec::new()), ("event", Vec::new())];
-    let (mut captures, mut split, mut event) = (captures(), split(), event());
+    let asked: Vec<Asked<'_>> = lines.iter().map(|line| asked(line)).collect();
+    let mut programs =
+        [("regex", Vec::new()), ("split", Vec::new()), ("event", Vec::new()), ("rules", Vec::new())];
+    let (mut captures, mut split, mut event, mut rules) = (captures(), split(), event(), rules());
     for _ in 0..ROUNDS {
         programs[0].1.push(per_line(&lines, &mut captures));
         programs[1].1.push(per_line(&lines, &mut split));
         programs[2].1.push(per_line(&lines, &mut event));
+        programs[3].1.push(per_line(&asked, &mut |asked, _| rules(&asked)));
     }
     let figures = programs.map(|(name, mut rounds)| {
         rounds.sort_by(f64::total_cmp);
@@ -97,11 +105,60 @@ fn event() -> impl FnMut(&[u8], u64) {
     }
 }
 
-fn per_line(lines: &[&[u8]], program: &mut impl FnMut(&[u8], u64)) -> f64 {
-    let (began, mut position) = (cpu_ns(), 0);
-    for line in lines {
-        program(line, position);
-        position += u64::try_from(line.len()).unwrap_or(0) + 1;
+/// What the rules are asked about.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    address: &'a [u8],
+    target: &'a [u8],
+    status: Option<u16>,
+    user_agent: &'a [u8],
+}
+
+/// Takes a line apart at its quotes; the generated log has none within its values.
+fn asked(line: &[u8]) -> Asked<'_> {
+    let parts: Vec<&[u8]> = line.split(|byte| *byte == b'"').collect();
+    let [begin, request, response, _, _, user_agent, _] = parts[..] else {
+        panic!("a line of the log is not combined")
+    };
+    let status = std::str::from_utf8(word(response, 1)).ok().and_then(|status| status.parse().ok());
+    Asked { address: word(begin, 0), target: word(request, 1), status, user_agent }
+}
+
+fn word(text: &[u8], number: usize) -> &[u8] {
+    text.split(|byte| *byte == b' ').nth(number).unwrap_or_default()
+}
+
+fn rules() -> impl FnMut(&Asked<'_>) {
+    let rules = Rules::default();
+    let (clients, mut pages) = (ClientResolver::new(&rules.client), PageKeys::new(&rules.page));
+    let (exclusion, mut identities) = (Exclusion::new(&rules.views), Identities::new(b"secret"));
+    let mut bots = Bots::new(&rules.views.bots).expect("the default rules are right");
+    let mut page = Vec::new();
+    move |asked| {
+        page.clear();
+        pages.write(asked.target, &mut page);
+        let address = clients.resolve(asked.address, None).expect("the log has addresses");
+        let bot = bots.name(asked.user_agent).is_some();
+        let path = asked.target.split(|byte| *byte == b'?').next();
+        let facts = Facts {
+            method: Some(b"GET"),
+            path,
+            address: Some(address),
+            status: asked.status,
+            ..Facts::default()
+        };
+        black_box(exclusion.first(&facts, || bot));
+        black_box(identities.ip_ua(0, b"bench.example.org", address, asked.user_agent));
+        black_box(identities.client(0, clients.counted(address)));
+        black_box(&page);
+    }
+}
+
+/// Nanoseconds of CPU per line; the program gets each with its position among lines of one size.
+fn per_line<L: Copy>(lines: &[L], program: &mut impl FnMut(L, u64)) -> f64 {
+    let began = cpu_ns();
+    for (line, position) in lines.iter().zip((0..).step_by(256)) {
+        program(*line, position);
     }
     (cpu_ns() - began) / f64::from(u32::try_from(lines.len()).unwrap_or(u32::MAX))
 }
