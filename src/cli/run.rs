@@ -10,10 +10,13 @@ use super::setup::Setup;
 use super::{Context, Exit, Failure, visitors};
 use crate::agent::{self, AgentOptions};
 use crate::config::{Style, Warning};
-use crate::io::identity;
 use crate::io::state::{Durability, Saved, StateDir, StateError};
+use crate::io::{identity, limits};
 use crate::pipeline::action::Exit as Ended;
-use crate::pipeline::options::{Mode, Options};
+use crate::pipeline::options::{Mode, OpenFiles, Options};
+
+/// With the sockets and pipes of the agent itself, idle logs hold no more than 64 descriptors.
+const IDLE_FILES_MAX: usize = 32;
 
 /// Runs the agent until it is stopped.
 pub fn run(context: &Context) -> anyhow::Result<Exit> {
@@ -47,6 +50,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         machine: Options {
             logs: setup.logs.clone(),
             delivery,
+            open_files: OpenFiles { idle: IDLE_FILES_MAX, all: limits::raise_open_files() },
             local: saved.map(|saved| saved.snapshot),
             nonce: identity::random().context(no_randomness)?,
             stream_seed: identity::random().context(no_randomness)?,

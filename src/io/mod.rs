@@ -9,6 +9,7 @@ pub mod identity;
 pub mod interrupt;
 pub mod kafka;
 pub mod lease;
+pub mod limits;
 pub mod progress;
 pub mod secret;
 pub mod service;

@@ -125,7 +125,7 @@ impl Tail {
 
     fn ask_original(&mut self, now: Millis, original: StreamId) {
         match self.generations[&original].whereabouts {
-            Whereabouts::Here | Whereabouts::Away => self.poll(original, now),
+            Whereabouts::Here | Whereabouts::Away => self.look(original, now),
             Whereabouts::Unlocated | Whereabouts::Missing(_) => {}
         }
     }

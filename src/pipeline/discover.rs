@@ -68,6 +68,10 @@ impl Examinations {
         self.files.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
     /// The tuples of that inode number that are being examined.
     fn of_inode(&self, inode: u64) -> impl Iterator<Item = &Tuple> {
         let all = (inode, FileId(u64::MIN))..=(inode, FileId(u64::MAX));
@@ -219,7 +223,7 @@ impl Tail {
         }
         if changed || moved {
             generation.finished &= !changed;
-            self.poll(stream, now);
+            self.look(stream, now);
         }
     }
 
@@ -230,7 +234,7 @@ impl Tail {
             (Whereabouts::Here | Whereabouts::Unlocated, Some(_)) => {
                 self.change(stream, |generation| generation.whereabouts = Whereabouts::Away);
                 self.forget_path(stream);
-                self.poll(stream, now);
+                self.look(stream, now);
             }
             (Whereabouts::Here | Whereabouts::Unlocated, None) => self.lose_inode(now, stream),
             (Whereabouts::Away | Whereabouts::Missing(_), _) => {}
@@ -363,6 +367,7 @@ impl Tail {
     pub fn suspect(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
         let generation = self.generation(stream);
         let (Some(path), Some(file)) = (generation.path.clone(), generation.file.take()) else { return };
+        generation.is_hinted = true;
         self.by_file.remove(&file);
         let (examination, ask) = self.doubt(stream, path);
         actions.push(Action::Look(file, ask));
@@ -417,7 +422,6 @@ impl Tail {
         } else {
             self.examined(now, id, (examination, opened), actions);
         }
-        self.close_idle(actions);
     }
 
     /// All is known that can be known of a file.
@@ -434,7 +438,11 @@ impl Tail {
         match self.find(&verdicts, seen) {
             Finding::Continues(stream) => {
                 self.dismiss(now, inode, &verdicts, Some(stream));
+                let is_its_turn = self.by_tuple.get(&opened.stat.tuple) == Some(&stream);
                 self.attach(now, stream, id, (&seen.path, &opened));
+                if !is_its_turn {
+                    self.close_unread(stream, actions);
+                }
             }
             Finding::Cut(stream) if !self.generations[&stream].is_settled() => {
                 self.wait_behind_cut(now, stream, id, actions);
@@ -463,8 +471,9 @@ impl Tail {
         };
         // An inode without a line of evidence yields to bytes that prove something else.
         let has_proven_copy = all(Verdict::Copy).any(|stream| position(&stream) > 0);
-        let same = all(Verdict::Same).max_by_key(position);
-        let same = same.filter(|stream| position(stream) > 0 || !has_proven_copy);
+        let evidence = |stream: &StreamId| (position(stream), self.generations[stream].head.is_known());
+        let same = all(Verdict::Same).max_by_key(evidence);
+        let same = same.filter(|stream| evidence(stream) > (0, false) || !has_proven_copy);
         let moved =
             || all(Verdict::Copy).filter(|stream| self.generations[stream].is_missing()).max_by_key(position);
         if let Some(stream) = same.or_else(moved) {
@@ -568,7 +577,7 @@ impl Tail {
         }
         for (stream, _) in candidates {
             if self.by_tuple.get(&seen.stat.tuple) == Some(stream) {
-                self.poll(*stream, now.plus(TROUBLE_POLL_MS));
+                self.look(*stream, now.plus(TROUBLE_POLL_MS));
             }
         }
         if error == FileError::NotFound {
@@ -589,6 +598,7 @@ impl Tail {
         generation.head.learn(&opened.head);
         generation.file = Some(id);
         generation.stat = opened.stat;
+        generation.is_hinted = false;
         generation.grown_at = now;
         // It may live on under another name, and whoever writes to it now has not been waited for.
         generation.finished = false;
@@ -728,10 +738,9 @@ impl Tail {
         let mark = boundary.map_or(Mark::start(), |boundary| Mark::at(boundary.position, &boundary.before));
         let mut head = Head::default();
         head.learn(&opened.head);
-        self.begin(
-            now,
-            Birth { log, home, path: seen.path.clone(), stat: opened.stat, head, mark, file: id },
-        );
+        let path = seen.path.clone();
+        let stream = self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file: id });
+        self.close_unread(stream, actions);
     }
 
     pub fn list_after(&mut self, at: Millis, path: &Path) {

@@ -53,6 +53,10 @@ pub struct Generation {
     pub poll_at: Option<Millis>,
     /// It is among those that are read as soon as something may be read.
     pub is_queued: bool,
+    /// Something happened at its path since it was last opened or read.
+    pub is_hinted: bool,
+    /// Since when it is among the files that may be closed.
+    pub idle_since: Option<Millis>,
     /// It ended: no writer has it any more, and its unfinished last line counts as one.
     pub finished: bool,
     /// A failure was told and has not ended.
@@ -135,6 +139,12 @@ impl Generation {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.whereabouts, Whereabouts::Missing(_))
+    }
+
+    /// Whether a closed file has to be opened: nothing else shows what became of it.
+    #[must_use]
+    pub fn wants_look(&self) -> bool {
+        self.is_hinted || !self.is_drained() || (self.is_rotated() && !self.finished)
     }
 
     /// Bytes that are known to have been in it and were not read.

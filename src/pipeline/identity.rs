@@ -140,6 +140,12 @@ impl Head {
         self.learn(&start);
     }
 
+    /// Whether a byte of it is known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.length > 0
+    }
+
     /// The hash over the first [`head_length`] of `position` bytes, if so many are known.
     #[must_use]
     pub fn hash_at(&self, position: u64) -> Option<u64> {

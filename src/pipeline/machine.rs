@@ -27,7 +27,7 @@ impl Machine {
     /// A machine that does nothing before its first step.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let Options { logs, delivery, local, nonce, stream_seed } = options;
+        let Options { logs, delivery, open_files, local, nonce, stream_seed } = options;
         let tail = TailOptions {
             logs,
             mode: delivery.mode,
@@ -35,6 +35,7 @@ impl Machine {
             rejects: delivery.rejects,
             timestamp: delivery.timestamp,
             quiet_grace_ms: delivery.quiet_grace_ms,
+            open_files,
             stream_seed,
         };
         let tail = Tail::new(tail, local.as_ref());

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod checkpoint;
 mod copies;
 pub mod delivery;
+mod descriptors;
 mod discover;
 mod generation;
 mod held;

@@ -13,6 +13,8 @@ pub struct Options {
     pub logs: Vec<LogOptions>,
     /// How events are delivered.
     pub delivery: DeliveryOptions,
+    /// How many files may be open.
+    pub open_files: OpenFiles,
     /// What the local state remembers, if it could be read.
     pub local: Option<Snapshot>,
     /// Random, new for every process: tells our own commits from a rival's.
@@ -115,6 +117,15 @@ pub struct DeliveryOptions {
     pub stop_deadline_ms: u64,
     /// How long a rotated file has to be quiet before it counts as finished, where no better proof is at hand.
     pub quiet_grace_ms: u64,
+}
+
+/// How many files may be open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// So many stay open although they have nothing to give, because they may soon have.
+    pub idle: usize,
+    /// Beyond so many none is opened until another is closed.
+    pub all: usize,
 }
 
 /// What is promised.

@@ -83,6 +83,7 @@ impl Tail {
         let closed = reaches_end && (generation.finished || planted::is(Bug::PartialAsWhole));
         generation.stat = chunk.stat;
         generation.read_at = now;
+        generation.is_hinted = false;
         generation.in_trouble = false;
         generation.head.extend(from, chunk.data);
         let old = generation.lines.cursor();
@@ -135,7 +136,7 @@ impl Tail {
                 Progress::Some => self.poll(stream, now.plus(HOT_POLL_MS)),
                 Progress::None => self.finish_if_proven(now, stream, None, actions),
             }
-            self.close_idle(actions);
+            self.note_idle(stream);
         }
     }
 }
@@ -267,7 +268,7 @@ mod tests {
     use super::super::action::{SharedPath, Stat};
     use super::super::identity::{Head, Mark, Tuple};
     use super::super::line::Gap;
-    use super::super::options::{LogOptions, Mode, PathMatcher, Start};
+    use super::super::options::{LogOptions, Mode, OpenFiles, PathMatcher, Start};
     use super::super::tail::{Birth, TailOptions};
     use super::*;
     use crate::event::rules::{Emit, Rules};
@@ -300,6 +301,7 @@ mod tests {
             rejects,
             timestamp: Timestamp::Now,
             quiet_grace_ms: 0,
+            open_files: OpenFiles { idle: 8, all: 16 },
             stream_seed: 1,
         };
         Tail::new(options, None)

@@ -8,6 +8,7 @@ use super::action::{Action, FileId, FileSeen, Millis, SharedPath, Stat, Writers}
 use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
 use super::checkpoint::{FileSnapshot, Snapshot};
 use super::copies::Rejected;
+use super::descriptors::Descriptors;
 use super::discover::{Directory, Examinations};
 use super::generation::{Generation, Registration, Whereabouts};
 use super::held::Held;
@@ -15,7 +16,7 @@ use super::identity::{Head, Mark, Tuple};
 use super::index::Index;
 use super::line::{Gap, Splitter};
 use super::notice::Notice;
-use super::options::{LogOptions, Mode, PartitionBy, Rejects, Timestamp};
+use super::options::{LogOptions, Mode, OpenFiles, PartitionBy, Rejects, Timestamp};
 use super::reading::Reading;
 use super::shard::Entry;
 use crate::event::{Encoder, StreamId};
@@ -26,17 +27,13 @@ pub(super) const HOT_POLL_MS: u64 = 20;
 
 /// A rotated file that may still be written to is looked at so often; nothing else tells when it has left the
 /// directories that are watched.
-const ROTATED_POLL_MS: u64 = 1000;
+pub(super) const ROTATED_POLL_MS: u64 = 1000;
 
 /// After a read error the next attempt waits so long.
 pub(super) const TROUBLE_POLL_MS: u64 = 1000;
 
 /// Everything is listed so often whatever the hints say.
 const SWEEP_MS: u64 = 60_000;
-
-/// Drained files beyond this many are closed and opened again when they grow: well below any descriptor limit, and
-/// enough for the busy logs of one host.
-const OPEN_FILES_MAX: usize = 48;
 
 /// How long a file with unread bytes may be missing before they count as lost: its copy or new name may still appear.
 const LOST_AFTER_MS: u64 = 60_000;
@@ -53,6 +50,7 @@ pub(super) struct TailOptions {
     pub rejects: Rejects,
     pub timestamp: Timestamp,
     pub quiet_grace_ms: u64,
+    pub open_files: OpenFiles,
     pub stream_seed: u64,
 }
 
@@ -87,6 +85,7 @@ pub(super) struct Tail {
     /// Logs whose existing files were seen.
     pub known_logs: BTreeSet<u64>,
     pub ready: VecDeque<StreamId>,
+    pub descriptors: Descriptors,
     pub timers: BTreeSet<(Millis, StreamId)>,
     pub reading: Option<Reading>,
     pub filling: Filled,
@@ -121,6 +120,7 @@ impl Tail {
         };
         let encoders = options.logs.iter().map(encoder).collect();
         Self {
+            descriptors: Descriptors::new(options.open_files),
             options,
             encoders,
             generations: BTreeMap::new(),
@@ -186,6 +186,8 @@ impl Tail {
                 grown_at: Millis::default(),
                 poll_at: None,
                 is_queued: false,
+                is_hinted: false,
+                idle_since: None,
                 finished: false,
                 in_trouble: false,
             };
@@ -211,7 +213,7 @@ impl Tail {
     pub fn hint(&mut self, now: Millis, path: &SharedPath) {
         if let Some(stream) = self.by_path.get(path).copied() {
             let read_at = self.generation(stream).read_at;
-            self.poll(stream, now.max(read_at.plus(HOT_POLL_MS)));
+            self.look(stream, now.max(read_at.plus(HOT_POLL_MS)));
             return;
         }
         if self.list_soon(now, path) {
@@ -226,6 +228,12 @@ impl Tail {
     /// Hints were lost, so everything has to be looked at.
     pub fn hints_lost(&mut self, now: Millis) {
         self.sweep_at = now;
+    }
+
+    /// As [`Tail::poll`], and opens the file for that even if nothing is known to be new in it.
+    pub fn look(&mut self, stream: StreamId, at: Millis) {
+        self.generation(stream).is_hinted = true;
+        self.poll(stream, at);
     }
 
     /// Reads a generation at this time at the latest.
@@ -262,8 +270,9 @@ impl Tail {
             actions.push(Action::Sweep);
         }
         self.list_what_is_due(now, actions);
+        self.close_idle(now, actions);
         while allowance.may_read && self.reading.is_none() && !self.is_full() {
-            let Some(stream) = self.ready.pop_front() else { break };
+            let Some(stream) = self.next_ready() else { break };
             if let Some(generation) = self.generations.get_mut(&stream) {
                 generation.is_queued = false;
             }
@@ -290,6 +299,8 @@ impl Tail {
             }
             (Registration::Offered, _, Some(_)) => {}
             (Registration::Done, Some(file), Some(_)) => self.read(stream, file, actions),
+            (Registration::Done, None, Some(_)) if !generation.wants_look() => {}
+            (Registration::Done, None, Some(_)) if !self.may_open() => self.wait_for_descriptor(stream),
             (Registration::Done, None, Some(_)) => self.reopen(stream, actions),
         }
     }
@@ -322,12 +333,14 @@ impl Tail {
             generation.committed_gap = entry.gap;
             generation.committed_begun = entry.begun;
             generation.head.settle(entry.mark.position);
+            let is_rotated = generation.is_rotated();
             if generation.registration != Registration::Done {
                 generation.registration = Registration::Done;
                 self.poll(entry.stream, now);
-            } else if generation.is_rotated() {
+            } else if is_rotated {
                 self.poll(entry.stream, now.plus(ROTATED_POLL_MS));
             }
+            self.note_idle(entry.stream);
         }
         for stream in gone {
             self.forget(*stream);
@@ -382,6 +395,8 @@ impl Tail {
             grown_at: now,
             poll_at: None,
             is_queued: false,
+            is_hinted: false,
+            idle_since: None,
             finished: false,
             in_trouble: false,
         };
@@ -499,29 +514,6 @@ impl Tail {
         }
         if unlinked {
             self.lose_inode(now, stream);
-        }
-    }
-
-    /// Closes drained files beyond the budget, the longest unread first.
-    pub fn close_idle(&mut self, actions: &mut Vec<Action>) {
-        while self.by_file.len() > OPEN_FILES_MAX {
-            let idle = self.by_file.values().map(|stream| &self.generations[stream]).filter(|generation| {
-                generation.whereabouts == Whereabouts::Here
-                    && generation.is_drained()
-                    && generation.is_settled()
-                    && generation.poll_at.is_none()
-                    && !generation.is_rotated()
-                    && self.reading.as_ref().is_none_or(|reading| reading.stream != generation.stream)
-            });
-            let Some(stream) =
-                idle.min_by_key(|generation| (generation.read_at, generation.stream)).map(|g| g.stream)
-            else {
-                return;
-            };
-            if let Some(file) = self.generation(stream).file.take() {
-                self.by_file.remove(&file);
-                actions.push(Action::Close(file));
-            }
         }
     }
 

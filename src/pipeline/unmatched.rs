@@ -39,7 +39,7 @@ mod tests {
     use crate::format::Format;
     use crate::pipeline::action::{FileError, FileKind, FileSeen, Millis, SharedPath, Stat};
     use crate::pipeline::identity::Tuple;
-    use crate::pipeline::options::{LogOptions, Mode, PartitionBy, PathMatcher, Start, Timestamp};
+    use crate::pipeline::options::{LogOptions, Mode, OpenFiles, PartitionBy, PathMatcher, Start, Timestamp};
     use crate::pipeline::tail::TailOptions;
 
     fn tail(globs: &[&str]) -> Tail {
@@ -65,6 +65,7 @@ mod tests {
             rejects: crate::pipeline::options::Rejects::Topic,
             timestamp: Timestamp::Now,
             quiet_grace_ms: 0,
+            open_files: OpenFiles { idle: 8, all: 16 },
             stream_seed: 1,
         };
         let mut tail = Tail::new(options, None);

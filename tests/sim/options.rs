@@ -6,7 +6,7 @@ use viewtail::event::{EncoderOptions, Site};
 use viewtail::format::Format;
 use viewtail::pipeline::checkpoint::Snapshot;
 use viewtail::pipeline::options::{
-    DeliveryOptions, LogOptions, Options, PathMatcher, Rejects, Start, Timestamp,
+    DeliveryOptions, LogOptions, OpenFiles, Options, PathMatcher, Rejects, Start, Timestamp,
 };
 
 use crate::plan::Plan;
@@ -34,7 +34,12 @@ pub fn of(plan: &Plan, local: Option<Snapshot>, rng: &mut Rng) -> Options {
         stop_deadline_ms: STOP_DEADLINE_MS,
         quiet_grace_ms: plan.quiet_grace_ms,
     };
-    Options { logs: logs(plan), delivery, local, nonce: rng.next(), stream_seed: rng.next() }
+    // Lives with many files have few descriptors.
+    let open_files = match plan.wide {
+        Some(files) if files % 2 == 0 => OpenFiles { idle: 2, all: 8 },
+        Some(_) | None => OpenFiles { idle: 48, all: 300 },
+    };
+    Options { logs: logs(plan), delivery, open_files, local, nonce: rng.next(), stream_seed: rng.next() }
 }
 
 /// Formats and globs are compiled once for all lives.

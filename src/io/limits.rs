@@ -1,0 +1,39 @@
+//! What the kernel lets this process have.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// For sockets, pipes, directories and what libraries open.
+const RESERVED: u64 = 128;
+
+/// Files beyond this many at once would be of no use: their blocks could not be on their way to Kafka all together.
+const FILES_MAX: u64 = 16 * 1024;
+
+/// Even a process that may have hardly any descriptor has to follow a few files.
+const FILES_MIN: u64 = 16;
+
+/// Raises the soft limit of descriptors, which is low for programs that use select(2), as far as the hard one goes, and
+/// tells how many of them logs may have.
+#[must_use]
+pub fn raise_open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = RESERVED + FILES_MAX;
+    let soft = limit.current.unwrap_or(wanted);
+    let reachable = limit.maximum.unwrap_or(wanted).min(wanted);
+    // Refused, the soft limit stays, and is counted with.
+    let raised = soft < reachable
+        && setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum }).is_ok();
+    let allowed = if raised { reachable } else { soft };
+    usize::try_from(allowed.saturating_sub(RESERVED).clamp(FILES_MIN, FILES_MAX)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_leave_room_for_the_rest() {
+        let files = raise_open_files() as u64;
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        assert!(files == FILES_MIN || files + RESERVED <= limit, "{files} files of {limit} descriptors");
+    }
+}

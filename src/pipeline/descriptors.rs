@@ -1,0 +1,130 @@
+//! Which files are open: few of those that have nothing to give, and never more than the process may have.
+//!
+//! A descriptor is what keeps a deleted file readable, so none is given back that bytes may still be needed from: those
+//! of files that no listed path leads to, and those of which something was read and is not committed. All others can be
+//! opened again, and what is behind them is verified then.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::action::{Action, Millis};
+use super::generation::{Generation, Whereabouts};
+use super::options::OpenFiles;
+use super::tail::{ROTATED_POLL_MS, Tail};
+use crate::event::StreamId;
+
+/// So many closed files are on their way to be opened again: no more, or what is open would not be read meanwhile.
+const OPENING_MAX: usize = 4;
+
+/// The open files that may be closed, and the closed ones that wait for a descriptor.
+#[derive(Debug)]
+pub(super) struct Descriptors {
+    limits: OpenFiles,
+    /// Read to their end and committed, the longest unread first. Whether they still are is looked at when it matters.
+    idle: BTreeSet<(Millis, StreamId)>,
+    /// The same of rotated files, which are looked at again and again until nobody writes to them.
+    rotated: BTreeSet<(Millis, StreamId)>,
+    /// Closed files that are to be read and wait until others are closed.
+    waiting: VecDeque<StreamId>,
+}
+
+impl Descriptors {
+    pub fn new(limits: OpenFiles) -> Self {
+        Self { limits, idle: BTreeSet::new(), rotated: BTreeSet::new(), waiting: VecDeque::new() }
+    }
+
+    fn forget(&mut self, generation: &mut Generation) {
+        if let Some(since) = generation.idle_since.take() {
+            self.idle.remove(&(since, generation.stream));
+            self.rotated.remove(&(since, generation.stream));
+        }
+    }
+}
+
+impl Tail {
+    /// Notes a file that has nothing to give as things stand.
+    pub fn note_idle(&mut self, stream: StreamId) {
+        let generation = self.generations.get_mut(&stream).expect("an index names a forgotten generation");
+        self.descriptors.forget(generation);
+        if is_idle(generation) {
+            generation.idle_since = Some(generation.read_at);
+            let list = if generation.is_rotated() {
+                &mut self.descriptors.rotated
+            } else {
+                &mut self.descriptors.idle
+            };
+            list.insert((generation.read_at, stream));
+        }
+    }
+
+    /// Closes files that have nothing to give beyond the number that may stay open, the longest unread first.
+    pub fn close_idle(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        while self.by_file.len() > self.descriptors.limits.idle + self.descriptors.rotated.len() {
+            let Some((_, stream)) = self.descriptors.idle.pop_first() else { break };
+            let generation = self.generation(stream);
+            generation.idle_since = None;
+            // One that is about to be looked at is noted again behind that look.
+            if generation.poll_at.is_none() && !generation.is_queued {
+                self.close_if_idle(stream, actions);
+            }
+        }
+        while !self.descriptors.waiting.is_empty() && self.by_file.len() >= self.descriptors.limits.all {
+            let Some((_, stream)) = self.descriptors.rotated.pop_first() else { break };
+            self.generation(stream).idle_since = None;
+            self.close_if_idle(stream, actions);
+            self.poll(stream, now.plus(ROTATED_POLL_MS));
+        }
+    }
+
+    /// Closes a file that was only looked at, if others need the room more: it is opened again when its turn comes.
+    pub fn close_unread(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let generation = &self.generations[&stream];
+        let can_wait = generation.whereabouts == Whereabouts::Here
+            && !generation.is_rotated()
+            && generation.is_settled();
+        if can_wait && self.by_file.len() > self.descriptors.limits.idle {
+            self.close(stream, actions);
+        }
+    }
+
+    /// Whether another file may be opened to be read.
+    pub fn may_open(&self) -> bool {
+        let opening = self.examining.len();
+        opening < OPENING_MAX && self.by_file.len() + opening < self.descriptors.limits.all
+    }
+
+    /// Lets a closed file wait for a descriptor.
+    pub fn wait_for_descriptor(&mut self, stream: StreamId) {
+        self.generation(stream).is_queued = true;
+        self.descriptors.waiting.push_back(stream);
+    }
+
+    /// The next generation that is to be read: first of those that waited for a descriptor.
+    pub fn next_ready(&mut self) -> Option<StreamId> {
+        let waited = if self.may_open() { self.descriptors.waiting.pop_front() } else { None };
+        waited.or_else(|| self.ready.pop_front())
+    }
+
+    fn close_if_idle(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let is_read = self.reading.as_ref().is_some_and(|reading| reading.stream == stream);
+        if is_idle(&self.generations[&stream]) && !is_read {
+            self.close(stream, actions);
+        }
+    }
+
+    fn close(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let generation = self.generations.get_mut(&stream).expect("an index names a forgotten generation");
+        self.descriptors.forget(generation);
+        if let Some(file) = generation.file.take() {
+            self.by_file.remove(&file);
+            actions.push(Action::Close(file));
+        }
+    }
+}
+
+/// Whether a file is open, can be found again, and has been read and committed to its end.
+fn is_idle(generation: &Generation) -> bool {
+    generation.file.is_some()
+        && generation.whereabouts == Whereabouts::Here
+        && generation.is_drained()
+        && generation.is_settled()
+}
