@@ -313,13 +313,10 @@ def wait_for(condition, what):
 
 
 def generate(lines):
-    """The log, made once: the same number of lines from the same seed is the same file."""
+    """The log, made anew: the generator may be another one than last time."""
     log = OUT / f"access-{lines}.log"
-    if not log.exists():
-        partial = log.with_suffix(".partial")
-        with open(partial, "wb") as out:
-            subprocess.run([GENLOG, str(lines)], stdout=out, check=True)
-        partial.rename(log)
+    with open(log, "wb") as out:
+        subprocess.run([GENLOG, str(lines)], stdout=out, check=True)
     return log
 
 
