@@ -37,6 +37,8 @@ pub enum Bug {
     ProofOfActiveFile,
     /// Positions are moved when records are queued, not when they are committed.
     AdvanceOnProduce,
+    /// A descriptor that its file server no longer knows is kept for ever.
+    StaleKept,
 }
 
 #[cfg(feature = "testing")]

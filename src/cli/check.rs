@@ -214,6 +214,7 @@ fn check_file(path: &Path, source: &LogSource) -> Answer {
                 | FileError::TooManyFiles
                 | FileError::SymbolicLink
                 | FileError::NotRegular
+                | FileError::Stale
                 | FileError::Unknown => error.remedy().unwrap_or("correct `paths`, or exclude it").to_owned(),
             };
             let exit = if error == FileError::Permission { Exit::Permission } else { Exit::Configuration };

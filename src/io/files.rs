@@ -251,6 +251,7 @@ fn error_of(error: Errno) -> FileError {
         Errno::NOENT | Errno::NOTDIR => FileError::NotFound,
         Errno::ACCESS | Errno::PERM => FileError::Permission,
         Errno::MFILE | Errno::NFILE => FileError::TooManyFiles,
+        Errno::STALE => FileError::Stale,
         Errno::LOOP => FileError::SymbolicLink,
         Errno::XDEV | Errno::ISDIR | Errno::NXIO | Errno::NODEV => FileError::NotRegular,
         _ => FileError::Unknown,

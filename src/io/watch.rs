@@ -9,6 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+/// File systems that other hosts write to, of which this kernel tells nothing: NFS, SMB in three versions, 9p, FUSE, Ceph,
+/// AFS and Lustre, by the magic number of statfs(2).
+const REMOTE_FILE_SYSTEMS: [u32; 9] = [
+    0x6969,
+    0x517B,
+    0xFF53_4D42,
+    0xFE53_4D42,
+    0x0102_1997,
+    0x6573_5546,
+    0x00C3_6400,
+    0x5346_414F,
+    0x0BD0_0BD0,
+];
+
 /// Watches directories, not files: an idle file costs nothing.
 pub struct Watch {
     watcher: Option<RecommendedWatcher>,
@@ -78,6 +92,15 @@ impl Watch {
             return;
         }
         let Some(watcher) = &mut self.watcher else { return };
+        if is_remote(path) {
+            if self.unwatched.insert(path.to_owned()) {
+                tracing::info!(
+                    "{} is on a file system that others may write to; looking at it every few seconds",
+                    crate::io::terminal::escape(&path.to_string_lossy())
+                );
+            }
+            return;
+        }
         if self.watched.remove(path).is_some() {
             // Fails where the old directory is gone, and its watch with it.
             let _ = watcher.unwatch(path);
@@ -119,6 +142,11 @@ impl Pending {
             }
         }
     }
+}
+
+fn is_remote(path: &Path) -> bool {
+    let kind = rustix::fs::statfs(path).ok().and_then(|status| u32::try_from(status.f_type).ok());
+    kind.is_some_and(|kind| REMOTE_FILE_SYSTEMS.contains(&kind))
 }
 
 fn inode_of(path: &Path) -> Option<Inode> {

@@ -109,7 +109,9 @@ pub enum FileError {
     SymbolicLink,
     /// A FIFO, device, socket or directory.
     NotRegular,
-    /// EIO, ESTALE and whatever else: try again later.
+    /// ESTALE: the server of a network file system no longer knows the descriptor. Its path may lead to the file yet.
+    Stale,
+    /// EIO and whatever else: try again later.
     Unknown,
 }
 

@@ -111,7 +111,7 @@ impl Tail {
         }
     }
 
-    fn close(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+    pub fn close(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
         let generation = self.generations.get_mut(&stream).expect("an index names a forgotten generation");
         self.descriptors.forget(generation);
         if let Some(file) = generation.file.take() {

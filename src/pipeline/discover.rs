@@ -439,6 +439,8 @@ impl Tail {
             Finding::Continues(stream) => {
                 self.dismiss(now, inode, &verdicts, Some(stream));
                 let is_its_turn = self.by_tuple.get(&opened.stat.tuple) == Some(&stream);
+                // After a remount its descriptor and its path are two ways to the same file.
+                self.close(stream, actions);
                 self.attach(now, stream, id, (&seen.path, &opened));
                 if !is_its_turn {
                     self.close_unread(stream, actions);

@@ -288,6 +288,7 @@ impl fmt::Display for FileError {
             Self::TooManyFiles => "too many open files (raise LimitNOFILE)",
             Self::SymbolicLink => "it is a symbolic link, which viewtail does not follow",
             Self::NotRegular => "it is a FIFO, socket or device, which viewtail does not read",
+            Self::Stale => "its file server no longer knows the open file",
             Self::Unknown => "input/output error",
         })
     }
@@ -324,7 +325,7 @@ impl FileError {
                 Some("name the real file in `paths`, and exclude the link if a glob matches it")
             }
             Self::NotRegular => Some("name a regular file in `paths`, or exclude this one"),
-            Self::NotFound | Self::Permission | Self::TooManyFiles | Self::Unknown => None,
+            Self::NotFound | Self::Permission | Self::TooManyFiles | Self::Stale | Self::Unknown => None,
         }
     }
 }

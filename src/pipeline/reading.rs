@@ -2,7 +2,7 @@
 
 use super::action::{Action, Chunk, FileError, FileId, Millis};
 use super::batch::{ANY_PARTITION, BLOCK_BYTES, Block, Destination, Reach, Record, Slice};
-use super::generation::Generation;
+use super::generation::{Generation, Whereabouts};
 use super::identity::marker_length;
 use super::line::{Bytes, Ending, Line, Taken, Want};
 use super::notice::Notice;
@@ -46,7 +46,7 @@ impl Tail {
             return;
         }
         match result {
-            Err(error) => self.reading_failed(now, stream, error),
+            Err(error) => self.reading_failed(now, stream, error, actions),
             Ok(chunk) => {
                 let proven = reading.want.from.fits(chunk.before) || planted::is(Bug::NoVerifyAfterRead);
                 if chunk.stat.size < reading.want.from.position || !proven {
@@ -59,11 +59,19 @@ impl Tail {
         }
     }
 
-    fn reading_failed(&mut self, now: Millis, stream: StreamId, error: FileError) {
+    /// Nothing moves. A descriptor that will never be good again is given back; the file is opened anew by its path and
+    /// judged anew, or looked for.
+    fn reading_failed(&mut self, now: Millis, stream: StreamId, error: FileError, actions: &mut Vec<Action>) {
         let generation = self.generation(stream);
         let first = !std::mem::replace(&mut generation.in_trouble, true);
         if let (true, Some(path)) = (first, generation.path.clone()) {
             self.notices.push(Notice::FileFailed { path, error });
+        }
+        if error == FileError::Stale && !planted::is(Bug::StaleKept) {
+            self.close(stream, actions);
+            if self.generation(stream).whereabouts == Whereabouts::Away {
+                self.lose_inode(now, stream);
+            }
         }
         self.poll(stream, now.plus(TROUBLE_POLL_MS));
     }

@@ -1,7 +1,7 @@
 //! The shell around the machine, as the agent is one: it takes inputs one at a time and carries actions out in their
 //! order. It can die before any effect, be paused, be stopped, and be started twice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use viewtail::pipeline::action::{
@@ -36,6 +36,8 @@ pub struct Agent {
     hints: VecDeque<Hint>,
     replies: VecDeque<Reply>,
     files: BTreeMap<FileId, Life>,
+    /// Descriptors that the file server no longer knows.
+    stale: BTreeSet<FileId>,
     edge: Edge,
     commands: VecDeque<Command>,
     /// The command that is being carried out.
@@ -96,6 +98,7 @@ impl World {
             hints: VecDeque::new(),
             replies: VecDeque::new(),
             files: BTreeMap::new(),
+            stale: BTreeSet::new(),
             edge: Edge::new(self.plan.mode),
             commands: VecDeque::new(),
             busy: None,
@@ -248,6 +251,15 @@ impl World {
         }
     }
 
+    /// The server of the network file system starts anew: no open descriptor is good any more, and after the remount the
+    /// device has another number.
+    pub fn file_server_restarts(&mut self) {
+        self.vfs.device += 1;
+        for agent in self.agents.iter_mut().flatten() {
+            agent.stale.extend(agent.files.keys());
+        }
+    }
+
     /// The process is gone: what it held is closed, what it had sent may still arrive.
     fn bury(&mut self, mut agent: Agent, slot: usize) {
         self.say(|| format!("agent {} dies", agent.process));
@@ -381,12 +393,13 @@ impl World {
         let Some(life) = agent.files.get(&file).copied() else {
             return self.oracle.violated(|| format!("{file:?} is looked at without being open"));
         };
-        let opened = if self.rng.chance(rates.error) {
+        let is_stale = agent.stale.contains(&file);
+        let opened = if is_stale || self.rng.chance(rates.error) {
             self.tally.read_errors += 1;
             agent.files.remove(&file);
             self.vfs.close(life);
             self.reconsider(life);
-            Err(FileError::Unknown)
+            Err(if is_stale { FileError::Stale } else { FileError::Unknown })
         } else {
             Ok(self.look_at(life, ask))
         };
@@ -417,7 +430,9 @@ impl World {
         let Some(life) = agent.files.get(&file).copied() else {
             return self.oracle.violated(|| format!("{file:?} is read without being open"));
         };
-        let answer = if self.rng.chance(rates.error) {
+        let answer = if agent.stale.contains(&file) {
+            Err(FileError::Stale)
+        } else if self.rng.chance(rates.error) {
             self.tally.read_errors += 1;
             Err(FileError::Unknown)
         } else {

@@ -33,7 +33,7 @@ const SCENARIOS: [Scenario; 6] = [
 ];
 
 #[test]
-fn a_crash_at_any_effect_loses_and_doubles_nothing() {
+fn row_38_a_crash_at_any_effect_loses_and_doubles_nothing() {
     let _alone = run::alone();
     for (number, (name, change)) in SCENARIOS.into_iter().enumerate() {
         let crash_at = |effect: u64| scenario(number as u64, change, effect);

@@ -11,6 +11,7 @@ mod oracle;
 mod plan;
 mod planted;
 mod rng;
+mod rows;
 mod run;
 mod swarm;
 mod vfs;

@@ -50,6 +50,8 @@ pub struct Vfs {
     free: BTreeSet<u64>,
     numbers: u64,
     births: bool,
+    /// Changes with a remount.
+    pub device: u64,
     /// Counts changes, so that no two leave the same modification time.
     changes: i64,
 }
@@ -62,6 +64,7 @@ impl Vfs {
             free: BTreeSet::new(),
             numbers: 100,
             births,
+            device: 1,
             changes: 0,
         }
     }
@@ -153,7 +156,7 @@ impl Vfs {
     pub fn stat(&self, life: Life) -> Stat {
         let inode = &self.inodes[life];
         Stat {
-            tuple: Tuple { device: 1, inode: inode.number, birth_ns: inode.birth_ns },
+            tuple: Tuple { device: self.device, inode: inode.number, birth_ns: inode.birth_ns },
             size: inode.data.len() as u64,
             modified_ns: inode.modified_ns,
             links: inode.names,

@@ -19,7 +19,7 @@ const PROVEN_GAP_MS: u64 = 45_000;
 pub const LINE_BYTES_MAX: usize = 400;
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub enum Step {
     /// A few lines into the file that the writer has open.
     Append,
     /// The beginning of a line.
@@ -40,6 +40,8 @@ enum Step {
     Unlink,
     /// A line into one of very many files.
     Wide,
+    /// The file server forgets every open descriptor.
+    FileServerRestarts,
 }
 
 /// A line whose end is not written yet.
@@ -76,6 +78,12 @@ impl World {
             self.writers.push(Writer { base, lines_left, active: None, old: None, partial: None, steps });
             self.at(0, Event::Writer(number));
         }
+    }
+
+    /// The first writer does this, each step and then so many milliseconds of nothing, and no more.
+    pub fn script(&mut self, steps: &[(u64, Step)]) {
+        self.writers[0].lines_left = 0;
+        self.writers[0].steps = steps.iter().copied().collect();
     }
 
     /// The next step of a writer, and when the one after it comes.
@@ -190,6 +198,7 @@ impl World {
                 self.forsake_unseen_epoch(life);
             }
             (Step::Wide, _, _) => self.append_wide(number),
+            (Step::FileServerRestarts, _, _) => self.file_server_restarts(),
             (
                 Step::Append
                 | Step::Partial

@@ -1,0 +1,75 @@
+//! Rows of the tailing matrix that need a world which no test machine has: lives by a script, in many shapes of the same.
+
+use viewtail::planted::Bug;
+
+use crate::plan::{AgentRates, Plan, ReadRates};
+use crate::rng::Rng;
+use crate::run::{self, Outcome, lived, with_bug};
+use crate::workload::Step;
+use crate::world::World;
+
+/// Each seed has other lines, other gaps and, where the row says so, another instant at which the agent dies.
+const SEEDS: u64 = 300;
+
+/// A network file system whose server is started anew again and again, with rotations, late writes and a torn line.
+const FILE_SERVER: [(u64, Step); 20] = [
+    (0, Step::Reopen),
+    (500, Step::Append),
+    (2000, Step::Append),
+    (3000, Step::FileServerRestarts),
+    (10, Step::Append),
+    (70_000, Step::Append),
+    (0, Step::FileServerRestarts),
+    (0, Step::Rotate),
+    (3000, Step::Append),
+    (10, Step::FileServerRestarts),
+    (3000, Step::Append),
+    (10, Step::Reopen),
+    (100, Step::Append),
+    (3000, Step::AppendLate),
+    (3000, Step::FileServerRestarts),
+    (10, Step::CloseOld),
+    (500, Step::Partial),
+    (3000, Step::FileServerRestarts),
+    (10, Step::Finish),
+    (10, Step::Append),
+];
+
+#[test]
+fn row_29_a_file_server_that_forgets_descriptors_and_tells_nothing_costs_no_line() {
+    let _alone = run::alone();
+    let network = |plan: &mut Plan| {
+        plan.births = false;
+        plan.leases = false;
+        plan.reads = ReadRates { hint_lost: 1000, ..ReadRates::default() };
+        plan.agent = AgentRates { crash: 5, ..AgentRates::default() };
+    };
+    holds(&FILE_SERVER, network);
+    let stays_stale = failures(&FILE_SERVER, network, Some(Bug::StaleKept));
+    assert!(!stays_stale.is_empty(), "nothing depends on opening a file anew");
+    let inode_only = failures(&FILE_SERVER, network, Some(Bug::InodeOnly));
+    assert!(!inode_only.is_empty(), "nothing depends on what is in a file");
+}
+
+fn holds(script: &'static [(u64, Step)], change: impl Fn(&mut Plan) + Sync) {
+    let failures = failures(script, change, None);
+    for Outcome { seed, failure, .. } in &failures {
+        run::report(&format!("sim: script with seed {seed}: {}", failure.as_deref().unwrap_or_default()));
+    }
+    assert!(failures.is_empty(), "the script was not survived");
+}
+
+fn failures(
+    script: &'static [(u64, Step)],
+    change: impl Fn(&mut Plan) + Sync,
+    bug: Option<Bug>,
+) -> Vec<Outcome> {
+    let life = |seed| {
+        let mut rng = Rng::new(seed);
+        let mut plan = Plan::calm(&mut rng);
+        change(&mut plan);
+        let play = |world: &mut World| world.script(script);
+        with_bug(bug, || lived(seed, World::new(rng, plan), false, play))
+    };
+    run::seeds(1..SEEDS + 1, 5, life).1
+}
