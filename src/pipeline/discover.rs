@@ -723,7 +723,9 @@ impl Tail {
         };
         let compressed = is_compressed(&opened.head);
         let log = home.as_ref().and_then(|home| self.log_of(home));
-        let (Some(home), Some(log), false) = (home, log, compressed) else {
+        // Under such a name a copy or an archive begins, and nothing is lost by waiting for its first byte.
+        let is_nothing_yet = opened.stat.size == 0 && self.home_by_name(&seen.path).is_some();
+        let (Some(home), Some(log), false) = (home, log, compressed || is_nothing_yet) else {
             if compressed
                 && log.is_some()
                 && self.log_of(&seen.path).is_some()
