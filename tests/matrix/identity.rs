@@ -203,3 +203,33 @@ fn row_47_a_file_shorter_than_any_fingerprint_is_read_from_its_first_byte() {
     let verdict = row.finish(agent);
     assert_eq!(verdict.streams, 2);
 }
+
+#[test]
+fn row_28_a_restored_log_is_not_sent_again() {
+    let mut row = Row::new("row-28");
+    let log = row.log();
+    let mut agent = row.agent();
+    row.write(&log, 40);
+    row.catch_up();
+    for dead in [false, true, false] {
+        if dead {
+            agent.kill9();
+            restore(&mut row);
+            agent = row.agent();
+        } else {
+            restore(&mut row);
+        }
+        row.write(&log, 4);
+        row.catch_up();
+    }
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 1, "it is the same generation in other inodes");
+}
+
+/// As editors, rsync and backups do it: another file with the same bytes, and some more, takes the name.
+fn restore(row: &mut Row) {
+    let copy = row.scratch().join("copy");
+    std::fs::copy(row.log(), &copy).expect("a log can be copied");
+    row.write(&copy, 4);
+    rename(&copy, &row.log());
+}

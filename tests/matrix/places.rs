@@ -2,6 +2,8 @@
 
 use crate::ext4::Ext4;
 use crate::row::{Row, append, appender, rename};
+use crate::support::agent::{Agent, binary};
+use crate::support::process::command;
 
 #[test]
 fn row_25_a_directory_that_is_removed_and_made_again_is_watched_again() {
@@ -79,6 +81,35 @@ fn row_26_a_mount_on_a_directory_hides_logs_and_deletes_none() {
     row.write_to(&hidden, 10);
     row.catch_up();
     row.finish(agent);
+}
+
+#[test]
+fn row_30_a_log_that_an_overlay_copies_up_goes_on_in_its_new_inode() {
+    let mut row = Row::new("row-30");
+    let (lower, merged) = (row.at("lower"), row.at("merged"));
+    for name in ["lower", "upper", "work", "merged"] {
+        std::fs::create_dir(row.at(name)).expect("a directory can be made");
+    }
+    row.write(&lower.join("access.log"), 20);
+    let config = row.config_of("merged/*.log");
+    // The overlay is there for the agent alone, and vanishes with it; its tree is reached through the agent.
+    let mut starter = command("unshare");
+    if !rustix::process::geteuid().is_root() {
+        starter.args(["--user", "--map-root-user"]);
+    }
+    let script = "cd \"$0\" && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && exec \"$@\"";
+    starter.args(["--mount", "sh", "-c", script]).arg(row.logs()).arg(binary());
+    let mut agent = Agent::spawn_with(row.scratch().path(), &config, starter, |_| {});
+    row.catch_up();
+    let inside = format!("/proc/{}/root{}", agent.process().id(), merged.join("access.log").display());
+    // The first byte that is appended makes a copy of the whole file in the upper layer.
+    row.write(inside.as_ref(), 10);
+    row.catch_up();
+    assert!(row.at("upper/access.log").exists(), "the log was copied up");
+    row.write(inside.as_ref(), 10);
+    row.catch_up();
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 1);
 }
 
 #[test]

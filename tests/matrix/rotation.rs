@@ -145,3 +145,47 @@ fn row_09_generations_that_pile_up_while_nothing_can_be_sent_are_kept_and_read_i
     let verdict = row.finish(agent);
     assert_eq!(verdict.streams, 6);
 }
+
+#[test]
+fn row_05_with_delaycompress_the_archive_is_the_file_that_was_read_before() {
+    let mut row = Row::new("row-05");
+    let agent = row.agent_with(&row.config_of("access.log*"));
+    let mut writer = appender(&row.log());
+    for _ in 0..5 {
+        row.write_to(&writer, 20);
+        row.rotate("size 1\ncreate\nrotate 9\ncompress\ndelaycompress");
+        row.write_to(&writer, 2);
+        row.catch_up();
+        writer = appender(&row.log());
+    }
+    assert!(row.at("access.log.5.gz").exists(), "logrotate compressed the older ones");
+    row.write_to(&writer, 20);
+    row.catch_up();
+    // A restart has only the positions to go by.
+    agent.kill9();
+    let agent = row.agent_with(&row.config_of("access.log*"));
+    row.write_to(&writer, 20);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 6);
+}
+
+#[test]
+fn row_06_what_is_written_after_compression_lives_in_our_descriptor_alone() {
+    let mut row = Row::new("row-06");
+    let agent = row.agent_with(&row.config_of("access.log*"));
+    let mut writer = appender(&row.log());
+    for _ in 0..4 {
+        row.write_to(&writer, 20);
+        row.catch_up();
+        // gzip reads the file and unlinks it, and the writer does not know yet.
+        row.rotate("size 1\ncreate\nrotate 9\ncompress");
+        row.write_to(&writer, 5);
+        pass_time(Duration::from_millis(300));
+        row.write_to(&writer, 5);
+        row.catch_up();
+        writer = appender(&row.log());
+    }
+    assert!(row.at("access.log.1.gz").exists() && !row.at("access.log.1").exists());
+    row.write_to(&writer, 20);
+    row.finish(agent);
+}

@@ -175,3 +175,19 @@ fn truncate(path: &Path, size: u64) {
 fn size(path: &Path) -> u64 {
     std::fs::metadata(path).expect("the log is there").len()
 }
+
+#[test]
+fn row_11_copytruncate_with_everything_read_goes_on_at_0() {
+    let mut row = Row::new("row-11");
+    let agent = row.agent();
+    let writer = appender(&row.log());
+    for _ in 0..5 {
+        row.write_to(&writer, 20);
+        row.catch_up();
+        row.rotate(COPYTRUNCATE);
+        row.write_to(&writer, 20);
+        row.catch_up();
+    }
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 6, "the copies were left alone");
+}
