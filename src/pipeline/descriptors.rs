@@ -111,6 +111,7 @@ impl Tail {
         }
     }
 
+    /// Gives a descriptor back, if there is one.
     pub fn close(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
         let generation = self.generations.get_mut(&stream).expect("an index names a forgotten generation");
         self.descriptors.forget(generation);
