@@ -10,9 +10,12 @@ pub const HEAD_BYTES_MAX: usize = 4096;
 /// The most bytes before a position that prove it: longer than a typical line, so that no two places look alike.
 pub const MARKER_BYTES_MAX: usize = 256;
 
-/// Of a head that is kept as a hash alone the beginnings of these lengths are kept too, so that a file that was cut
-/// within its head is still known: doubling costs little memory, and a file shorter than the shortest holds one line.
-const STEPS: [usize; 6] = [64, 128, 256, 512, 1024, 2048];
+/// Of a head that is kept as a hash alone the beginnings in steps of so many bytes are kept as hashes too, so that a file
+/// that was cut within its head is still known. Two lines that begin with the same time differ within a step or two.
+const STEP_BYTES: usize = 64;
+
+/// The full head has its own hash.
+const STEPS: usize = HEAD_BYTES_MAX / STEP_BYTES - 1;
 
 /// Beginnings of gzip, zstd, xz and bzip2 files.
 const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"];
@@ -83,8 +86,8 @@ pub struct Head {
     bytes: Vec<u8>,
     hash: u64,
     length: usize,
-    /// Hashes of its beginnings, see [`STEPS`]; none if only the checkpoint knows it.
-    steps: Option<Box<[u64; STEPS.len()]>>,
+    /// Hashes of its beginnings, see [`STEP_BYTES`]; none if only the checkpoint knows it.
+    steps: Option<Box<[u32; STEPS]>>,
 }
 
 impl Default for Head {
@@ -177,8 +180,9 @@ impl Head {
             return self.bytes.starts_with(start);
         }
         let Some(steps) = &self.steps else { return false };
-        let mut known = STEPS.iter().zip(steps.iter()).filter(|(length, _)| **length <= start.len());
-        known.next_back().is_some_and(|(length, hash)| xxh3_64(&start[..*length]) == *hash)
+        let step = start.len() / STEP_BYTES;
+        let known = step.checked_sub(1).and_then(|last| steps.get(last));
+        known.is_some_and(|hash| step_hash(&start[..step * STEP_BYTES]) == *hash)
     }
 
     fn has_bytes(&self) -> bool {
@@ -187,8 +191,15 @@ impl Head {
 }
 
 /// The hashes of the beginnings of a full head.
-fn steps_of(head: &[u8]) -> Option<Box<[u64; STEPS.len()]>> {
-    (head.len() == HEAD_BYTES_MAX).then(|| Box::new(STEPS.map(|length| xxh3_64(&head[..length]))))
+fn steps_of(head: &[u8]) -> Option<Box<[u32; STEPS]>> {
+    let hash = |step: usize| step_hash(&head[..(step + 1) * STEP_BYTES]);
+    (head.len() == HEAD_BYTES_MAX).then(|| Box::new(std::array::from_fn(hash)))
+}
+
+/// Half a hash does: a cut is decided by it together with the inode.
+fn step_hash(bytes: &[u8]) -> u32 {
+    let hash = xxh3_64(bytes).to_le_bytes();
+    u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
 }
 
 /// What the heads say.
