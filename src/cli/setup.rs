@@ -7,7 +7,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Exit, Failure};
 use crate::config::{
-    self, Config, ConfigErrors, Delivery, Kafka, Log, PasswordError, Start as StartConfig, Style, Warning,
+    self, CatchUp, Config, ConfigErrors, Delivery, Kafka, Log, PasswordError, Start as StartConfig, Style,
+    Warning,
 };
 use crate::event::{Encoder, EncoderOptions, Site};
 use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, QueueLimits};
@@ -192,6 +193,10 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
         encoder,
         start: start_of(log.start),
         line_bytes_max: log.max_line_bytes as usize,
+        catch_up_bytes_per_s: match log.catch_up {
+            CatchUp::Unlimited => None,
+            CatchUp::Rate { bytes_per_s } => Some(bytes_per_s),
+        },
         key: xxh3_64(paths.join("\n").as_bytes()),
     })
 }

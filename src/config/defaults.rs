@@ -3,10 +3,13 @@
 use std::ops::RangeInclusive;
 
 use super::kafka::{Acks, Compression, Delivery, PartitionBy, Timestamp};
-use super::log::Start;
+use super::log::{CatchUp, Start};
 
 /// Where the packages' service unit lets viewtail write.
 pub const STATE_DIR: &str = "/var/lib/viewtail";
+
+/// Whoever shares a network that is too narrow for it says so.
+pub const CATCH_UP: CatchUp = CatchUp::Unlimited;
 
 /// Nothing that is on disk is left out unless somebody says so.
 pub const START: Start = Start::Beginning;

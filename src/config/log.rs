@@ -33,6 +33,8 @@ pub struct Log {
     pub start: Start,
     /// Lines longer than this many bytes are cut to it.
     pub max_line_bytes: u32,
+    /// How fast what has piled up is read.
+    pub catch_up: CatchUp,
     /// What counts for its events.
     pub events: Events,
 }
@@ -90,6 +92,45 @@ impl Value for Start {
             Self::Beginning => "beginning".to_owned(),
             Self::End => "end".to_owned(),
             Self::Within { age_ms } => Measure::Duration.show(*age_ms),
+        }
+    }
+}
+
+/// How fast the files of a log are read that are behind by more than one read; live ones are never slowed down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatchUp {
+    /// As fast as can be.
+    Unlimited,
+    /// Together at most so fast.
+    Rate {
+        /// Bytes per second.
+        bytes_per_s: u64,
+    },
+}
+
+impl Value for CatchUp {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        let word = match &node.kind {
+            Kind::Text(text) => text.as_str(),
+            Kind::Null | Kind::Bool(_) | Kind::Integer(_) | Kind::Float(_) | Kind::List(_) | Kind::Map(_) => {
+                ""
+            }
+        };
+        let rate = word.strip_suffix("/s").and_then(|size| Measure::Size.parse(size));
+        match (word, rate.filter(|rate| *rate > 0)) {
+            ("unlimited", _) => Ok(Self::Unlimited),
+            (_, Some(bytes_per_s)) => Ok(Self::Rate { bytes_per_s }),
+            (_, None) => Err(Fault::new(
+                format!("must be `unlimited` or bytes per second, found {}", node.describe()),
+                "as in 20MiB/s; more than the logs grow by, or it never catches up",
+            )),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Unlimited => "unlimited".to_owned(),
+            Self::Rate { bytes_per_s } => format!("{}/s", Measure::Size.show(*bytes_per_s)),
         }
     }
 }
@@ -217,10 +258,21 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
         defaults::MAX_LINE_BYTES,
         defaults::MAX_LINE_BYTES_BOUNDS,
     );
+    let catch_up = section.optional("catch_up", defaults::CATCH_UP);
     let events = events::read_of_log(&mut section, shared.events);
     section.finish();
     let first_path = || paths.first().map_or(String::new(), |path| path.as_str().to_owned());
-    Log { name: name.unwrap_or_else(first_path), paths, exclude, format, site, start, max_line_bytes, events }
+    Log {
+        name: name.unwrap_or_else(first_path),
+        paths,
+        exclude,
+        format,
+        site,
+        start,
+        max_line_bytes,
+        catch_up,
+        events,
+    }
 }
 
 /// A word, the text of an nginx `log_format`, or a mapping whose key says who wrote the lines.

@@ -43,7 +43,7 @@ pub use kafka::{
     Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
     SaslMechanism, Timestamp, Tls, TlsIdentity,
 };
-pub use log::{Log, Start};
+pub use log::{CatchUp, Log, Start};
 pub use pattern::{Exclude, PathPattern};
 pub use place::Place;
 pub use secret::{Password, PasswordError, Secret};

@@ -98,10 +98,9 @@ impl Tail {
         self.descriptors.waiting.push_back(stream);
     }
 
-    /// The next generation that is to be read: first of those that waited for a descriptor.
-    pub fn next_ready(&mut self) -> Option<StreamId> {
-        let waited = if self.may_open() { self.descriptors.waiting.pop_front() } else { None };
-        waited.or_else(|| self.ready.pop_front())
+    /// The longest waiting of those that wait for a descriptor, if there is one.
+    pub fn next_waiting_for_descriptor(&mut self) -> Option<StreamId> {
+        if self.may_open() { self.descriptors.waiting.pop_front() } else { None }
     }
 
     fn close_if_idle(&mut self, stream: StreamId, actions: &mut Vec<Action>) {

@@ -55,6 +55,8 @@ pub struct Generation {
     pub is_queued: bool,
     /// Something happened at its path since it was last opened or read.
     pub is_hinted: bool,
+    /// How many bytes more than its turns were worth were read of it.
+    pub overdrawn_bytes: u64,
     /// Since when it is among the files that may be closed.
     pub idle_since: Option<Millis>,
     /// It ended: no writer has it any more, and its unfinished last line counts as one.

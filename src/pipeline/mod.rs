@@ -20,4 +20,5 @@ mod reading;
 pub mod resolve;
 pub mod shard;
 mod tail;
+mod turns;
 mod unmatched;

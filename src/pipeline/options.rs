@@ -34,6 +34,8 @@ pub struct LogOptions {
     pub start: Start,
     /// Longest line that is parsed, in bytes; a longer one becomes one truncated event.
     pub line_bytes_max: usize,
+    /// The most bytes per second that are read of what has piled up; nothing where there is no limit.
+    pub catch_up_bytes_per_s: Option<u64>,
     /// What tells this log from others over restarts: a hash of its paths.
     pub key: u64,
 }

@@ -52,7 +52,9 @@ impl Tail {
                 if chunk.stat.size < reading.want.from.position || !proven {
                     self.suspect(stream, actions);
                 } else {
+                    let bytes = chunk.data.len() as u64;
                     let progress = self.take_lines(now, &reading, chunk, allowance);
+                    self.charge(now, stream, bytes);
                     self.plan_next(now, stream, progress, actions);
                 }
             }
@@ -301,7 +303,14 @@ mod tests {
             rules,
         };
         let paths = PathMatcher::new(&["/log/a".to_owned()], &[]).unwrap();
-        let log = LogOptions { paths, encoder, start: Start::Beginning, line_bytes_max: 1000, key: 1 };
+        let log = LogOptions {
+            paths,
+            encoder,
+            start: Start::Beginning,
+            line_bytes_max: 1000,
+            catch_up_bytes_per_s: None,
+            key: 1,
+        };
         let options = TailOptions {
             logs: vec![log],
             mode: Mode::ExactlyOnce,

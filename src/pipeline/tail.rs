@@ -19,6 +19,7 @@ use super::notice::Notice;
 use super::options::{LogOptions, Mode, OpenFiles, PartitionBy, Rejects, Timestamp};
 use super::reading::Reading;
 use super::shard::Entry;
+use super::turns::Throttle;
 use crate::event::{Encoder, StreamId};
 use crate::planted::{self, Bug};
 
@@ -85,6 +86,8 @@ pub(super) struct Tail {
     /// Logs whose existing files were seen.
     pub known_logs: BTreeSet<u64>,
     pub ready: VecDeque<StreamId>,
+    /// What each log may read of a backlog.
+    pub throttles: Vec<Throttle>,
     pub descriptors: Descriptors,
     pub timers: BTreeSet<(Millis, StreamId)>,
     pub reading: Option<Reading>,
@@ -121,6 +124,7 @@ impl Tail {
         let encoders = options.logs.iter().map(encoder).collect();
         Self {
             descriptors: Descriptors::new(options.open_files),
+            throttles: options.logs.iter().map(Throttle::of).collect(),
             options,
             encoders,
             generations: BTreeMap::new(),
@@ -187,6 +191,7 @@ impl Tail {
                 poll_at: None,
                 is_queued: false,
                 is_hinted: false,
+                overdrawn_bytes: 0,
                 idle_since: None,
                 finished: false,
                 in_trouble: false,
@@ -253,7 +258,7 @@ impl Tail {
     pub fn wake_at(&self) -> Millis {
         let timer = self.timers.first().map_or(Millis(u64::MAX), |(at, _)| *at);
         let listing = self.listings.first().map_or(Millis(u64::MAX), |(at, _)| *at);
-        timer.min(self.sweep_at).min(listing)
+        timer.min(self.sweep_at).min(listing).min(self.throttled_until())
     }
 
     /// Does whatever is due: lists, opens and reads.
@@ -272,7 +277,7 @@ impl Tail {
         self.list_what_is_due(now, actions);
         self.close_idle(now, actions);
         while allowance.may_read && self.reading.is_none() && !self.is_full() {
-            let Some(stream) = self.next_ready() else { break };
+            let Some(stream) = self.next_turn(now) else { break };
             if let Some(generation) = self.generations.get_mut(&stream) {
                 generation.is_queued = false;
             }
@@ -396,6 +401,7 @@ impl Tail {
             poll_at: None,
             is_queued: false,
             is_hinted: false,
+            overdrawn_bytes: 0,
             idle_since: None,
             finished: false,
             in_trouble: false,

@@ -56,6 +56,7 @@ mod tests {
             },
             start: Start::Beginning,
             line_bytes_max: 1000,
+            catch_up_bytes_per_s: None,
             key: 1,
         };
         let options = TailOptions {

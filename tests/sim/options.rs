@@ -69,6 +69,7 @@ fn log(name: &str, glob: &str) -> LogOptions {
         encoder,
         start: Start::Beginning,
         line_bytes_max: LINE_BYTES_MAX,
+        catch_up_bytes_per_s: None,
         key: glob.bytes().map(u64::from).sum(),
     }
 }
