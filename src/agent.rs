@@ -18,15 +18,15 @@ use crate::io::kafka::{Edge, EdgeHandle, KafkaOptions};
 use crate::io::service::Service;
 use crate::io::state::{Saved, StateDir};
 use crate::io::terminal;
-use crate::io::watch::Watch;
+use crate::io::watch::{Unwatched, Watch};
 use crate::pipeline::action::{Action, Command, Exit, Input, Millis, Reply, SharedPath};
 use crate::pipeline::checkpoint::Snapshot;
 use crate::pipeline::machine::Machine;
 use crate::pipeline::notice::{Level, Notice};
 use crate::pipeline::options::Options;
 
-/// Where hints cannot be had, everything is looked at so often instead.
-const SWEEP_WITHOUT_HINTS: Duration = Duration::from_secs(2);
+/// Directories of which hints cannot be had are looked at so often instead.
+const LOOK_WITHOUT_HINTS_MS: u64 = 2000;
 
 /// Of one kind of notice so many are told within [`NOTICE_WINDOW_MS`]; the rest are counted.
 const NOTICES_MAX: u32 = 20;
@@ -72,6 +72,8 @@ struct Agent {
     files: Files,
     directories: Directories,
     watch: Watch,
+    /// When directories without hints are looked at next.
+    look_at: Millis,
     edge: EdgeHandle,
     service: Service,
     state: StateDir,
@@ -111,6 +113,7 @@ impl Agent {
             files: Files::default(),
             directories,
             watch,
+            look_at: Millis(LOOK_WITHOUT_HINTS_MS),
             edge,
             service: Service::find(),
             state,
@@ -138,8 +141,9 @@ impl Agent {
             self.service.beat();
             match woken.recv_timeout(self.patience()) {
                 Ok(wake) => self.wake(wake),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.look_around(),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.step(Input::Tick),
             }
+            self.look_without_hints();
         }
     }
 
@@ -150,17 +154,26 @@ impl Agent {
     }
 
     fn patience(&self) -> Duration {
-        let wait = Duration::from_millis(self.machine.wake_at().since(self.clock.now()));
-        let wait = if self.watch.is_complete() { wait } else { wait.min(SWEEP_WITHOUT_HINTS) };
-        self.service.patience().map_or(wait, |patience| wait.min(patience))
+        let now = self.clock.now();
+        let wake_at = self.machine.wake_at();
+        let wake_at = if self.watch.is_complete() { wake_at } else { wake_at.min(self.look_at) };
+        Duration::from_millis(wake_at.since(now))
     }
 
-    /// Nothing came in for as long as the machine was patient, or for as long as one may trust without hints.
-    fn look_around(&mut self) {
-        if self.machine.wake_at() > self.clock.now() && !self.watch.is_complete() {
-            self.step(Input::HintsLost);
-        } else {
-            self.step(Input::Tick);
+    /// Where inotify has no watch to give, somebody has to look; nothing else is looked at for that.
+    fn look_without_hints(&mut self) {
+        let now = self.clock.now();
+        if self.watch.is_complete() || now < self.look_at {
+            return;
+        }
+        self.look_at = now.plus(LOOK_WITHOUT_HINTS_MS);
+        match self.watch.unwatched() {
+            Unwatched::Everything => self.step(Input::HintsLost),
+            Unwatched::Directories(directories) => {
+                for directory in directories {
+                    self.step(Input::Hint(directory));
+                }
+            }
         }
     }
 

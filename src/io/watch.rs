@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use super::clock::Deadline;
+use crate::pipeline::action::SharedPath;
 use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
@@ -28,11 +31,27 @@ pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     pending: Arc<Mutex<Pending>>,
     watched: HashMap<PathBuf, Inode>,
-    unwatched: HashSet<PathBuf>,
+    /// Directories of which there are no hints, because of a limit.
+    unwatched: HashSet<SharedPath>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    /// Without a watcher the next attempt to get one.
+    retry_at: Deadline,
 }
+
+/// No hints at all are to be had at present; whoever holds the last instance may give it back.
+const RETRY: Duration = Duration::from_secs(60);
 
 /// Device and inode of a watched directory: a new one of the same name needs a new watch.
 type Inode = (u64, u64);
+
+/// Of what there are no hints, so that somebody has to look.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unwatched {
+    /// Of nothing at all.
+    Everything,
+    /// Of these directories.
+    Directories(Vec<SharedPath>),
+}
 
 /// What came in since it was last taken; a busy file makes one entry, not one per line.
 #[derive(Debug, Default)]
@@ -46,9 +65,26 @@ pub struct Pending {
 impl Watch {
     /// Starts watching nothing yet. `wake` is called when the first hint is waiting to be taken.
     #[must_use]
-    pub fn new(wake: impl Fn() + Send + 'static) -> Self {
-        let pending = Arc::new(Mutex::new(Pending::default()));
-        let shared = Arc::clone(&pending);
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let mut watch = Self {
+            watcher: None,
+            pending: Arc::default(),
+            watched: HashMap::new(),
+            unwatched: HashSet::new(),
+            wake: Arc::new(wake),
+            retry_at: Deadline::NEVER,
+        };
+        if let Err(error) = watch.open() {
+            tracing::warn!(
+                "inotify is not to be had ({error}); looking at all files every few seconds instead (raise fs.inotify.max_user_instances)"
+            );
+        }
+        watch
+    }
+
+    fn open(&mut self) -> notify::Result<()> {
+        self.retry_at = Deadline::after(RETRY);
+        let (shared, wake) = (Arc::clone(&self.pending), Arc::clone(&self.wake));
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let mut pending = shared.lock().unwrap_or_else(PoisonError::into_inner);
             let was_empty = pending.paths.is_empty() && !pending.lost;
@@ -59,12 +95,8 @@ impl Watch {
                 wake();
             }
         });
-        if let Err(error) = &watcher {
-            tracing::warn!(
-                "inotify is not to be had ({error}); looking at all files every few seconds instead"
-            );
-        }
-        Self { watcher: watcher.ok(), pending, watched: HashMap::new(), unwatched: HashSet::new() }
+        self.watcher = Some(watcher?);
+        Ok(())
     }
 
     /// Takes what came in.
@@ -79,16 +111,31 @@ impl Watch {
         self.watcher.is_some() && self.unwatched.is_empty()
     }
 
-    /// Watches a directory, or the nearest one above it that exists, so that its creation is seen.
-    pub fn ensure(&mut self, directory: &Path) {
-        let existing = directory.ancestors().find_map(|path| inode_of(path).map(|inode| (path, inode)));
-        if let Some((path, inode)) = existing {
-            self.watch(path, inode);
+    /// Of what there are no hints.
+    #[must_use]
+    pub fn unwatched(&self) -> Unwatched {
+        if self.watcher.is_none() {
+            Unwatched::Everything
+        } else {
+            Unwatched::Directories(self.unwatched.iter().cloned().collect())
         }
     }
 
-    fn watch(&mut self, path: &Path, inode: Inode) {
+    /// Watches a directory, or the nearest one above it that exists, so that its creation is seen. What failed before is
+    /// tried again.
+    pub fn ensure(&mut self, directory: &SharedPath) {
+        if self.watcher.is_none() && self.retry_at.passed() && self.open().is_ok() {
+            tracing::info!("inotify is to be had again");
+        }
+        let existing = directory.ancestors().find_map(|path| inode_of(path).map(|inode| (path, inode)));
+        if let Some((path, inode)) = existing {
+            self.watch(directory, path, inode);
+        }
+    }
+
+    fn watch(&mut self, directory: &SharedPath, path: &Path, inode: Inode) {
         if self.watched.get(path) == Some(&inode) {
+            self.unwatched.remove(directory);
             return;
         }
         let Some(watcher) = &mut self.watcher else { return };
@@ -108,10 +155,15 @@ impl Watch {
         match watcher.watch(path, RecursiveMode::NonRecursive) {
             Ok(()) => {
                 self.watched.insert(path.to_owned(), inode);
-                self.unwatched.remove(path);
+                if self.unwatched.remove(directory) {
+                    tracing::info!(
+                        "watching {} again",
+                        crate::io::terminal::escape(&directory.to_string_lossy())
+                    );
+                }
             }
             Err(error) => {
-                if self.unwatched.insert(path.to_owned()) {
+                if self.unwatched.insert(directory.clone()) {
                     tracing::warn!(
                         "cannot watch {} ({error}); looking at it every few seconds instead (raise fs.inotify.max_user_watches)",
                         crate::io::terminal::escape(&path.to_string_lossy())
@@ -158,7 +210,6 @@ fn inode_of(path: &Path) -> Option<Inode> {
 mod tests {
     use super::*;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     fn wait_for(watch: &Watch, woken: &mpsc::Receiver<()>, wanted: &Path) {
         let mut seen = HashSet::new();
@@ -173,7 +224,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let (wake, woken) = mpsc::channel();
         let mut watch = Watch::new(move || wake.send(()).unwrap());
-        watch.ensure(scratch.path());
+        watch.ensure(&SharedPath::from(scratch.path()));
         assert!(watch.is_complete());
         let file = scratch.path().join("access.log");
         std::fs::write(&file, "x").unwrap();
@@ -188,12 +239,39 @@ mod tests {
         let (wake, woken) = mpsc::channel();
         let mut watch = Watch::new(move || wake.send(()).unwrap());
         let directory = scratch.path().join("later");
-        watch.ensure(&directory);
+        watch.ensure(&SharedPath::from(&*directory));
         std::fs::create_dir(&directory).unwrap();
         wait_for(&watch, &woken, &directory);
-        watch.ensure(&directory);
+        watch.ensure(&SharedPath::from(&*directory));
         let file = directory.join("access.log");
         std::fs::write(&file, "x").unwrap();
         wait_for(&watch, &woken, &file);
+    }
+
+    #[test]
+    fn row_32_without_an_instance_everything_is_looked_at_until_there_is_one() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut watch = Watch::new(|| {});
+        watch.watcher = None;
+        watch.retry_at = Deadline::NEVER;
+        watch.ensure(&SharedPath::from(scratch.path()));
+        assert!(!watch.is_complete());
+        assert_eq!(watch.unwatched(), Unwatched::Everything);
+        watch.retry_at = Deadline::after(Duration::ZERO);
+        watch.ensure(&SharedPath::from(scratch.path()));
+        assert!(watch.is_complete());
+        assert_eq!(watch.unwatched(), Unwatched::Directories(Vec::new()));
+    }
+
+    #[test]
+    fn row_32_a_directory_without_a_watch_is_named_until_it_has_one() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = SharedPath::from(scratch.path());
+        let mut watch = Watch::new(|| {});
+        watch.unwatched.insert(directory.clone());
+        assert!(!watch.is_complete());
+        assert_eq!(watch.unwatched(), Unwatched::Directories(vec![directory.clone()]));
+        watch.ensure(&directory);
+        assert!(watch.is_complete());
     }
 }
