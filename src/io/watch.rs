@@ -140,7 +140,7 @@ impl Watch {
         }
         let Some(watcher) = &mut self.watcher else { return };
         if is_remote(path) {
-            if self.unwatched.insert(path.to_owned()) {
+            if self.unwatched.insert(directory.clone()) {
                 tracing::info!(
                     "{} is on a file system that others may write to; looking at it every few seconds",
                     crate::io::terminal::escape(&path.to_string_lossy())
