@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags};
 
+use crate::ext4::Ext4;
 use crate::row::{LIMIT, Row, append, appender, inode, rename};
 use crate::support::agent::Agent;
 use crate::support::wait::{now, pass_time, wait_until};
@@ -232,4 +233,27 @@ fn restore(row: &mut Row) {
     std::fs::copy(row.log(), &copy).expect("a log can be copied");
     row.write(&copy, 4);
     rename(&copy, &row.log());
+}
+
+#[test]
+fn row_27_logs_that_move_to_another_file_system_go_on_at_the_old_positions() {
+    let mut row = Row::new("row-27");
+    let config = row.config_of("site/*.log");
+    let (site, aside) = (row.at("site"), row.at("aside"));
+    std::fs::create_dir(&site).expect("a directory can be made");
+    let agent = row.agent_with(&config);
+    let log = site.join("access.log");
+    row.write(&log, 20);
+    row.catch_up();
+    agent.kill9();
+    // Lines that nobody has read yet; then another disk takes the place of the directory, with copies of what was in it.
+    row.write(&log, 5);
+    rename(&site, &aside);
+    let disk = Ext4::at(row.scratch(), "logs/site");
+    std::fs::copy(aside.join("access.log"), disk.path().join("access.log")).expect("a log can be copied");
+    let agent = row.agent_with(&config);
+    row.catch_up();
+    row.write(&log, 5);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 1);
 }

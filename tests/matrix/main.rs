@@ -10,6 +10,7 @@ mod support;
 mod ext4;
 mod identity;
 mod lines;
+mod links;
 mod nginx;
 mod places;
 mod restart;

@@ -1,9 +1,13 @@
-//! Rows 25, 26 and 51: directories that go, come and change their place, and a configuration that does.
+//! Rows 25, 26, 30, 48 and 51: directories that go, come and change their place, very many files, a configuration that
+//! changes.
+
+use std::time::Duration;
 
 use crate::ext4::Ext4;
 use crate::row::{Row, append, appender, rename};
 use crate::support::agent::{Agent, binary};
 use crate::support::process::command;
+use crate::support::wait::pass_time;
 
 #[test]
 fn row_25_a_directory_that_is_removed_and_made_again_is_watched_again() {
@@ -133,4 +137,43 @@ fn row_51_a_log_that_leaves_the_configuration_and_comes_back_goes_on_where_it_wa
     let agent = row.agent_with(&both);
     let verdict = row.finish(agent);
     assert_eq!(verdict.streams, 2);
+}
+
+/// Far more than may be open at once.
+const FILES: usize = 1500;
+/// 64 files, and what the agent needs for itself.
+const DESCRIPTORS_MAX: usize = 110;
+/// Hundredths of a second of work that 5 s of idleness may cost, Kafka's threads included.
+const IDLE_TICKS_MAX: u64 = 25;
+
+#[test]
+fn row_48_many_idle_files_cost_neither_descriptors_nor_work() {
+    let mut row = Row::new("row-48");
+    for number in 0..FILES {
+        let path = row.at(&format!("site-{number}.log"));
+        row.write(&path, 1);
+    }
+    let mut agent = row.agent_with(&row.config_of("*.log"));
+    row.catch_up();
+    for number in 0..10 {
+        let path = row.at(&format!("site-{}.log", number * 100));
+        row.write(&path, 5);
+    }
+    row.catch_up();
+    pass_time(Duration::from_secs(2));
+    let before = ticks(&mut agent);
+    pass_time(Duration::from_secs(5));
+    let (idle, open) = (ticks(&mut agent) - before, agent.process().descriptors());
+    assert!(idle <= IDLE_TICKS_MAX, "{idle} hundredths of a second in 5 s of nothing");
+    assert!(open <= DESCRIPTORS_MAX, "{open} descriptors");
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, FILES as u64);
+}
+
+/// Time that the agent has worked so far, in hundredths of a second: fields 14 and 15 of its stat.
+fn ticks(agent: &mut Agent) -> u64 {
+    let text =
+        std::fs::read_to_string(format!("/proc/{}/stat", agent.process().id())).expect("the agent runs");
+    let fields = text.rsplit(')').next().expect("a name in parentheses").split_whitespace();
+    fields.skip(11).take(2).map(|field| field.parse::<u64>().expect("a time is a number")).sum()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::row::{Row, appender};
+use crate::row::{Row, append, appender};
 use crate::support::wait::pass_time;
 
 /// Longer than any grace after which others let a renamed file go (5 s).
@@ -188,4 +188,70 @@ fn row_06_what_is_written_after_compression_lives_in_our_descriptor_alone() {
     assert!(row.at("access.log.1.gz").exists() && !row.at("access.log.1").exists());
     row.write_to(&writer, 20);
     row.finish(agent);
+}
+
+#[test]
+fn row_07_an_archive_that_grows_before_our_eyes_is_never_lines() {
+    let mut row = Row::new("row-07");
+    let agent = row.agent_with(&row.config_of("access.log*"));
+    let log = row.log();
+    row.write(&log, 200);
+    row.catch_up();
+    // What gzip writes, in pieces that a look of the agent falls between.
+    let gzip = std::process::Command::new("gzip").arg("-c").arg(&log).output().expect("gzip can be run");
+    let archive = row.at("access.log.1.gz");
+    append(&archive, b"");
+    for piece in gzip.stdout.chunks(gzip.stdout.len() / 6 + 1) {
+        append(&archive, piece);
+        row.write(&log, 2);
+        row.catch_up();
+        pass_time(Duration::from_millis(100));
+    }
+    // And one that another program left half done.
+    append(&row.at("access.log.2.gz"), &gzip.stdout[..gzip.stdout.len() / 2]);
+    row.write(&log, 2);
+    row.catch_up();
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 1);
+}
+
+#[test]
+fn row_08_every_rotation_while_the_agent_was_down_is_read_in_order() {
+    let mut row = Row::new("row-08");
+    let agent = row.agent();
+    let mut writer = appender(&row.log());
+    row.write_to(&writer, 20);
+    row.catch_up();
+    agent.kill9();
+    for _ in 0..5 {
+        row.write_to(&writer, 20);
+        row.rotate("size 1\ncreate\nrotate 9");
+        row.write_to(&writer, 2);
+        writer = appender(&row.log());
+    }
+    row.write_to(&writer, 20);
+    let agent = row.agent();
+    row.catch_up();
+    row.write_to(&writer, 20);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 6);
+}
+
+#[test]
+fn row_10_what_was_deleted_while_nobody_looked_stops_nothing_else() {
+    let mut row = Row::new("row-10");
+    let agent = row.agent();
+    let log = row.log();
+    row.write(&log, 30);
+    row.catch_up();
+    agent.kill9();
+    let lost = row.lost_lines(7);
+    append(&log, &lost);
+    std::fs::remove_file(&log).expect("a log can be deleted");
+    row.write(&log, 30);
+    let agent = row.agent();
+    row.catch_up();
+    row.write(&log, 30);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 2);
 }
