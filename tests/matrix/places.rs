@@ -1,13 +1,13 @@
-//! Rows 25, 26, 30, 48 and 51: directories that go, come and change their place, very many files, a configuration that
+//! Rows 25, 26, 30, 48, 49 and 51: directories that go, come and change their place, very many files, a configuration that
 //! changes.
 
 use std::time::Duration;
 
 use crate::ext4::Ext4;
-use crate::row::{Row, append, appender, rename};
+use crate::row::{LIMIT, Row, append, appender, rename};
 use crate::support::agent::{Agent, binary};
 use crate::support::process::command;
-use crate::support::wait::pass_time;
+use crate::support::wait::{pass_time, wait_until};
 
 #[test]
 fn row_25_a_directory_that_is_removed_and_made_again_is_watched_again() {
@@ -176,4 +176,31 @@ fn ticks(agent: &mut Agent) -> u64 {
         std::fs::read_to_string(format!("/proc/{}/stat", agent.process().id())).expect("the agent runs");
     let fields = text.rsplit(')').next().expect("a name in parentheses").split_whitespace();
     fields.skip(11).take(2).map(|field| field.parse::<u64>().expect("a time is a number")).sum()
+}
+
+/// About 9 MB, which take half a minute at the rate below.
+const BACKLOG_LINES: u64 = 40_000;
+
+#[test]
+fn row_49_small_sites_do_not_wait_for_the_backlog_of_a_large_one() {
+    let mut row = Row::new("row-49");
+    let large = row.at("large.log");
+    row.write(&large, BACKLOG_LINES);
+    let mut config = row.config_of("*.log");
+    config.logs[0].1 = "combined\n    catch_up: 300kB/s".to_owned();
+    let agent = row.agent_with(&config);
+    wait_until(LIMIT, "the backlog is under way", || row.committed() > 0);
+    let before = row.committed();
+    for number in 0..20 {
+        let path = row.at(&format!("small-{number}.log"));
+        row.write(&path, 1);
+    }
+    // Each small site is a stream of its own.
+    wait_until(LIMIT, "the small sites are delivered", || row.streams() == 21);
+    let (large_lines, all) = (row.committed(), BACKLOG_LINES + 20);
+    assert!(
+        before < large_lines && large_lines < all,
+        "{large_lines} of {all}: the backlog is not under way any more"
+    );
+    row.finish(agent);
 }

@@ -176,6 +176,13 @@ impl Row {
         verdict
     }
 
+    /// Streams of which an event is committed.
+    pub fn streams(&self) -> usize {
+        let events = self.events();
+        let ids = events.iter().filter_map(|event| event["id"].as_str()?.split(':').next());
+        ids.collect::<std::collections::HashSet<_>>().len()
+    }
+
     /// Every committed event, as JSON.
     pub fn events(&self) -> Vec<serde_json::Value> {
         let output = std::process::Command::new("kcat")
