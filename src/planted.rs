@@ -35,6 +35,40 @@ pub enum Bug {
     NoReadAfterProof,
     /// The file that is being written to is asked about as if it were rotated.
     ProofOfActiveFile,
+    /// A copy of a log is read like a log of its own.
+    CopyReadOnItsOwn,
+    /// A descriptor that shows another file than was listed is closed.
+    DescriptorGivenBack,
+    /// The bytes before the position of a known inode are not compared.
+    RewriteUnnoticed,
+    /// A file that lost its name is no longer read.
+    DroppedWithItsName,
+    /// An unfinished line counts as a line once its file is renamed.
+    PartialWhenRotated,
+    /// Nothing is listed again unless a hint says so.
+    HintsTrusted,
+    /// A line without terminator is skipped at the end of a read.
+    UnfinishedLineForgotten,
+    /// The local state counts even if Kafka's positions are newer.
+    LocalStateTrusted,
+    /// The next number in Kafka is taken for our own commit, whoever made it.
+    RivalTakenForOurselves,
+    /// A generation is forgotten as soon as its inode is gone.
+    ForgottenAtOnce,
+    /// An inode number that is used again is taken for the same inode.
+    BirthIgnored,
+    /// A head is not corrected by what is read later in its place.
+    HeadKept,
+    /// A transaction goes on without waiting for its records.
+    NotFlushed,
+    /// A commit that failed counts as done.
+    CommittedOnAbort,
+    /// A directory that cannot be listed counts as empty.
+    ListingErrorAsEmpty,
+    /// A file that could not be read is not tried again.
+    ErrorEndsReading,
+    /// Shard 0 is written first, so that a torn transaction can lose lines.
+    FirstShardFirst,
     /// Positions are moved when records are queued, not when they are committed.
     AdvanceOnProduce,
     /// A descriptor that its file server no longer knows is kept for ever.

@@ -159,14 +159,12 @@ impl Checkpoint {
                 metadata,
             }
         };
-        proposal
-            .rewritten
-            .iter()
-            .rev()
-            .filter(|shard| **shard != 0)
-            .chain([&0])
-            .map(|shard| write(*shard))
-            .collect()
+        let others = proposal.rewritten.iter().rev().filter(|shard| **shard != 0);
+        let mut writes: Vec<ShardWrite> = others.chain([&0]).map(|shard| write(*shard)).collect();
+        if crate::planted::is(crate::planted::Bug::FirstShardFirst) {
+            writes.reverse();
+        }
+        writes
     }
 
     /// Moves the checkpoint: the transaction of this proposal IS committed. Called by the delivery machine alone.

@@ -108,6 +108,13 @@ impl Tail {
         actions.push(Action::Close(id));
     }
 
+    /// Whether a generation was seen empty, under a name that a copy would have: as copies begin.
+    pub fn may_be_copy(&self, stream: StreamId) -> bool {
+        let generation = &self.generations[&stream];
+        let path = generation.path.as_deref();
+        !generation.head.is_known() && path.is_some_and(|path| self.home_by_name(path).is_some())
+    }
+
     fn copied_since(&self, now: Millis, original: StreamId, stat: &Stat) -> Millis {
         let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
         let noted = noted.and_then(|rejected| rejected.copy).filter(|copy| copy.original == original);

@@ -574,6 +574,9 @@ impl Delivery {
                 self.waiting = waiting;
                 if ending {
                     self.set(State::Flushing);
+                    if planted::is(Bug::NotFlushed) {
+                        return self.flushed(now, 0, out);
+                    }
                     out.command(Command::Flush);
                 }
             }
@@ -690,6 +693,10 @@ impl Delivery {
             (Class::Retriable, State::Flushing) => {
                 self.report(now, failure, out);
                 out.command(Command::Flush);
+            }
+            (Class::Abortable, State::Committing) if planted::is(Bug::CommittedOnAbort) => {
+                self.committed(out);
+                self.lose_producer(now);
             }
             (Class::Abortable, State::Committing) => {
                 self.report(now, failure, out);

@@ -9,11 +9,14 @@ use super::action::{
     Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
 };
 use super::generation::{Generation, Whereabouts, path_hash};
-use super::identity::{Evidence, Head, Mark, MarkerEvidence, Tuple, Verdict, is_compressed, judge};
+use super::identity::{
+    Evidence, Head, HeadEvidence, Mark, MarkerEvidence, Tuple, Verdict, is_compressed, judge,
+};
 use super::notice::Notice;
 use super::options::Start;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
 use crate::event::StreamId;
+use crate::planted::{self, Bug};
 
 /// A directory is listed at most so often, however many hints there are.
 const LIST_MS: u64 = 50;
@@ -166,6 +169,7 @@ impl Tail {
                 directory.in_trouble = false;
                 Some(files)
             }
+            Err(_) if planted::is(Bug::ListingErrorAsEmpty) => Some(Vec::new()),
             Err(error) => {
                 if !std::mem::replace(&mut directory.in_trouble, true) {
                     self.notices.push(Notice::DirectoryFailed { path, error });
@@ -231,12 +235,14 @@ impl Tail {
     fn unlocate(&mut self, now: Millis, stream: StreamId) {
         let generation = self.generation(stream);
         match (generation.whereabouts, generation.file) {
-            (Whereabouts::Here | Whereabouts::Unlocated, Some(_)) => {
+            (Whereabouts::Here | Whereabouts::Unlocated, Some(_))
+                if !planted::is(Bug::DroppedWithItsName) =>
+            {
                 self.change(stream, |generation| generation.whereabouts = Whereabouts::Away);
                 self.forget_path(stream);
                 self.look(stream, now);
             }
-            (Whereabouts::Here | Whereabouts::Unlocated, None) => self.lose_inode(now, stream),
+            (Whereabouts::Here | Whereabouts::Unlocated, _) => self.lose_inode(now, stream),
             (Whereabouts::Away | Whereabouts::Missing(_), _) => {}
         }
     }
@@ -412,6 +418,10 @@ impl Tail {
             // Renamed since it was listed, and another file took its place. That one may lose its name as quickly: the
             // descriptor is not given back but looked at as what it is.
             self.list_after(now, &seen.path);
+            if planted::is(Bug::DescriptorGivenBack) {
+                actions.push(Action::Close(id));
+                return;
+            }
             seen.stat = opened.stat;
             self.look_as_new(id, (seen.clone(), opened.boundary), actions);
         } else if self.was_found_meanwhile(&opened.stat.tuple, &examination.candidates) {
@@ -472,17 +482,18 @@ impl Tail {
             verdicts.iter().filter(move |(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
         };
         // An inode without a line of evidence yields to bytes that prove something else.
-        let has_proven_copy = all(Verdict::Copy).any(|stream| position(&stream) > 0);
+        let original = if planted::is(Bug::CopyReadOnItsOwn) { None } else { self.original(verdicts, file) };
+        let is_proven_copy = original.is_some() || all(Verdict::Copy).any(|stream| position(&stream) > 0);
         let evidence = |stream: &StreamId| (position(stream), self.generations[stream].head.is_known());
         let same = all(Verdict::Same).max_by_key(evidence);
-        let same = same.filter(|stream| evidence(stream) > (0, false) || !has_proven_copy);
+        let same = same.filter(|stream| evidence(stream) > (0, false) || !is_proven_copy);
         let moved =
             || all(Verdict::Copy).filter(|stream| self.generations[stream].is_missing()).max_by_key(position);
         if let Some(stream) = same.or_else(moved) {
             return Finding::Continues(stream);
         }
         let cut = all(Verdict::Cut).next().map(Finding::Cut);
-        cut.or_else(|| self.original(verdicts, file).map(Finding::CopyOf)).unwrap_or(Finding::New)
+        cut.or_else(|| original.map(Finding::CopyOf)).unwrap_or(Finding::New)
     }
 
     /// Looks at a descriptor of which only now is known what it may be.
@@ -544,13 +555,10 @@ impl Tail {
             let was_here = match (verdict, generation.whereabouts) {
                 _ if chosen == Some(*stream) => false,
                 (
-                    Verdict::Rewritten | Verdict::Cut,
+                    Verdict::Rewritten | Verdict::Cut | Verdict::Same,
                     Whereabouts::Here | Whereabouts::Away | Whereabouts::Unlocated,
                 ) => true,
-                (
-                    Verdict::Foreign | Verdict::Same | Verdict::Copy | Verdict::Part,
-                    Whereabouts::Unlocated,
-                ) => is_inode,
+                (Verdict::Foreign | Verdict::Copy | Verdict::Part, Whereabouts::Unlocated) => is_inode,
                 (_, Whereabouts::Here | Whereabouts::Away | Whereabouts::Missing(_)) => false,
             };
             if was_here {
@@ -681,25 +689,33 @@ impl Tail {
         (seen, opened): (&FileSeen, Opened),
         actions: &mut Vec<Action>,
     ) {
+        let is_cut_one = self.generations.get(&old).is_some_and(|old| {
+            opened.stat.size >= position && old.head.compare(&opened.head) == HeadEvidence::Equal
+        });
         match (self.belonging(old, &seen.path), opened.markers.first()) {
-            (Some((log, home)), Some(Some(before))) => {
+            (Some((log, home)), Some(Some(before))) if is_cut_one => {
                 let mut head = Head::default();
                 head.learn(&opened.head);
                 let mark = Mark::at(position, before);
                 let path = seen.path.clone();
                 self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file: id });
             }
-            // It was cut again.
-            (Some(_) | None, _) => {
+            // It was cut again, or rewritten.
+            (Some(_), _) => {
                 let seen = FileSeen { stat: opened.stat, ..seen.clone() };
                 self.look_as_new(id, (seen, None), actions);
+            }
+            (None, _) => {
+                actions.push(Action::Close(id));
+                self.list_after(now, &seen.path);
             }
         }
     }
 
     fn belonging(&self, stream: StreamId, path: &SharedPath) -> Option<(usize, SharedPath)> {
         let generation: &Generation = self.generations.get(&stream)?;
-        Some((generation.log?, generation.home.clone().unwrap_or_else(|| path.clone())))
+        let log = generation.log.or_else(|| self.log_of(path))?;
+        Some((log, generation.home.clone().unwrap_or_else(|| path.clone())))
     }
 
     /// The path of a log whose file was rewritten and then rotated before anybody looked: what is in it now began there.

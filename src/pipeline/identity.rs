@@ -4,6 +4,8 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::planted::{self, Bug};
+
 /// The most bytes of a file's head that identify it: enough for a dozen lines, one page to read.
 pub const HEAD_BYTES_MAX: usize = 4096;
 
@@ -133,6 +135,9 @@ impl Head {
         else {
             return;
         };
+        if planted::is(Bug::HeadKept) && kept < self.bytes.len() {
+            return;
+        }
         if bytes.is_empty() || kept == HEAD_BYTES_MAX || !self.has_bytes() {
             return;
         }
@@ -242,7 +247,7 @@ impl Tuple {
     #[must_use]
     pub fn compare(&self, found: &Self) -> TupleEvidence {
         let births_agree = match (self.birth_ns, found.birth_ns) {
-            (Some(known), Some(found)) => known == found,
+            (Some(known), Some(found)) => known == found || planted::is(Bug::BirthIgnored),
             (Some(_), None) | (None, Some(_)) | (None, None) => true,
         };
         match (self.inode == found.inode, self.device == found.device, births_agree) {
@@ -290,12 +295,18 @@ pub fn judge(evidence: Evidence) -> Verdict {
     use HeadEvidence as Head;
     use MarkerEvidence as Marker;
     use TupleEvidence as Inode;
-    if crate::planted::is(crate::planted::Bug::InodeOnly) {
+    if planted::is(Bug::InodeOnly) {
         return match evidence.tuple {
             Inode::Same | Inode::Reborn => Verdict::Same,
             Inode::OtherDevice | Inode::Other => Verdict::Foreign,
         };
     }
+    let evidence = match evidence.marker {
+        Marker::Differs if planted::is(Bug::RewriteUnnoticed) => {
+            Evidence { marker: Marker::Equal, ..evidence }
+        }
+        Marker::Differs | Marker::Equal | Marker::TooShort => evidence,
+    };
     match (evidence.tuple, evidence.head, evidence.marker) {
         (Inode::Same, Head::Unknown, _) => Verdict::Same,
         (Inode::Same, Head::Equal, Marker::Equal) => Verdict::Same,

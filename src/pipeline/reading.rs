@@ -49,7 +49,8 @@ impl Tail {
             Err(error) => self.reading_failed(now, stream, error, actions),
             Ok(chunk) => {
                 let proven = reading.want.from.fits(chunk.before) || planted::is(Bug::NoVerifyAfterRead);
-                if chunk.stat.size < reading.want.from.position || !proven {
+                let is_unknown = self.may_be_copy(stream) && !chunk.data.is_empty();
+                if chunk.stat.size < reading.want.from.position || !proven || is_unknown {
                     self.suspect(stream, actions);
                 } else {
                     let bytes = chunk.data.len() as u64;
@@ -75,7 +76,9 @@ impl Tail {
                 self.lose_inode(now, stream);
             }
         }
-        self.poll(stream, now.plus(TROUBLE_POLL_MS));
+        if !planted::is(Bug::ErrorEndsReading) {
+            self.poll(stream, now.plus(TROUBLE_POLL_MS));
+        }
     }
 
     fn take_lines(
@@ -90,7 +93,9 @@ impl Tail {
         let from = reading.want.from.position;
         let end = from + chunk.data.len() as u64;
         let reaches_end = end >= chunk.stat.size;
-        let closed = reaches_end && (generation.finished || planted::is(Bug::PartialAsWhole));
+        let cuts_early = planted::is(Bug::PartialAsWhole)
+            || planted::is(Bug::PartialWhenRotated) && generation.is_rotated();
+        let closed = reaches_end && (generation.finished || cuts_early);
         generation.stat = chunk.stat;
         generation.read_at = now;
         generation.is_hinted = false;

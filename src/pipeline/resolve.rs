@@ -3,6 +3,7 @@
 use super::action::Committed;
 use super::checkpoint::Snapshot;
 use super::shard::{self, Entry, ShardError};
+use crate::planted::{self, Bug};
 
 /// All shards as Kafka has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +67,10 @@ pub fn truth(remote: Option<&Remote>, local: Option<&Snapshot>) -> Truth {
     match (remote, local) {
         (None, None) => Truth::FirstRun,
         (Some(_), None) => Truth::Kafka,
+        (Some(_), Some(_)) if planted::is(Bug::LocalStateTrusted) => Truth::Local,
         (Some(remote), Some(local)) if remote.sequence >= local.sequence => Truth::Kafka,
         (None, Some(local)) if local.sequence == 0 => Truth::FirstRun,
-        (Some(_) | None, Some(_)) if crate::planted::is(crate::planted::Bug::RemoteLossIgnored) => {
-            Truth::FirstRun
-        }
+        (Some(_) | None, Some(_)) if planted::is(Bug::RemoteLossIgnored) => Truth::FirstRun,
         (Some(_) | None, Some(_)) => Truth::Local,
     }
 }
@@ -103,7 +103,8 @@ pub struct Expected {
 #[must_use]
 pub fn confirm(expected: Expected, remote: Option<&Remote>) -> Confirmation {
     let found = remote.map_or(0, |remote| remote.sequence);
-    let ours = remote.is_some_and(|remote| remote.nonce == expected.nonce);
+    let ours = remote.is_some_and(|remote| remote.nonce == expected.nonce)
+        || planted::is(Bug::RivalTakenForOurselves);
     if found == expected.sequence {
         Confirmation::NotCommitted
     } else if found < expected.sequence {

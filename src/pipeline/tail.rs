@@ -270,7 +270,8 @@ impl Tail {
         }
         if now >= self.sweep_at && !self.sweeping {
             self.sweeping = true;
-            self.sweep_at = now.plus(SWEEP_MS);
+            self.sweep_at =
+                if planted::is(Bug::HintsTrusted) { Millis(u64::MAX) } else { now.plus(SWEEP_MS) };
             self.look_after(now);
             actions.push(Action::Sweep);
         }
@@ -543,7 +544,8 @@ impl Tail {
 
     /// Generations that left the disk long ago with everything read of them committed.
     pub fn forgettable(&self, now: Millis) -> Vec<StreamId> {
-        let Some(until) = now.0.checked_sub(REMEMBER_MS).map(Millis) else { return Vec::new() };
+        let remembered_ms = if planted::is(Bug::ForgottenAtOnce) { 0 } else { REMEMBER_MS };
+        let Some(until) = now.0.checked_sub(remembered_ms).map(Millis) else { return Vec::new() };
         let gone = self.index.missing_since(..=until);
         gone.filter(|stream| self.generations[stream].is_settled()).collect()
     }

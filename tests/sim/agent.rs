@@ -10,6 +10,7 @@ use viewtail::pipeline::action::{
 };
 use viewtail::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
 use viewtail::pipeline::machine::Machine;
+use viewtail::pipeline::notice::Notice;
 
 use crate::edge::{Edge, Network, name};
 use crate::options;
@@ -328,7 +329,12 @@ impl World {
                 agent.commands.push_back(command);
                 self.start_command(agent, slot);
             }
-            Action::Say(notice) => self.say(|| format!("agent {} says {notice:?}", agent.process)),
+            Action::Say(notice) => {
+                if matches!(notice, Notice::Resumed { .. }) {
+                    self.oracle.agent_begins();
+                }
+                self.say(|| format!("agent {} says {notice:?}", agent.process));
+            }
             Action::Exit(exit) => return self.exits(agent, slot, &exit),
         }
         Fate::Lives

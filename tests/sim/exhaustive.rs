@@ -1,6 +1,6 @@
 //! Short lives in which the agent dies before effect n, for every n.
 
-use crate::plan::{FileRates, KafkaRates, Plan};
+use crate::plan::{FileRates, KafkaRates, Plan, ReadRates};
 use crate::rng::Rng;
 use crate::run::{self, Outcome, lived};
 use crate::world::{Tally, World};
@@ -13,13 +13,28 @@ const SEED: u64 = 40;
 
 type Scenario = (&'static str, fn(&mut Plan));
 
-const SCENARIOS: [Scenario; 6] = [
+const SCENARIOS: [Scenario; 10] = [
     ("plain appends", |_| {}),
     ("rotation with late writes", |plan| {
         plan.files = FileRates { rename: 300, late_writes: 1000, ..FileRates::default() };
     }),
     ("copytruncate", |plan| {
         plan.files = FileRates { copytruncate: 150, ..FileRates::default() };
+    }),
+    ("copies beside the log, in its paths", |plan| {
+        plan.glob_takes_rotated = true;
+        plan.files = FileRates { copytruncate: 250, partial: 100, ..FileRates::default() };
+    }),
+    ("truncated and grown again", |plan| {
+        plan.files = FileRates { regrow: 200, truncate: 50, ..FileRates::default() };
+    }),
+    ("tails cut off", |plan| {
+        plan.files = FileRates { tail_cut: 150, ..FileRates::default() };
+    }),
+    ("failed and torn reads", |plan| {
+        plan.files = FileRates { rename: 150, ..FileRates::default() };
+        plan.reads =
+            ReadRates { error: 100, short: 200, torn: 200, listing_error: 100, ..ReadRates::default() };
     }),
     ("delete and recreate", |plan| {
         plan.files = FileRates { recreate: 200, delete: 100, ..FileRates::default() };

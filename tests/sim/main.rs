@@ -1,7 +1,7 @@
 //! The simulator: the pure machine between a virtual file system and a virtual Kafka, both hostile. One seed is one life.
 //!
 //! `VIEWTAIL_SIM_SEEDS=n` runs n seeds, `VIEWTAIL_SIM_SEED=n` replays one with its trace;
-//! `VIEWTAIL_SIM_FIRST=n` begins at another seed, `VIEWTAIL_SIM_WILD=1` adds what is not promised yet.
+//! `VIEWTAIL_SIM_FIRST=n` begins at another seed.
 
 mod agent;
 mod edge;

@@ -49,6 +49,8 @@ struct Epoch {
     stream: Option<u64>,
     /// It may appear under a second name.
     loose: bool,
+    /// A copy of it is shorter than what may have been read of it.
+    copied_short: bool,
     /// Bytes up to here were there once before they were cut away.
     cut_below: u64,
 }
@@ -207,6 +209,21 @@ impl Oracle {
         epoch.loose = true;
         for id in &epoch.lines {
             self.lines[*id as usize].repeats += 1;
+        }
+    }
+
+    /// More of the original was written, and perhaps read, than its copy holds. A running agent knows the head of what it
+    /// read and takes such a copy for a part of it; one that starts has the hash of a longer head than the copy has.
+    pub fn is_copied_short(&mut self, epoch: u32) {
+        self.epochs[epoch as usize].copied_short = true;
+    }
+
+    /// An agent begins with what Kafka and its state say, not with what another one has read.
+    pub fn agent_begins(&mut self) {
+        for epoch in 0..self.epochs.len() {
+            if std::mem::take(&mut self.epochs[epoch].copied_short) {
+                self.is_copied_unproven(u32::try_from(epoch).expect("few epochs"));
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use crate::world::World;
 /// A bug that is not found within so many seeds counts as missed.
 const SEEDS_MAX: u64 = 20_000;
 
-const BUGS: [Bug; 16] = [
+const BUGS: [Bug; 33] = [
     Bug::OffsetsFirst,
     Bug::FetchBeforeInit,
     Bug::NoEpochHygiene,
@@ -24,6 +24,23 @@ const BUGS: [Bug; 16] = [
     Bug::QuietAgainstProof,
     Bug::NoReadAfterProof,
     Bug::ProofOfActiveFile,
+    Bug::CopyReadOnItsOwn,
+    Bug::DescriptorGivenBack,
+    Bug::RewriteUnnoticed,
+    Bug::DroppedWithItsName,
+    Bug::PartialWhenRotated,
+    Bug::HintsTrusted,
+    Bug::UnfinishedLineForgotten,
+    Bug::LocalStateTrusted,
+    Bug::RivalTakenForOurselves,
+    Bug::ForgottenAtOnce,
+    Bug::BirthIgnored,
+    Bug::HeadKept,
+    Bug::NotFlushed,
+    Bug::CommittedOnAbort,
+    Bug::ListingErrorAsEmpty,
+    Bug::ErrorEndsReading,
+    Bug::FirstShardFirst,
     Bug::AdvanceOnProduce,
 ];
 

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use viewtail::planted::{self, Bug};
 
@@ -24,19 +24,14 @@ pub struct Outcome {
 /// Runs one life and takes a panic of the machine for a failure.
 pub fn life(seed: u64, trace: bool, adjust: impl FnOnce(&mut World)) -> Outcome {
     let mut rng = Rng::new(seed);
-    let plan = Plan::swarm(&mut rng, is_wild());
+    let plan = Plan::swarm(&mut rng);
     lived(seed, World::new(rng, plan), trace, adjust)
-}
-
-fn is_wild() -> bool {
-    static WILD: OnceLock<bool> = OnceLock::new();
-    *WILD.get_or_init(|| std::env::var_os("VIEWTAIL_SIM_WILD").is_some())
 }
 
 /// The faults without which a seed does not fail: each is left out in turn. Leaving one out shifts all chance behind it,
 /// so this is a hint, not a proof.
 fn needed(seed: u64) -> Vec<&'static str> {
-    let mut plan = Plan::swarm(&mut Rng::new(seed), is_wild());
+    let mut plan = Plan::swarm(&mut Rng::new(seed));
     let mut left_out: Vec<&'static str> = Vec::new();
     let names: Vec<_> =
         plan.rates().into_iter().filter(|(_, rate)| **rate > 0).map(|(name, _)| name).collect();

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use viewtail::pipeline::identity::HEAD_BYTES_MAX;
+
 use crate::oracle::LineId;
 use crate::vfs::Life;
 use crate::world::{DIRECTORY, Event, World};
@@ -33,7 +35,10 @@ pub enum Step {
     /// Lines into the file that the writer had open before.
     AppendLate,
     CloseOld,
+    /// A copy is begun: at first it is shorter than what it is a copy of.
     Copy,
+    /// It is complete.
+    CopyRest,
     Truncate,
     /// All but a few lines at the start are cut away.
     CutTail,
@@ -60,6 +65,8 @@ pub struct Writer {
     active: Option<Life>,
     old: Option<Life>,
     partial: Option<Partial>,
+    /// A copy that is not complete.
+    copy: Option<Life>,
     steps: VecDeque<(u64, Step)>,
 }
 
@@ -75,7 +82,15 @@ impl World {
             let base = format!("{DIRECTORY}/{}.log", ["access", "other"][number]);
             let lines_left = self.plan.lines / self.plan.logs as u64;
             let steps = VecDeque::new();
-            self.writers.push(Writer { base, lines_left, active: None, old: None, partial: None, steps });
+            self.writers.push(Writer {
+                base,
+                lines_left,
+                active: None,
+                old: None,
+                partial: None,
+                copy: None,
+                steps,
+            });
             self.at(0, Event::Writer(number));
         }
     }
@@ -124,7 +139,8 @@ impl World {
             self.rotation()
         } else if self.rng.chance(files.copytruncate) {
             let between = self.rng.pick(&[0, 0, 2, 200]);
-            let mut steps = vec![(between, Step::Copy)];
+            let while_copying = self.rng.pick(&[0, 0, 0, 1, 100]);
+            let mut steps = vec![(while_copying, Step::Copy), (between, Step::CopyRest)];
             if self.rng.chance(300) {
                 steps.push((self.rng.below(3), Step::Append));
             }
@@ -188,7 +204,8 @@ impl World {
                 }
             }
             (Step::CloseOld, _, _) => self.close_old(number),
-            (Step::Copy, _, Some(life)) => self.copy(&base, life),
+            (Step::Copy, _, Some(life)) => self.copy(number, life),
+            (Step::CopyRest, Some(life), _) => self.complete_copy(number, life),
             (Step::Truncate, _, Some(life)) => self.truncate(number, life),
             (Step::CutTail, _, Some(life)) => self.cut_tail(life),
             (Step::Unlink, _, Some(life)) => {
@@ -204,6 +221,7 @@ impl World {
                 | Step::Partial
                 | Step::Rotate
                 | Step::Copy
+                | Step::CopyRest
                 | Step::Truncate
                 | Step::CutTail
                 | Step::Unlink,
@@ -266,7 +284,7 @@ impl World {
         if self.plan.equal_heads && self.vfs.inodes[life].data.is_empty() {
             let line = self.oracle.line_begins(self.vfs.inodes[life].epoch, 0, false);
             self.vfs.inodes[life].lines.push(line);
-            self.write(life, line, &access_line("/health", 0));
+            self.write(life, line, &access_line("/health", 0, 7));
         }
     }
 
@@ -281,7 +299,7 @@ impl World {
         } else if self.rng.chance(files.garbage) {
             (garbage_line(id, padding), true)
         } else {
-            (access_line(&format!("/t/{id}/"), padding), true)
+            (access_line(&format!("/t/{id}/"), padding, id), true)
         };
         let inode = &mut self.vfs.inodes[life];
         let line = self.oracle.line_begins(inode.epoch, inode.data.len() as u64, unique);
@@ -339,19 +357,28 @@ impl World {
         }
     }
 
-    fn copy(&mut self, base: &str, life: Life) {
+    fn copy(&mut self, number: usize, life: Life) {
+        let base = self.writers[number].base.clone();
         self.tally.copytruncates += 1;
-        self.shift(base);
-        let to = format!("{base}.1");
+        self.shift(&base);
         let epoch = self.vfs.inodes[life].epoch;
-        let copy = self.vfs.create(self.now, &to, epoch);
-        let data = self.vfs.inodes[life].data.clone();
-        self.vfs.append(self.now, copy, &data);
-        self.vfs.writer_closes(copy);
+        let copy = self.vfs.create(self.now, &format!("{base}.1"), epoch);
         self.vfs.inodes[copy].is_copy = true;
+        let begun = self.rng.index(self.vfs.inodes[life].data.len() + 1);
+        let data = self.vfs.inodes[life].data[..begun].to_vec();
+        self.vfs.append(self.now, copy, &data);
         if !self.oracle.is_known(epoch) {
             self.oracle.is_copied_unproven(epoch);
         }
+        self.writers[number].copy = Some(copy);
+    }
+
+    fn complete_copy(&mut self, number: usize, life: Life) {
+        let Some(copy) = self.writers[number].copy.take() else { return };
+        let epoch = self.vfs.inodes[copy].epoch;
+        let rest = self.vfs.inodes[life].data[self.vfs.inodes[copy].data.len()..].to_vec();
+        self.vfs.append(self.now, copy, &rest);
+        self.vfs.writer_closes(copy);
         // A copy that belongs to no log can be found only by who knows what it is a copy of.
         if self.plan.glob_takes_rotated || self.oracle.is_known(epoch) {
             let lines = self.vfs.inodes[life].lines.clone();
@@ -366,8 +393,12 @@ impl World {
         self.tally.truncates += 1;
         let inode = &self.vfs.inodes[life];
         let copied = self.vfs.inodes.iter().filter(|copy| copy.is_copy && copy.epoch == inode.epoch);
-        if copied.map(|copy| copy.data.len()).max().is_some_and(|size| size < inode.data.len()) {
+        let longest = copied.map(|copy| copy.data.len()).max();
+        if longest.is_some_and(|size| size < HEAD_BYTES_MAX && inode.data.len() >= HEAD_BYTES_MAX) {
+            // Of so much only the hash of the head is kept, which says nothing of a shorter copy.
             self.oracle.is_copied_unproven(inode.epoch);
+        } else if longest.is_some_and(|size| size < inode.data.len()) {
+            self.oracle.is_copied_short(inode.epoch);
         }
         self.cut_lines(life, 0);
         self.vfs.truncate(self.now, life, 0);
@@ -422,12 +453,14 @@ impl World {
     }
 }
 
-/// A line of nginx's `combined`. Its end is its own too, as times and sizes see to in real logs: the bytes before a position
+/// A line of nginx's `combined`. Its beginning and its end are its own too, as times and sizes see to in real logs: the bytes before a position
 /// are what proves it.
-fn access_line(target: &str, padding: usize) -> Vec<u8> {
+fn access_line(target: &str, padding: usize, client: LineId) -> Vec<u8> {
     let filler = "x".repeat(padding);
     format!(
-        "192.0.2.7 - - [23/Nov/2025:06:28:00 +0000] \"GET {target} HTTP/1.1\" 200 {padding} \"-\" \"{filler} {target}\"\n"
+        "192.0.{}.{} - - [23/Nov/2025:06:28:00 +0000] \"GET {target} HTTP/1.1\" 200 {padding} \"-\" \"{filler} {target}\"\n",
+        client / 250 % 250,
+        client % 250
     )
     .into_bytes()
 }
