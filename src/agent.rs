@@ -3,14 +3,16 @@
 //! The loop owns the files and the local state; the Kafka edge, the hints and the signals live on threads of their own
 //! and wake it through one channel. The data plane is plain blocking code: a read of the page cache is no I/O to wait for.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::Discriminant;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use anyhow::Context as _;
 
 use crate::failpoint;
+use crate::io::aliases::{Aliases, Meaning};
 use crate::io::clock::{self, Clock};
 use crate::io::files::{self, Directories, Files};
 use crate::io::interrupt;
@@ -18,6 +20,7 @@ use crate::io::kafka::{Edge, EdgeHandle, KafkaOptions};
 use crate::io::service::Service;
 use crate::io::state::{Saved, StateDir};
 use crate::io::terminal;
+use crate::io::trust::Trust;
 use crate::io::watch::{Unwatched, Watch};
 use crate::pipeline::action::{Action, Command, Exit, Input, Millis, Reply, SharedPath};
 use crate::pipeline::checkpoint::Snapshot;
@@ -70,6 +73,10 @@ struct Agent {
     machine: Machine,
     clock: Clock,
     files: Files,
+    trust: Trust,
+    aliases: Aliases,
+    /// Directories that were listed.
+    listed: HashSet<SharedPath>,
     directories: Directories,
     watch: Watch,
     /// When directories without hints are looked at next.
@@ -94,6 +101,7 @@ struct Told {
 impl Agent {
     fn start(options: AgentOptions, wake: &Sender<Wake>) -> anyhow::Result<Self> {
         let AgentOptions { machine, kafka, globs, state, agent_id, machine_id } = options;
+        let trust = Trust::new(&machine.logs);
         let directories = Directories::new(&globs).context("read the paths of the logs")?;
         let to_loop = wake.clone();
         let send = move |message| {
@@ -110,7 +118,10 @@ impl Agent {
             stop_deadline: Duration::from_millis(machine.delivery.stop_deadline_ms),
             machine: Machine::new(machine),
             clock: Clock::start(),
-            files: Files::default(),
+            files: Files::new(trust.clone()),
+            trust,
+            aliases: Aliases::default(),
+            listed: HashSet::new(),
             directories,
             watch,
             look_at: Millis(LOOK_WITHOUT_HINTS_MS),
@@ -189,7 +200,11 @@ impl Agent {
                     self.step(Input::HintsLost);
                 }
                 for path in pending.paths {
-                    self.step(Input::Hint(SharedPath::from(path)));
+                    let is_listed = |directory: &Path| self.listed.contains(directory);
+                    match self.aliases.meaning(path, is_listed) {
+                        Meaning::Path(path) => self.step(Input::Hint(path)),
+                        Meaning::Nothing => {}
+                    }
                 }
             }
             Wake::Stop => {
@@ -214,6 +229,11 @@ impl Agent {
                 self.step(Input::Listed(vec![listing]));
             }
             Action::Open(file, path, ask) => {
+                if self.trust.follows(&path)
+                    && let Some(directory) = self.aliases.learn(&path)
+                {
+                    self.watch.ensure(&SharedPath::from(directory));
+                }
                 let opened = self.files.open(file, &path, &ask);
                 self.step(Input::Opened(file, opened));
             }
@@ -246,9 +266,10 @@ impl Agent {
     }
 
     fn list(&mut self, directory: &SharedPath) -> crate::pipeline::action::Listing {
+        self.listed.insert(directory.clone());
         // Watched before it is listed: what appears in between is hinted at.
         self.watch.ensure(directory);
-        files::list(directory)
+        files::list(directory, &self.trust)
     }
 
     fn persist(&mut self, snapshot: Snapshot) {

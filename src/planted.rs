@@ -35,6 +35,8 @@ pub enum Bug {
     NoReadAfterProof,
     /// The file that is being written to is asked about as if it were rotated.
     ProofOfActiveFile,
+    /// A file with several names is read although its log does not allow it.
+    HardLinkRead,
     /// A copy of a log is read like a log of its own.
     CopyReadOnItsOwn,
     /// A descriptor that shows another file than was listed is closed.

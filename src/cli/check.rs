@@ -213,6 +213,8 @@ fn check_file(path: &Path, source: &LogSource) -> Answer {
                 FileError::NotFound
                 | FileError::TooManyFiles
                 | FileError::SymbolicLink
+                | FileError::BrokenLink
+                | FileError::HardLink
                 | FileError::NotRegular
                 | FileError::Stale
                 | FileError::Unknown => error.remedy().unwrap_or("correct `paths`, or exclude it").to_owned(),

@@ -10,6 +10,7 @@ use crate::event::{EncoderOptions, Site};
 use crate::format::{Escape, Format};
 use crate::io::files::{self, Directories};
 use crate::io::identity;
+use crate::io::trust::Trust;
 use crate::pipeline::action::FileKind;
 
 /// What `verify`, `preview` and `status` need to know.
@@ -86,8 +87,9 @@ fn matching_files(setup: &Setup) -> anyhow::Result<Vec<LogSource>> {
         encoder: log.encoder.clone(),
     };
     let mut sources: Vec<LogSource> = setup.logs.iter().map(source).collect();
+    let trust = Trust::new(&setup.logs);
     for directory in Directories::new(&setup.globs())?.find() {
-        for file in files::list(&directory).files.unwrap_or_default() {
+        for file in files::list(&directory, &trust).files.unwrap_or_default() {
             let log = setup.logs.iter().position(|log| log.paths.matches(&file.path));
             let Some(source) = log.map(|log| &mut sources[log]) else { continue };
             let paths = if file.kind == FileKind::Regular { &mut source.files } else { &mut source.refused };

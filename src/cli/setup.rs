@@ -14,7 +14,7 @@ use crate::event::{Encoder, EncoderOptions, Site};
 use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, QueueLimits};
 use crate::io::{clock, identity};
 use crate::pipeline::options::{
-    DeliveryOptions, LogOptions, Mode, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
+    DeliveryOptions, Links, LogOptions, Mode, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
 };
 
 /// systemd waits 45 s; commit or give up well before.
@@ -192,6 +192,7 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
         paths: PathMatcher::new(&paths, &exclude)?,
         encoder,
         start: start_of(log.start),
+        links: Links { follow_symlinks: log.follow_symlinks, allow_hard_links: log.allow_hard_links },
         line_bytes_max: log.max_line_bytes as usize,
         catch_up_bytes_per_s: match log.catch_up {
             CatchUp::Unlimited => None,

@@ -31,6 +31,10 @@ pub struct Log {
     pub site: Option<String>,
     /// Where reading begins in files that exist when the log is first configured.
     pub start: Start,
+    /// Whether symbolic links that match are followed.
+    pub follow_symlinks: bool,
+    /// Whether files with several names are read.
+    pub allow_hard_links: bool,
     /// Lines longer than this many bytes are cut to it.
     pub max_line_bytes: u32,
     /// How fast what has piled up is read.
@@ -252,6 +256,8 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
     let format = read_format(&mut section, shared.reader, shared.source);
     let site = section.nullable("site").map(|Site(site)| site);
     let start = section.optional("start", defaults::START);
+    let follow_symlinks = section.optional("follow_symlinks", false);
+    let allow_hard_links = section.optional("allow_hard_links", false);
     let max_line_bytes = section.number(
         "max_line_size",
         Written::As(Measure::Size),
@@ -269,6 +275,8 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
         format,
         site,
         start,
+        follow_symlinks,
+        allow_hard_links,
         max_line_bytes,
         catch_up,
         events,

@@ -9,10 +9,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use super::lease;
+use super::trust::Trust;
 use crate::pipeline::action::{
     Ask, Boundary, Chunk, FileError, FileId, FileKind, FileSeen, Listing, Opened, SharedPath, Stat, Writers,
 };
@@ -27,19 +28,35 @@ const BACKWARD_BYTES: usize = 64 * 1024;
 /// The descriptors that the machine holds, and one buffer for all that is read from them.
 #[derive(Debug, Default)]
 pub struct Files {
-    open: HashMap<FileId, OwnedFd>,
+    trust: Trust,
+    open: HashMap<FileId, OpenFile>,
     data: Vec<u8>,
     before: Vec<u8>,
 }
 
+/// A descriptor, and whether it was opened by the file's only name.
+#[derive(Debug)]
+struct OpenFile {
+    descriptor: OwnedFd,
+    is_sole_name: bool,
+}
+
 impl Files {
+    /// Nothing open yet; `trust` says which links may be followed.
+    #[must_use]
+    pub fn new(trust: Trust) -> Self {
+        Self { trust, ..Self::default() }
+    }
+
     /// Opens a regular file and looks at it.
     ///
     /// # Errors
     /// It cannot be opened or read, or is not a regular file; nothing stays open then.
     pub fn open(&mut self, id: FileId, path: &Path, ask: &Ask) -> Result<Opened, FileError> {
-        let file = open_regular(path).map_err(error_of)?;
-        let opened = look_at(file.as_fd(), ask)?;
+        let file = self.trust.open_file(path).map_err(|error| self.error_of(path, error))?;
+        let is_sole_name = self.trust.is_sole_name(&file, path);
+        let file = OpenFile { descriptor: file, is_sole_name };
+        let opened = look_at(&file, ask)?;
         self.open.insert(id, file);
         Ok(opened)
     }
@@ -50,7 +67,7 @@ impl Files {
     /// It cannot be read any more; it is closed then.
     pub fn look(&mut self, id: FileId, ask: &Ask) -> Result<Opened, FileError> {
         let file = self.open.get(&id).ok_or(FileError::Unknown)?;
-        let opened = look_at(file.as_fd(), ask);
+        let opened = look_at(file, ask);
         if opened.is_err() {
             self.close(id);
         }
@@ -68,17 +85,24 @@ impl Files {
         length: usize,
         before: usize,
     ) -> Result<Chunk<'_>, FileError> {
-        let file = self.open.get(&id).ok_or(FileError::Unknown)?.as_fd();
+        let file = self.open.get(&id).ok_or(FileError::Unknown)?.descriptor.as_fd();
         fill(file, position, length, &mut self.data)?;
         fill(file, position - before as u64, before, &mut self.before)?;
         let (_, stat) = stat_of(file).map_err(error_of)?;
         Ok(Chunk { data: &self.data, before: &self.before, stat })
     }
 
+    /// A link that may be followed and leads nowhere is not the same as one that may not.
+    fn error_of(&self, path: &Path, error: Errno) -> FileError {
+        let error = error_of(error);
+        let is_broken = error == FileError::SymbolicLink && self.trust.follows(path);
+        if is_broken { FileError::BrokenLink } else { error }
+    }
+
     /// Whether any process may still write to an open file.
     #[must_use]
     pub fn writers(&self, id: FileId) -> Writers {
-        self.open.get(&id).map_or(Writers::Possible, |file| lease::writers_of(file.as_fd()))
+        self.open.get(&id).map_or(Writers::Possible, |file| lease::writers_of(file.descriptor.as_fd()))
     }
 
     /// Closes a descriptor.
@@ -87,7 +111,8 @@ impl Files {
     }
 }
 
-fn look_at(file: BorrowedFd<'_>, ask: &Ask) -> Result<Opened, FileError> {
+fn look_at(open: &OpenFile, ask: &Ask) -> Result<Opened, FileError> {
+    let file = open.descriptor.as_fd();
     let (kind, stat) = stat_of(file).map_err(error_of)?;
     if let Some(refusal) = kind.refusal() {
         return Err(refusal);
@@ -96,13 +121,14 @@ fn look_at(file: BorrowedFd<'_>, ask: &Ask) -> Result<Opened, FileError> {
     let markers = ask.markers.iter().map(|position| marker(file, *position, stat.size));
     let markers = markers.collect::<Result<_, _>>()?;
     let boundary = if ask.boundary { Some(last_boundary(file, stat.size)?) } else { None };
-    Ok(Opened { stat, head, markers, boundary })
+    Ok(Opened { stat, is_sole_name: open.is_sole_name, head, markers, boundary })
 }
 
-/// Lists one directory with the status of everything in it that is not a directory.
+/// Lists one directory with the status of everything in it that is not a directory. A link that may be followed is what it
+/// leads to.
 #[must_use]
-pub fn list(directory: &SharedPath) -> Listing {
-    let (files, exists) = match files_of(directory) {
+pub fn list(directory: &SharedPath, trust: &Trust) -> Listing {
+    let (files, exists) = match files_of(directory, trust) {
         Ok(files) => (Ok(files), true),
         Err(Errno::NOENT) => (Ok(Vec::new()), false),
         Err(error) => (Err(error_of(error)), true),
@@ -110,8 +136,8 @@ pub fn list(directory: &SharedPath) -> Listing {
     Listing { directory: directory.clone(), files, exists }
 }
 
-fn files_of(directory: &Path) -> Result<Vec<FileSeen>, Errno> {
-    let handle = open_directory(directory)?;
+fn files_of(directory: &Path, trust: &Trust) -> Result<Vec<FileSeen>, Errno> {
+    let handle = trust.open_directory(directory)?;
     let mut files = Vec::new();
     for entry in Dir::read_from(&handle)? {
         let entry = entry?;
@@ -124,7 +150,10 @@ fn files_of(directory: &Path) -> Result<Vec<FileSeen>, Errno> {
         match status {
             Ok(status) => {
                 let path = SharedPath::from(directory.join(OsStr::from_bytes(entry.file_name().to_bytes())));
-                files.push(FileSeen { path, kind: kind_of(&status), stat: convert(&status) });
+                let (kind, stat) = (kind_of(&status), convert(&status));
+                let file = FileSeen { path, kind, stat };
+                let follows = kind == FileKind::SymbolicLink && trust.follows(&file.path);
+                files.push(if follows { target_of(&handle, file) } else { file });
             }
             // It went away between the two calls: the next listing will not have it either.
             Err(Errno::NOENT) => {}
@@ -135,22 +164,12 @@ fn files_of(directory: &Path) -> Result<Vec<FileSeen>, Errno> {
     Ok(files)
 }
 
-fn open_directory(directory: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, directory, flags, Mode::empty())
-}
-
-/// Opens the last component relative to its directory, so that nobody who may write there can send us elsewhere by a
-/// symbolic link; a FIFO does not block.
-fn open_regular(path: &Path) -> Result<OwnedFd, Errno> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ISDIR) };
-    let directory = open_directory(parent)?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
-    match rustix::fs::openat2(&directory, name, flags, Mode::empty(), resolve) {
-        // Kernels before 5.6, and sandboxes that do not know the call.
-        Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(&directory, name, flags, Mode::empty()),
-        result => result,
+/// A followed link as what it leads to.
+fn target_of(directory: &OwnedFd, link: FileSeen) -> FileSeen {
+    let name = link.path.file_name().unwrap_or_default();
+    match rustix::fs::statx(directory, name, AtFlags::empty(), statx_flags()) {
+        Ok(status) => FileSeen { kind: kind_of(&status), stat: convert(&status), ..link },
+        Err(_) => FileSeen { kind: FileKind::BrokenLink, ..link },
     }
 }
 
@@ -291,12 +310,17 @@ impl Directories {
     }
 }
 
+/// Whether one component of a configured path stands for several names.
+pub(super) fn is_glob(component: &str) -> bool {
+    component.contains(['*', '?', '[', '{', '\\'])
+}
+
 fn components(glob: &str) -> Result<Vec<Component>, globset::Error> {
     let directory = glob.rsplit_once('/').map_or("", |(directory, _)| directory);
     let parts = directory.split('/').filter(|part| !part.is_empty());
     let component = |part: &str| match part {
         "**" => Ok(Component::AnyDepth),
-        _ if part.contains(['*', '?', '[', '{', '\\']) => GlobBuilder::new(part)
+        _ if is_glob(part) => GlobBuilder::new(part)
             .literal_separator(true)
             .build()
             .map(|glob| Component::Glob(glob.compile_matcher())),
@@ -338,6 +362,7 @@ fn directories_of(base: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{CWD, Mode};
     use std::fs;
 
     fn scratch() -> tempfile::TempDir {
@@ -345,7 +370,7 @@ mod tests {
     }
 
     fn listed(directory: &Path) -> Vec<(String, FileKind)> {
-        let files = list(&directory.into()).files.unwrap();
+        let files = list(&directory.into(), &Trust::default()).files.unwrap();
         files
             .iter()
             .map(|file| (file.path.file_name().unwrap().to_str().unwrap().to_owned(), file.kind))
@@ -366,10 +391,10 @@ mod tests {
     #[test]
     fn a_missing_directory_is_empty_and_an_unreadable_one_is_an_error() {
         let scratch = scratch();
-        let missing = list(&scratch.path().join("none").into());
+        let missing = list(&scratch.path().join("none").into(), &Trust::default());
         assert_eq!((missing.files, missing.exists), (Ok(Vec::new()), false));
         fs::write(scratch.path().join("file"), "").unwrap();
-        let through_file = list(&scratch.path().join("file").into());
+        let through_file = list(&scratch.path().join("file").into(), &Trust::default());
         assert_eq!(through_file.files, Err(FileError::NotFound));
     }
 

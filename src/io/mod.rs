@@ -2,6 +2,7 @@
 //!
 //! Knows the pipeline's types and nothing of its decisions; nothing in here is imported by the pure parts.
 
+pub mod aliases;
 pub mod archive;
 pub mod clock;
 pub mod files;
@@ -17,4 +18,5 @@ pub mod state;
 pub mod sys;
 pub mod table;
 pub mod terminal;
+pub mod trust;
 pub mod watch;

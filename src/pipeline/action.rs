@@ -54,8 +54,10 @@ pub struct FileSeen {
 pub enum FileKind {
     /// A regular file.
     Regular,
-    /// A symbolic link: never followed.
+    /// A symbolic link that is not followed.
     SymbolicLink,
+    /// A symbolic link that would be followed, but leads nowhere or in a circle.
+    BrokenLink,
     /// A FIFO, socket, device or directory: never read.
     Other,
 }
@@ -67,6 +69,7 @@ impl FileKind {
         match self {
             Self::Regular => None,
             Self::SymbolicLink => Some(FileError::SymbolicLink),
+            Self::BrokenLink => Some(FileError::BrokenLink),
             Self::Other => Some(FileError::NotRegular),
         }
     }
@@ -107,6 +110,10 @@ pub enum FileError {
     TooManyFiles,
     /// A symbolic link, or a path through one where that is forbidden.
     SymbolicLink,
+    /// A symbolic link that leads nowhere or in a circle.
+    BrokenLink,
+    /// A file with more than one name, where that is forbidden.
+    HardLink,
     /// A FIFO, device, socket or directory.
     NotRegular,
     /// ESTALE: the server of a network file system no longer knows the descriptor. Its path may lead to the file yet.
@@ -129,6 +136,8 @@ pub struct Ask {
 pub struct Opened {
     /// From the descriptor, not from the path.
     pub stat: Stat,
+    /// Whether the path was proven to be the file's only name when it was opened.
+    pub is_sole_name: bool,
     /// The first bytes of the file, at most [`super::identity::HEAD_BYTES_MAX`].
     pub head: Vec<u8>,
     /// For each position asked for: the bytes that stand before it, shorter at the start of the file;

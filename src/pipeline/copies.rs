@@ -167,6 +167,8 @@ impl Tail {
 
 impl Rejected {
     fn is_unchanged(&self, stat: &Stat) -> bool {
-        self.stat.size == stat.size && self.stat.modified_ns == stat.modified_ns
+        self.stat.size == stat.size
+            && self.stat.modified_ns == stat.modified_ns
+            && self.stat.links == stat.links
     }
 }

@@ -184,7 +184,10 @@ impl Tail {
         // Of several names of one inode the one it is known by stays its name.
         let mut present = HashSet::new();
         let is_name = |generation: &Generation, file: &FileSeen| generation.path.as_ref() == Some(&file.path);
-        let known = |tail: &Self, file: &FileSeen| tail.by_tuple.get(&file.stat.tuple).copied();
+        // The inode of a link that is not followed says nothing.
+        let known = |tail: &Self, file: &FileSeen| {
+            tail.by_tuple.get(&file.stat.tuple).copied().filter(|_| file.kind == FileKind::Regular)
+        };
         let (named, others): (Vec<_>, Vec<_>) = files
             .iter()
             .filter_map(|file| known(self, file).map(|stream| (stream, file)))
@@ -285,13 +288,6 @@ impl Tail {
         let id = self.next_file();
         actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary }));
         self.examining.insert(id, Examination { seen: file, candidates, cut: None, boundary: None });
-    }
-
-    /// A path of a log that is never read, whatever time may bring: told once.
-    pub fn refuse(&mut self, path: SharedPath, error: FileError) {
-        if self.log_of(&path).is_some() && self.told.insert(path.clone()) {
-            self.notices.push(Notice::FileFailed { path, error });
-        }
     }
 
     /// The generations that a file may be: those with its inode first, then those that are missing, then the live
@@ -442,8 +438,19 @@ impl Tail {
         (examination, opened): (Examination, Opened),
         actions: &mut Vec<Action>,
     ) {
-        let verdicts = self.judge_all(&examination.candidates, &opened);
         let seen = &examination.seen;
+        if self.may_be_anothers(&seen.path, &opened, &examination.candidates) {
+            actions.push(Action::Close(id));
+            if opened.stat.links > 1 {
+                self.refuse(seen.path.clone(), FileError::HardLink);
+                self.reject(&opened.stat);
+            } else {
+                // Renamed or replaced while it was opened: it is found under its next name.
+                self.list_after(now, &seen.path);
+            }
+            return;
+        }
+        let verdicts = self.judge_all(&examination.candidates, &opened);
         let inode = opened.stat.tuple.inode;
         match self.find(&verdicts, seen) {
             Finding::Continues(stream) => {

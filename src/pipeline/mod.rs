@@ -12,6 +12,7 @@ mod held;
 pub mod identity;
 mod index;
 pub mod line;
+mod links;
 pub mod machine;
 pub mod notice;
 pub mod options;

@@ -287,6 +287,8 @@ impl fmt::Display for FileError {
             Self::Permission => "permission denied (may viewtail's user read it, and enter its directory?)",
             Self::TooManyFiles => "too many open files (raise LimitNOFILE)",
             Self::SymbolicLink => "it is a symbolic link, which viewtail does not follow",
+            Self::BrokenLink => "it is a symbolic link that leads nowhere or in a circle",
+            Self::HardLink => "it has several names (hard links), and may be another's file",
             Self::NotRegular => "it is a FIFO, socket or device, which viewtail does not read",
             Self::Stale => "its file server no longer knows the open file",
             Self::Unknown => "input/output error",
@@ -322,10 +324,18 @@ impl FileError {
     pub fn remedy(self) -> Option<&'static str> {
         match self {
             Self::SymbolicLink => {
-                Some("name the real file in `paths`, and exclude the link if a glob matches it")
+                Some("name the real file in `paths`, exclude the link, or set `follow_symlinks` in its log")
+            }
+            Self::HardLink => {
+                Some("set `allow_hard_links` in its log if nobody else may write in its directory")
             }
             Self::NotRegular => Some("name a regular file in `paths`, or exclude this one"),
-            Self::NotFound | Self::Permission | Self::TooManyFiles | Self::Stale | Self::Unknown => None,
+            Self::NotFound
+            | Self::Permission
+            | Self::TooManyFiles
+            | Self::BrokenLink
+            | Self::Stale
+            | Self::Unknown => None,
         }
     }
 }
@@ -343,7 +353,7 @@ mod tests {
         assert_eq!(
             told(FileError::SymbolicLink),
             "cannot read /log/a: it is a symbolic link, which viewtail does not follow; \
-             name the real file in `paths`, and exclude the link if a glob matches it"
+             name the real file in `paths`, exclude the link, or set `follow_symlinks` in its log"
         );
         assert!(!told(FileError::NotRegular).contains("trying again"));
         assert_eq!(told(FileError::Unknown), "cannot read /log/a: input/output error; trying again");

@@ -32,12 +32,23 @@ pub struct LogOptions {
     pub encoder: EncoderOptions,
     /// Where reading begins in files that exist when this log is first configured.
     pub start: Start,
+    /// Which links may lead to its files.
+    pub links: Links,
     /// Longest line that is parsed, in bytes; a longer one becomes one truncated event.
     pub line_bytes_max: usize,
     /// The most bytes per second that are read of what has piled up; nothing where there is no limit.
     pub catch_up_bytes_per_s: Option<u64>,
     /// What tells this log from others over restarts: a hash of its paths.
     pub key: u64,
+}
+
+/// Which links may lead to a log's files: none, unless somebody answers for all who may write in its directories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Symbolic links are followed.
+    pub follow_symlinks: bool,
+    /// Files with several names are read.
+    pub allow_hard_links: bool,
 }
 
 /// Where reading begins in a file that was there before its log was first configured.
@@ -80,6 +91,11 @@ impl PathMatcher {
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
         self.paths.is_match(path) && !self.exclude.is_match(path)
+    }
+
+    /// The globs as they were written.
+    pub fn written(&self) -> impl Iterator<Item = &str> {
+        self.written.iter().map(String::as_str)
     }
 
     /// The globs, as they were written, that none of these paths matches.

@@ -283,7 +283,7 @@ mod tests {
     use super::super::action::{SharedPath, Stat};
     use super::super::identity::{Head, Mark, Tuple};
     use super::super::line::Gap;
-    use super::super::options::{LogOptions, Mode, OpenFiles, PathMatcher, Start};
+    use super::super::options::{Links, LogOptions, Mode, OpenFiles, PathMatcher, Start};
     use super::super::tail::{Birth, TailOptions};
     use super::*;
     use crate::event::rules::{Emit, Rules};
@@ -312,6 +312,7 @@ mod tests {
             paths,
             encoder,
             start: Start::Beginning,
+            links: Links::default(),
             line_bytes_max: 1000,
             catch_up_bytes_per_s: None,
             key: 1,

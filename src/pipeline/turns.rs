@@ -127,6 +127,7 @@ mod tests {
                 paths: PathMatcher::new(&["/log/*".to_owned()], &[]).unwrap(),
                 encoder,
                 start: Start::Beginning,
+                links: crate::pipeline::options::Links::default(),
                 line_bytes_max: 1 << 20,
                 catch_up_bytes_per_s,
                 key: 1,

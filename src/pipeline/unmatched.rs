@@ -39,7 +39,9 @@ mod tests {
     use crate::format::Format;
     use crate::pipeline::action::{FileError, FileKind, FileSeen, Millis, SharedPath, Stat};
     use crate::pipeline::identity::Tuple;
-    use crate::pipeline::options::{LogOptions, Mode, OpenFiles, PartitionBy, PathMatcher, Start, Timestamp};
+    use crate::pipeline::options::{
+        Links, LogOptions, Mode, OpenFiles, PartitionBy, PathMatcher, Start, Timestamp,
+    };
     use crate::pipeline::tail::TailOptions;
 
     fn tail(globs: &[&str]) -> Tail {
@@ -55,6 +57,7 @@ mod tests {
                 rules: std::sync::Arc::default(),
             },
             start: Start::Beginning,
+            links: Links::default(),
             line_bytes_max: 1000,
             catch_up_bytes_per_s: None,
             key: 1,

@@ -8,6 +8,8 @@ mod commands;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod support;

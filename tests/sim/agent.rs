@@ -425,6 +425,7 @@ impl World {
         });
         Opened {
             stat: self.vfs.stat(life),
+            is_sole_name: self.vfs.stat(life).links <= 1,
             head: vfs::slice(data, 0, HEAD_BYTES_MAX).to_vec(),
             markers: ask.markers.iter().map(marker).collect(),
             boundary,

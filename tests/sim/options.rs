@@ -6,7 +6,7 @@ use viewtail::event::{EncoderOptions, Site};
 use viewtail::format::Format;
 use viewtail::pipeline::checkpoint::Snapshot;
 use viewtail::pipeline::options::{
-    DeliveryOptions, LogOptions, OpenFiles, Options, PathMatcher, Rejects, Start, Timestamp,
+    DeliveryOptions, Links, LogOptions, OpenFiles, Options, PathMatcher, Rejects, Start, Timestamp,
 };
 
 use crate::plan::Plan;
@@ -68,6 +68,7 @@ fn log(name: &str, glob: &str) -> LogOptions {
         paths: PathMatcher::new(&[format!("{DIRECTORY}/{glob}")], &[]).expect("the glob is valid"),
         encoder,
         start: Start::Beginning,
+        links: Links::default(),
         line_bytes_max: LINE_BYTES_MAX,
         catch_up_bytes_per_s: None,
         key: glob.bytes().map(u64::from).sum(),

@@ -21,6 +21,8 @@ pub struct Plan {
     /// `access.log*` instead of `access.log`.
     pub glob_takes_rotated: bool,
     pub births: bool,
+    /// A hard link to somebody's secret lies among the logs.
+    pub hostile: bool,
     /// Whether the file system says who writes to a file.
     pub leases: bool,
     /// A first line that is the same in every file.
@@ -108,6 +110,8 @@ impl Plan {
             glob_takes_rotated: rng.chance(500),
             births: rng.chance(800),
             leases: rng.chance(600),
+            // Without a draw of its own, so that all other lives stay as they are.
+            hostile: rng.clone().chance(100),
             equal_heads: false,
             verification: rng.chance(500),
             files: FileRates::default(),

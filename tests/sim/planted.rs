@@ -8,7 +8,7 @@ use crate::world::World;
 /// A bug that is not found within so many seeds counts as missed.
 const SEEDS_MAX: u64 = 20_000;
 
-const BUGS: [Bug; 33] = [
+const BUGS: [Bug; 34] = [
     Bug::OffsetsFirst,
     Bug::FetchBeforeInit,
     Bug::NoEpochHygiene,
@@ -24,6 +24,7 @@ const BUGS: [Bug; 33] = [
     Bug::QuietAgainstProof,
     Bug::NoReadAfterProof,
     Bug::ProofOfActiveFile,
+    Bug::HardLinkRead,
     Bug::CopyReadOnItsOwn,
     Bug::DescriptorGivenBack,
     Bug::RewriteUnnoticed,

@@ -78,6 +78,11 @@ impl Writer {
 
 impl World {
     pub fn add_writers(&mut self) {
+        if self.plan.hostile {
+            let epoch = self.oracle.new_epoch();
+            let secret = access_line("/t/4000000000/", 0, 0);
+            self.vfs.link_secret(self.now, &format!("{DIRECTORY}/access.log.9"), epoch, &secret);
+        }
         for number in 0..self.plan.logs {
             let base = format!("{DIRECTORY}/{}.log", ["access", "other"][number]);
             let lines_left = self.plan.lines / self.plan.logs as u64;

@@ -1,0 +1,289 @@
+//! Which symbolic links may be followed on the way to a log, and opening by that rule.
+//!
+//! Whoever may write in a log directory must not be able to send the agent elsewhere. The directories in front of the first
+//! wildcard of a configured path are the administrator's, and links in them are followed. Below them no link is, and the
+//! kernel checks that while it opens: nothing can be swapped in between. Where a log says `follow_symlinks`, all are.
+
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::io::Errno;
+
+use crate::pipeline::options::{LogOptions, PathMatcher};
+
+/// Three looks take microseconds, and a busy log changes between them now and then: so many attempts find a moment.
+const LOOKS_MAX: usize = 100;
+
+/// The rule, for all logs.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// Directories below which no link is followed, the longest first.
+    roots: Vec<PathBuf>,
+    /// Paths that may be links, and the directories below which any may be.
+    followed: Vec<(PathMatcher, Vec<PathBuf>)>,
+}
+
+impl Trust {
+    /// What the logs say.
+    #[must_use]
+    pub fn new(logs: &[LogOptions]) -> Self {
+        let roots =
+            |log: &LogOptions| -> Vec<PathBuf> { log.paths.written().map(literal_directory).collect() };
+        let mut all: Vec<PathBuf> = logs.iter().flat_map(roots).collect();
+        all.sort_by_key(|root| std::cmp::Reverse(root.components().count()));
+        let followed = logs.iter().filter(|log| log.links.follow_symlinks);
+        Self { roots: all, followed: followed.map(|log| (log.paths.clone(), roots(log))).collect() }
+    }
+
+    /// Whether this path may be a symbolic link.
+    #[must_use]
+    pub fn follows(&self, path: &Path) -> bool {
+        self.followed.iter().any(|(paths, _)| paths.matches(path))
+    }
+
+    /// Opens a directory for listing.
+    ///
+    /// # Errors
+    /// It cannot be opened, or a link leads to it that must not be followed.
+    pub fn open_directory(&self, directory: &Path) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let may_follow =
+            self.followed.iter().flat_map(|(_, roots)| roots).any(|root| directory.starts_with(root));
+        let root = self.roots.iter().find(|root| directory.starts_with(root));
+        let below = root.and_then(|root| directory.strip_prefix(root).ok().map(|below| (root, below)));
+        match below {
+            Some((root, below)) if !may_follow && below != Path::new("") => {
+                let root = rustix::fs::openat(CWD, root, flags | OFlags::PATH, Mode::empty())?;
+                beneath(&root, below, flags)
+            }
+            // Named as it is, without a wildcard, or by a log that follows links.
+            Some(_) | None => rustix::fs::openat(CWD, directory, flags, Mode::empty()),
+        }
+    }
+
+    /// Whether the path by which a file was opened is the only name it has, or it has none any more.
+    ///
+    /// The count of names alone proves nothing: a name that was made for somebody else's file and taken away while we opened
+    /// it leaves a count of 1. So the name has to lead to the file and the file to have one name at the same time: between two
+    /// looks at the descriptor, with no change of the inode in between. Kernels from 6.13 on give every change that was
+    /// looked for a time of its own; before, fs.protected_hardlinks keeps others from making such names at all.
+    #[must_use]
+    pub fn is_sole_name(&self, file: &OwnedFd, path: &Path) -> bool {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        let Ok(directory) = self.open_directory(parent) else { return false };
+        let links = if self.follows(path) { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        let names = [Some(PathBuf::from(name)), name_now(file)];
+        names.iter().flatten().any(|name| is_only(file, (&directory, name), links))
+    }
+
+    /// Opens a file for reading, whatever it is: the caller asks the descriptor. A FIFO does not block.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is a link that must not be followed.
+    pub fn open_file(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ISDIR) };
+        let directory = self.open_directory(parent)?;
+        if self.follows(path) {
+            return rustix::fs::openat(&directory, name, flags, Mode::empty());
+        }
+        beneath(&directory, Path::new(name), flags)
+    }
+}
+
+/// What is known of an inode's names at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Names {
+    inode: (u32, u32, u64),
+    count: u32,
+    changed: (i64, u32),
+}
+
+impl Names {
+    fn of(directory: &OwnedFd, path: &Path, flags: AtFlags) -> Option<Self> {
+        let status = rustix::fs::statx(directory, path, flags, StatxFlags::BASIC_STATS).ok()?;
+        Some(Self {
+            inode: (status.stx_dev_major, status.stx_dev_minor, status.stx_ino),
+            count: status.stx_nlink,
+            changed: (status.stx_ctime.tv_sec, status.stx_ctime.tv_nsec),
+        })
+    }
+}
+
+/// Whether a file has this name in this directory and no other.
+fn is_only(file: &OwnedFd, (directory, name): (&OwnedFd, &Path), links: AtFlags) -> bool {
+    let of_file = || Names::of(file, Path::new(""), AtFlags::EMPTY_PATH);
+    for _ in 0..LOOKS_MAX {
+        let (Some(before), named) = (of_file(), Names::of(directory, name, links)) else {
+            return false;
+        };
+        if before.count != 1 {
+            return before.count == 0;
+        }
+        if named.is_none_or(|named| named.inode != before.inode) {
+            return false;
+        }
+        if named == Some(before) && of_file() == Some(before) {
+            return true;
+        }
+    }
+    false
+}
+
+/// What the file is called by now, if it was renamed since it was opened.
+fn name_now(file: &OwnedFd) -> Option<PathBuf> {
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    path.file_name().map(PathBuf::from)
+}
+
+/// Opens without following any link.
+fn beneath(directory: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    match rustix::fs::openat2(directory, path, flags, Mode::empty(), resolve) {
+        // Kernels before 5.6, and sandboxes that do not know the call.
+        Err(Errno::NOSYS | Errno::PERM) => step_by_step(directory, path, flags),
+        result => result,
+    }
+}
+
+/// The same, a component at a time.
+fn step_by_step(directory: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let mut components = path.components().map(|component| component.as_os_str()).peekable();
+    let mut at = rustix::fs::openat(directory, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    while let Some(name) = components.next() {
+        let is_last = components.peek().is_none();
+        let step = if is_last { flags } else { OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC };
+        at = rustix::fs::openat(&at, name, step | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| {
+            // What a link gives where a directory is asked for.
+            let is_link = || {
+                let status = rustix::fs::statat(&at, name, AtFlags::SYMLINK_NOFOLLOW);
+                status.is_ok_and(|status| rustix::fs::FileType::from_raw_mode(status.st_mode).is_symlink())
+            };
+            if error == Errno::NOTDIR && is_link() { Errno::LOOP } else { error }
+        })?;
+    }
+    Ok(at)
+}
+
+/// The directories of a configured path in front of its first wildcard.
+fn literal_directory(glob: &str) -> PathBuf {
+    let directory = glob.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let literal = directory.split('/').take_while(|part| !super::files::is_glob(part));
+    Path::new("/").join(literal.collect::<Vec<_>>().join("/").trim_start_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    struct Scene {
+        scratch: tempfile::TempDir,
+    }
+
+    impl Scene {
+        /// `logs/alice/access.log` beside `secret/access.log`.
+        fn new() -> Self {
+            let scratch = tempfile::tempdir().unwrap();
+            for directory in ["logs/alice", "secret"] {
+                fs::create_dir_all(scratch.path().join(directory)).unwrap();
+                fs::write(scratch.path().join(directory).join("access.log"), directory).unwrap();
+            }
+            Self { scratch }
+        }
+
+        fn path(&self, path: &str) -> PathBuf {
+            self.scratch.path().join(path)
+        }
+
+        fn trust(&self, glob: &str, follow_symlinks: bool) -> Trust {
+            let written = self.path(glob).to_str().unwrap().to_owned();
+            let paths = PathMatcher::new(std::slice::from_ref(&written), &[]).unwrap();
+            let roots = vec![literal_directory(&written)];
+            let followed = if follow_symlinks { vec![(paths, roots.clone())] } else { Vec::new() };
+            Trust { roots, followed }
+        }
+    }
+
+    fn kind(result: Result<OwnedFd, Errno>) -> Option<Errno> {
+        result.err()
+    }
+
+    #[test]
+    fn row_50_a_link_in_the_place_of_a_file_is_not_followed_unless_its_log_says_so() {
+        let scene = Scene::new();
+        let link = scene.path("logs/alice/link.log");
+        symlink(scene.path("secret/access.log"), &link).unwrap();
+        assert_eq!(kind(scene.trust("logs/alice/*.log", false).open_file(&link)), Some(Errno::LOOP));
+        assert_eq!(kind(scene.trust("logs/alice/*.log", true).open_file(&link)), None);
+        let other = scene.trust("logs/alice/access.log", true);
+        assert_eq!(kind(other.open_file(&link)), Some(Errno::LOOP), "it is of no log that follows links");
+    }
+
+    #[test]
+    fn row_23_a_name_is_the_only_one_if_it_leads_to_the_file_and_no_other_does() {
+        let scene = Scene::new();
+        let (path, other) = (scene.path("logs/alice/access.log"), scene.path("logs/alice/other.log"));
+        let trust = Trust::default();
+        let file = trust.open_file(&path).unwrap();
+        assert!(trust.is_sole_name(&file, &path));
+        fs::hard_link(&path, &other).unwrap();
+        assert!(!trust.is_sole_name(&file, &path), "it has two");
+        fs::remove_file(&path).unwrap();
+        assert!(!trust.is_sole_name(&file, &path), "the one it has is another");
+        fs::write(&path, "").unwrap();
+        assert!(!trust.is_sole_name(&file, &path), "the name is another file's");
+        fs::remove_file(&path).unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert!(trust.is_sole_name(&file, &path), "it is back");
+        let file = trust.open_file(&path).unwrap();
+        fs::rename(&path, &other).unwrap();
+        assert!(trust.is_sole_name(&file, &path), "it was renamed");
+        fs::remove_file(&other).unwrap();
+        assert!(trust.is_sole_name(&file, &path), "it has none");
+    }
+
+    #[test]
+    fn a_directory_below_a_wildcard_may_not_be_a_link_and_one_in_front_of_it_may() {
+        let scene = Scene::new();
+        symlink(scene.path("secret"), scene.path("logs/mallory")).unwrap();
+        symlink(scene.path("logs"), scene.path("srv")).unwrap();
+        let strict = scene.trust("logs/*/access.log", false);
+        assert_eq!(kind(strict.open_file(&scene.path("logs/alice/access.log"))), None);
+        assert_eq!(kind(strict.open_file(&scene.path("logs/mallory/access.log"))), Some(Errno::LOOP));
+        assert_eq!(kind(strict.open_directory(&scene.path("logs/mallory"))), Some(Errno::LOOP));
+        assert_eq!(
+            kind(scene.trust("logs/*/access.log", true).open_directory(&scene.path("logs/mallory"))),
+            None
+        );
+        let through = scene.trust("srv/*/access.log", false);
+        assert_eq!(kind(through.open_file(&scene.path("srv/alice/access.log"))), None);
+        assert_eq!(kind(through.open_directory(&scene.path("srv/mallory"))), Some(Errno::LOOP));
+    }
+
+    #[test]
+    fn without_openat2_the_same_is_refused() {
+        let scene = Scene::new();
+        symlink(scene.path("secret"), scene.path("logs/mallory")).unwrap();
+        symlink(scene.path("secret/access.log"), scene.path("logs/alice/link.log")).unwrap();
+        let root = rustix::fs::openat(CWD, scene.path("logs"), OFlags::PATH, Mode::empty()).unwrap();
+        let open = |path: &str| kind(step_by_step(&root, Path::new(path), OFlags::RDONLY));
+        assert_eq!(open("alice/access.log"), None);
+        assert_eq!(open("mallory/access.log"), Some(Errno::LOOP));
+        assert_eq!(open("alice/link.log"), Some(Errno::LOOP));
+    }
+
+    #[test]
+    fn the_administrators_part_of_a_path_ends_at_its_first_wildcard() {
+        for (glob, directory) in [
+            ("/var/log/nginx/access.log", "/var/log/nginx"),
+            ("/var/log/*/access.log", "/var/log"),
+            ("/srv/**/x/*.log", "/srv"),
+            ("/*.log", "/"),
+        ] {
+            assert_eq!(literal_directory(glob), Path::new(directory), "{glob}");
+        }
+    }
+}
