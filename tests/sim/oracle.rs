@@ -235,6 +235,12 @@ impl Oracle {
         is_in_kafka && lines.iter().any(|id| self.lines[*id as usize].committed > 0)
     }
 
+    /// Whether bytes of the epoch that turn up under a name of no log can be known for what they are: the bytes before the
+    /// committed position prove them, unless these were cut away and others took their place.
+    pub fn is_provable(&self, epoch: u32) -> bool {
+        self.is_known(epoch) && !self.was_cut(epoch)
+    }
+
     pub fn was_cut(&self, epoch: u32) -> bool {
         self.epochs[epoch as usize].cut_below > 0
     }

@@ -385,7 +385,7 @@ impl World {
         self.vfs.append(self.now, copy, &rest);
         self.vfs.writer_closes(copy);
         // A copy that belongs to no log can be found only by who knows what it is a copy of.
-        if self.plan.glob_takes_rotated || self.oracle.is_known(epoch) {
+        if self.plan.glob_takes_rotated || self.oracle.is_provable(epoch) {
             let lines = self.vfs.inodes[life].lines.clone();
             lines.iter().for_each(|line| self.oracle.appears(*line));
             self.vfs.inodes[copy].lines = lines;

@@ -199,7 +199,7 @@ impl World {
         }
         let reachable = match self.vfs.name_of(life) {
             None => false,
-            Some(path) => self.takes(path) || self.oracle.is_known(inode.epoch),
+            Some(path) => self.takes(path) || self.oracle.is_provable(inode.epoch),
         };
         if !reachable {
             self.forsake(life);
