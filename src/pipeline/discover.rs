@@ -414,6 +414,10 @@ impl Tail {
             // Renamed since it was listed, and another file took its place. That one may lose its name as quickly: the
             // descriptor is not given back but looked at as what it is.
             self.list_after(now, &seen.path);
+            // Whoever was looked for under this name is looked for again, where it has gone.
+            if let Some(stream) = self.by_tuple.get(&seen.stat.tuple).copied() {
+                self.poll(stream, now.plus(TROUBLE_POLL_MS));
+            }
             if planted::is(Bug::DescriptorGivenBack) {
                 actions.push(Action::Close(id));
                 return;
