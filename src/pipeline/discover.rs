@@ -597,7 +597,14 @@ impl Tail {
             self.notices.push(Notice::FileFailed { path: seen.path.clone(), error });
         }
         for (stream, _) in candidates {
-            if self.by_tuple.get(&seen.stat.tuple) == Some(stream) {
+            if self.by_tuple.get(&seen.stat.tuple) != Some(stream) {
+                continue;
+            }
+            let generation = &self.generations[stream];
+            if generation.whereabouts == Whereabouts::Away && generation.file.is_none() {
+                // Neither a name nor a descriptor leads to it any more: its bytes live on in a copy or nowhere.
+                self.lose_inode(now, *stream);
+            } else {
                 self.look(*stream, now.plus(TROUBLE_POLL_MS));
             }
         }
