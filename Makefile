@@ -14,7 +14,7 @@ PORT ?= 9092
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-kill test setup lint unit sim kafka-tests matrix kafka bench update-bots clean
+.PHONY: help build demo demo-kill test setup lint unit sim kafka-tests matrix kafka bench update-bots fuzz clean
 
 help: ## this list
 	@echo "viewtail: access logs into Kafka, every line exactly once"
