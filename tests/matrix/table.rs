@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 /// Rows of the matrix.
 const ROWS: u32 = 53;
 
-/// Rows without a test of their own yet.
-const OPEN: [u32; 1] = [21];
-
 /// Where tests of rows are.
 const PLACES: [&str; 4] = ["tests/matrix", "tests/kafka", "tests/sim", "src"];
 
@@ -82,7 +79,7 @@ fn every_row_is_in_the_table_once_and_in_order() {
 fn every_row_has_a_test_that_bears_its_number() {
     let covered: BTreeSet<u32> = tests_of_rows().into_values().collect();
     let open: Vec<u32> = (1..=ROWS).filter(|row| !covered.contains(row)).collect();
-    assert_eq!(open, OPEN, "rows without a test");
+    assert!(open.is_empty(), "rows without a test: {open:?}");
 }
 
 #[test]
