@@ -44,7 +44,7 @@ pub use kafka::{
     SaslMechanism, Timestamp, Tls, TlsIdentity,
 };
 pub use log::{CatchUp, Log, Start};
-pub use pattern::{Exclude, PathPattern};
+pub use pattern::{DirectoryPattern, Exclude, PathPattern};
 pub use place::Place;
 pub use secret::{Password, PasswordError, Secret};
 pub use source::ConfigSource;

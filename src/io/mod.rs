@@ -11,6 +11,7 @@ pub mod interrupt;
 pub mod kafka;
 pub mod lease;
 pub mod limits;
+pub mod packed;
 pub mod progress;
 pub mod secret;
 pub mod service;

@@ -289,6 +289,12 @@ fn encode(saved: &Saved) -> Vec<u8> {
         put_bytes(&mut out, file.home.as_os_str().as_bytes());
         put_bytes(&mut out, file.path.as_os_str().as_bytes());
     }
+    // Behind everything else, because states without it are about.
+    for file in &snapshot.files {
+        let (size, modified_ns) = file.read_archive.unwrap_or_default();
+        out.extend_from_slice(&size.to_le_bytes());
+        out.extend_from_slice(&modified_ns.to_le_bytes());
+    }
     out
 }
 
@@ -307,7 +313,12 @@ fn decode(payload: &[u8]) -> Option<Saved> {
     let mut files = Vec::new();
     for _ in 0..u32::from_le_bytes(reader.take()?) {
         let entry = decode_entry(&mut reader)?;
-        files.push(FileSnapshot { entry, home: take_path(&mut reader)?, path: take_path(&mut reader)? });
+        let (home, path) = (take_path(&mut reader)?, take_path(&mut reader)?);
+        files.push(FileSnapshot { entry, home, path, read_archive: None });
+    }
+    for file in files.iter_mut().take_while(|_| !reader.0.is_empty()) {
+        let archive = (u64::from_le_bytes(reader.take()?), i64::from_le_bytes(reader.take()?));
+        file.read_archive = Some(archive).filter(|archive| *archive != (0, 0));
     }
     Some(Saved {
         agent_id,
@@ -363,6 +374,7 @@ mod tests {
             },
             home: SharedPath::from(Path::new("/log/access.log")),
             path: SharedPath::from(Path::new(std::ffi::OsStr::from_bytes(b"/log/\xff.1"))),
+            read_archive: n.is_multiple_of(3).then_some((n + 1, -9)),
         };
         let snapshot = Snapshot {
             sequence,

@@ -33,6 +33,8 @@ pub struct FileSnapshot {
     pub home: SharedPath,
     /// The path where it was last seen.
     pub path: SharedPath,
+    /// Size and modification time (nanoseconds since the epoch) of the archive in which it was read to its end.
+    pub read_archive: Option<(u64, i64)>,
 }
 
 /// The committed positions.

@@ -5,7 +5,7 @@
 //! registered as a generation that is read to its end, so that it stays known when its original is long forgotten. No
 //! clock decides what is a copy, only when to stop asking.
 
-use super::action::{Action, FileId, FileSeen, Millis, Opened, SharedPath, Stat};
+use super::action::{Action, FileId, FileSeen, Form, Millis, Opened, SharedPath, Stat};
 use super::discover::Examination;
 use super::generation::{Whereabouts, path_hash};
 use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict};
@@ -20,22 +20,18 @@ const COPY_QUIET_MS: u64 = 10_000;
 const COPY_POLL_MS_MAX: u64 = 60_000;
 
 /// A file that is not read, until it changes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Rejected {
     stat: Stat,
     /// It is looked at again when a generation has gone missing since.
     searches: u64,
-    /// What it is a copy of.
-    copy: Option<Copied>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Copied {
-    original: StreamId,
     /// When it was first seen as it is.
     since: Millis,
-    /// When it is looked at again.
-    look_at: Millis,
+    /// When it is looked at again although nothing happened.
+    look_at: Option<Millis>,
+    /// What it is a copy of, and where it was seen as that.
+    original: Option<StreamId>,
+    path: Option<SharedPath>,
 }
 
 impl Tail {
@@ -44,22 +40,39 @@ impl Tail {
         self.rejected.get(&stat.tuple).is_some_and(|rejected| {
             rejected.is_unchanged(stat)
                 && rejected.searches == self.searches
-                && rejected.copy.is_none_or(|copy| now < copy.look_at)
+                && rejected.look_at.is_none_or(|look_at| now < look_at)
         })
     }
 
     /// A file that is not to be read.
-    pub fn reject(&mut self, stat: &Stat) {
-        self.rejected.insert(stat.tuple, Rejected { stat: *stat, searches: self.searches, copy: None });
+    pub fn reject(&mut self, now: Millis, stat: &Stat) {
+        let since = self.rejected_since(now, None, stat);
+        self.set_aside(stat, (since, None));
+    }
+
+    /// A file that is looked at again a while after it was first seen as it is now; whether that time is over.
+    pub fn has_rested(&mut self, now: Millis, (seen, rest_ms): (&FileSeen, u64)) -> bool {
+        let since = self.rejected_since(now, None, &seen.stat);
+        if now.since(since) >= rest_ms {
+            return true;
+        }
+        let look_at = since.plus(rest_ms);
+        self.set_aside(&seen.stat, (since, Some(look_at)));
+        self.list_after(look_at, &seen.path);
+        false
     }
 
     /// The generation that a file is a copy of, wholly or as far as it goes. Few equal bytes make no copy, as many files
     /// begin alike, but where the name says the same.
-    pub fn original(&self, verdicts: &[(StreamId, Verdict)], file: &FileSeen) -> Option<StreamId> {
+    pub fn original(
+        &self,
+        verdicts: &[(StreamId, Verdict)],
+        (file, size): (&FileSeen, u64),
+    ) -> Option<StreamId> {
         let home = self.home_by_name(&file.path).map(|home| path_hash(&home));
         let is_copy = |stream: &StreamId| {
             let generation = &self.generations[stream];
-            file.stat.size >= HEAD_BYTES_MAX as u64
+            size >= HEAD_BYTES_MAX as u64
                 || home == Some(generation.home_hash)
                 || generation.whereabouts == Whereabouts::Unlocated
         };
@@ -80,8 +93,15 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let Examination { seen, candidates, .. } = examination;
-        let size = opened.stat.size;
-        let since = self.copied_since(now, original, &opened.stat);
+        let size = opened.size();
+        let since = self.rejected_since(now, Some(original), &opened.stat);
+        if opened.form != Form::Plain {
+            // It does not change any more, and unpacking it again would show the same.
+            self.set_aside_copy(&opened.stat, (original, &seen.path), (since, None));
+            self.tell_copy(original, &seen.path);
+            actions.push(Action::Close(id));
+            return;
+        }
         let is_delivered = self.generations[&original].committed.position >= size;
         let before = opened.markers.get(candidates.len()).and_then(Option::as_deref);
         let before = before.filter(|_| seen.stat.size == size);
@@ -100,12 +120,17 @@ impl Tail {
             self.ask_original(now, original);
             now.plus((now.since(since) / 2).clamp(TROUBLE_POLL_MS, COPY_POLL_MS_MAX))
         };
-        let copy = Some(Copied { original, since, look_at });
-        let rejected = Rejected { stat: opened.stat, searches: self.searches, copy };
-        self.rejected.insert(opened.stat.tuple, rejected);
+        self.set_aside_copy(&opened.stat, (original, &seen.path), (since, Some(look_at)));
         self.tell_copy(original, &seen.path);
         self.list_after(look_at, &seen.path);
         actions.push(Action::Close(id));
+    }
+
+    /// A generation is lost: wherever a copy of it was seen, that is looked at again.
+    pub fn seek_in_copies(&mut self, now: Millis, original: StreamId) {
+        let copies = self.rejected.values().filter(|rejected| rejected.original == Some(original));
+        let places: Vec<SharedPath> = copies.filter_map(|copy| copy.path.clone()).collect();
+        places.iter().for_each(|path| self.list_after(now, path));
     }
 
     /// Whether a generation was seen empty, under a name that a copy would have: as copies begin.
@@ -115,10 +140,29 @@ impl Tail {
         !generation.head.is_known() && path.is_some_and(|path| self.home_by_name(path).is_some())
     }
 
-    fn copied_since(&self, now: Millis, original: StreamId, stat: &Stat) -> Millis {
+    fn set_aside(&mut self, stat: &Stat, (since, look_at): (Millis, Option<Millis>)) {
+        let searches = self.searches;
+        let rejected = Rejected { stat: *stat, searches, since, look_at, original: None, path: None };
+        self.rejected.insert(stat.tuple, rejected);
+    }
+
+    fn set_aside_copy(
+        &mut self,
+        stat: &Stat,
+        (original, path): (StreamId, &SharedPath),
+        times: (Millis, Option<Millis>),
+    ) {
+        self.set_aside(stat, times);
+        if let Some(rejected) = self.rejected.get_mut(&stat.tuple) {
+            (rejected.original, rejected.path) = (Some(original), Some(path.clone()));
+        }
+    }
+
+    /// Since when a file is as it is, for all that is known of it as a copy of this one, or of none.
+    fn rejected_since(&self, now: Millis, original: Option<StreamId>, stat: &Stat) -> Millis {
         let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
-        let noted = noted.and_then(|rejected| rejected.copy).filter(|copy| copy.original == original);
-        noted.map_or(now, |copy| copy.since)
+        let noted = noted.filter(|rejected| rejected.original == original);
+        noted.map_or(now, |rejected| rejected.since)
     }
 
     /// Whether a live original ends where the file goes on, seen after the file was: then it is none.
@@ -127,7 +171,7 @@ impl Tail {
         generation.whereabouts == Whereabouts::Here
             && generation.read_at > since
             && generation.is_drained()
-            && generation.stat.size < size
+            && generation.size() < size
     }
 
     fn ask_original(&mut self, now: Millis, original: StreamId) {
@@ -146,14 +190,15 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let Some(log) = self.log_of(path) else {
-            self.reject(&opened.stat);
+            self.reject(now, &opened.stat);
             actions.push(Action::Close(file));
             return;
         };
         let mut head = Head::default();
         head.learn(&opened.head);
         let (home, path) = (path.clone(), path.clone());
-        self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file });
+        let Opened { stat, form, .. } = opened;
+        self.begin(now, Birth { log, home, path, stat, form, head, mark, file });
     }
 
     fn tell_copy(&mut self, stream: StreamId, path: &SharedPath) {

@@ -6,12 +6,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::action::{
-    Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
+    Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Form, Listing, Millis, Opened, Rest,
+    SharedPath, Stat,
 };
 use super::generation::{Generation, Whereabouts, path_hash};
-use super::identity::{
-    Evidence, Head, HeadEvidence, Mark, MarkerEvidence, Tuple, Verdict, is_compressed, judge,
-};
+use super::identity::{Evidence, Head, HeadEvidence, Mark, MarkerEvidence, Tuple, Verdict, judge};
 use super::notice::Notice;
 use super::options::Start;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
@@ -24,9 +23,8 @@ const LIST_MS: u64 = 50;
 /// A file is held against so many generations at most; those with its inode come first.
 const CANDIDATES_MAX: usize = 64;
 
-/// A file restored from an archive keeps its old modification time; a log is written to after its birth. File systems
-/// disagree on such times by less than this.
-const BIRTH_SLACK_NS: i64 = 2_000_000_000;
+/// Of these so many are generations that went missing lately in other directories.
+const ELSEWHERE_MAX: usize = 16;
 
 /// A directory that was listed.
 #[derive(Debug, Default)]
@@ -140,9 +138,11 @@ impl Tail {
             }
         }
         self.miss_what_has_no_path(now, swept, &seen);
-        // A file whose inode is known is held against its own generation before any other is taken for its copy.
-        let (own, other): (Vec<_>, Vec<_>) =
+        // A file whose inode is known is held against its own generation before any other is taken for its copy; the others
+        // in the order in which they were written, as far as that can be told.
+        let (own, mut other): (Vec<_>, Vec<_>) =
             seen.into_iter().partition(|file| self.has_unlocated(file.stat.tuple.inode));
+        other.sort_by_key(|file| file.stat.modified_ns);
         for file in own.into_iter().chain(other) {
             self.consider(now, file, actions);
         }
@@ -228,7 +228,8 @@ impl Tail {
         if generation.file.is_none() {
             generation.stat = file.stat;
         }
-        if changed || moved {
+        // An archive that is read to its end is not unpacked again for every new name that it gets.
+        if changed || moved && !generation.is_done_with() {
             generation.finished &= !changed;
             self.look(stream, now);
         }
@@ -271,16 +272,22 @@ impl Tail {
             self.refuse(file.path, error);
             return;
         }
-        if self.is_known_or_examined(&file.stat.tuple) || self.is_rejected(now, &file.stat) {
+        if self.is_known_or_examined(&file.stat.tuple)
+            || self.is_rejected(now, &file.stat)
+            || self.is_read_archive(&file)
+        {
             return;
         }
         let candidates = self.candidates(&file);
+        // What is compressed is smaller than what is in it, and only opening shows that it is.
+        let is_rotated = self.home_by_name(&file.path).is_some();
         let searched = candidates.iter().any(|(stream, mark)| {
             let generation = &self.generations[stream];
+            let may_hold = file.stat.size >= mark.position || is_rotated;
             claims(&HashSet::from([file.stat.tuple.inode]), generation)
-                || self.is_wanted(*stream) && file.stat.size >= mark.position && mark.position > 0
+                || self.is_wanted(*stream) && may_hold && mark.position > 0
         });
-        if log.is_none() && !searched && self.chain_home(&file).is_none() {
+        if log.is_none() && !searched && self.chain_home(&file, None).is_none() {
             return;
         }
         let boundary = log.is_some_and(|log| self.starts_at_end(log, &file.stat));
@@ -305,8 +312,31 @@ impl Tail {
         let live = live.filter(|stream| self.generations[stream].log.is_some());
         streams.extend(wanted);
         streams.extend(live.take(CANDIDATES_MAX));
-        streams.truncate(CANDIDATES_MAX);
+        streams.truncate(CANDIDATES_MAX - ELSEWHERE_MAX);
+        if self.log_of(&file.path).is_some() || self.home_by_name(&file.path).is_some() {
+            let elsewhere = self.index.missing_last().take(ELSEWHERE_MAX);
+            let elsewhere: Vec<StreamId> = elsewhere.filter(|stream| !streams.contains(stream)).collect();
+            streams.extend(elsewhere);
+        }
         streams.into_iter().map(|stream| (stream, self.generations[&stream].lines.cursor())).collect()
+    }
+
+    /// The generations that begin as a file does, beside those that it was held against: in other directories, and of an
+    /// archive also those that began while it was unpacked.
+    pub fn elsewhere(
+        &self,
+        (seen, opened): (&FileSeen, &Opened),
+        candidates: &[(StreamId, Mark)],
+    ) -> Vec<(StreamId, Mark)> {
+        let is_packed = opened.form != Form::Plain;
+        let lately = if is_packed { self.candidates(seen) } else { Vec::new() };
+        let lately = lately.into_iter().map(|(stream, _)| stream);
+        let is_new = |stream: &StreamId| candidates.iter().all(|(candidate, _)| candidate != stream);
+        let begins_alike =
+            |stream: &StreamId| self.generations[stream].head.compare(&opened.head) == HeadEvidence::Equal;
+        let found = self.of_head(&opened.head).chain(lately).filter(is_new).filter(begins_alike);
+        let found: BTreeSet<StreamId> = found.collect();
+        found.into_iter().map(|stream| (stream, self.generations[&stream].lines.cursor())).collect()
     }
 
     /// Whether a file is looked for that is this generation.
@@ -315,25 +345,6 @@ impl Tail {
             Whereabouts::Unlocated | Whereabouts::Missing(_) => true,
             Whereabouts::Here | Whereabouts::Away => false,
         }
-    }
-
-    /// The path under which a rotated file that nobody knows began its life, if it is the successor of a generation
-    /// that is followed: its name continues that path, and it was not born before the oldest generation known of it.
-    fn chain_home(&self, file: &FileSeen) -> Option<SharedPath> {
-        let born = file.stat.tuple.birth_ns?;
-        if file.stat.modified_ns < born - BIRTH_SLACK_NS {
-            return None;
-        }
-        let name = file.path.file_name()?.to_str()?;
-        let cuts =
-            name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-')).map(|(at, _)| at);
-        let homes = cuts.map(|at| file.path.with_file_name(&name[..at]));
-        homes.filter(|home| self.log_of(home).is_some()).find_map(|home| {
-            let hash = path_hash(&home);
-            let births = self.index.of_home(hash).map(|stream| self.generations[&stream].tuple.birth_ns);
-            let oldest = births.min()??;
-            (born >= oldest).then(|| SharedPath::from(home))
-        })
     }
 
     /// Whether `start:` lets this file begin at its end.
@@ -401,6 +412,7 @@ impl Tail {
             return;
         }
         let Some(mut examination) = self.examining.remove(id) else { return };
+        self.was_unpacked(now, id);
         let seen = &mut examination.seen;
         let opened = match opened {
             Ok(opened) => Opened { boundary: opened.boundary.or(examination.boundary.take()), ..opened },
@@ -423,10 +435,19 @@ impl Tail {
                 return;
             }
             seen.stat = opened.stat;
-            self.look_as_new(id, (seen.clone(), opened.boundary), actions);
+            let seen = seen.clone();
+            if opened.form == Form::Packed {
+                let candidates = self.candidates(&seen);
+                let examination = Examination { seen, candidates, cut: None, boundary: None };
+                self.meet_packed(now, id, (examination, opened), actions);
+            } else {
+                self.look_as_new(id, (seen, opened.boundary), actions);
+            }
         } else if self.was_found_meanwhile(&opened.stat.tuple, &examination.candidates) {
             self.list_after(now, &seen.path);
             actions.push(Action::Close(id));
+        } else if opened.form == Form::Packed {
+            self.meet_packed(now, id, (examination, opened), actions);
         } else if let Some((stream, position)) = examination.cut {
             self.begin_behind_cut(now, (stream, position), id, (&examination.seen, opened), actions);
         } else {
@@ -443,20 +464,17 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let seen = &examination.seen;
-        if self.may_be_anothers(&seen.path, &opened, &examination.candidates) {
-            actions.push(Action::Close(id));
-            if opened.stat.links > 1 {
-                self.refuse(seen.path.clone(), FileError::HardLink);
-                self.reject(&opened.stat);
-            } else {
-                // Renamed or replaced while it was opened: it is found under its next name.
-                self.list_after(now, &seen.path);
-            }
+        if self.refuse_anothers(now, id, (&examination, &opened), actions) {
             return;
+        }
+        if let Form::Unpacked { size: bytes, rest: Rest::Damaged } = opened.form
+            && self.told.insert(seen.path.clone())
+        {
+            self.notices.push(Notice::Damaged { path: seen.path.clone(), bytes });
         }
         let verdicts = self.judge_all(&examination.candidates, &opened);
         let inode = opened.stat.tuple.inode;
-        match self.find(&verdicts, seen) {
+        match self.find(&verdicts, (seen, &opened)) {
             Finding::Continues(stream) => {
                 self.dismiss(now, inode, &verdicts, Some(stream));
                 let is_its_turn = self.by_tuple.get(&opened.stat.tuple) == Some(&stream);
@@ -472,7 +490,10 @@ impl Tail {
             }
             Finding::Cut(stream) => {
                 self.dismiss(now, inode, &verdicts, None);
-                self.look_behind_cut(stream, id, (seen.clone(), opened.stat), actions);
+                self.look_behind_cut(stream, id, (seen.clone(), opened.size()), actions);
+            }
+            Finding::New if !self.elsewhere((seen, &opened), &examination.candidates).is_empty() => {
+                self.look_elsewhere(id, examination, opened, actions);
             }
             Finding::CopyOf(stream) => {
                 self.dismiss(now, inode, &verdicts, None);
@@ -487,19 +508,22 @@ impl Tail {
     }
 
     /// What the verdicts amount to. Of several generations that fit, it is the one of which the most bytes do.
-    fn find(&self, verdicts: &[(StreamId, Verdict)], file: &FileSeen) -> Finding {
+    fn find(&self, verdicts: &[(StreamId, Verdict)], (file, opened): (&FileSeen, &Opened)) -> Finding {
         let position = |stream: &StreamId| self.generations[stream].lines.cursor().position;
         let all = |wanted: Verdict| {
             verdicts.iter().filter(move |(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
         };
         // An inode without a line of evidence yields to bytes that prove something else.
-        let original = if planted::is(Bug::CopyReadOnItsOwn) { None } else { self.original(verdicts, file) };
+        let original = self.original(verdicts, (file, opened.size()));
+        let is_read_alone = planted::is(Bug::CopyReadOnItsOwn)
+            || opened.form != Form::Plain && planted::is(Bug::ArchiveReadOnItsOwn);
+        let original = original.filter(|_| !is_read_alone);
         let is_proven_copy = original.is_some() || all(Verdict::Copy).any(|stream| position(&stream) > 0);
         let evidence = |stream: &StreamId| (position(stream), self.generations[stream].head.is_known());
         let same = all(Verdict::Same).max_by_key(evidence);
         let same = same.filter(|stream| evidence(stream) > (0, false) || !is_proven_copy);
-        let moved =
-            || all(Verdict::Copy).filter(|stream| self.generations[stream].is_missing()).max_by_key(position);
+        let goes_on_here = |stream: &StreamId| self.goes_on_in_copy(*stream, opened);
+        let moved = || all(Verdict::Copy).filter(goes_on_here).max_by_key(position);
         if let Some(stream) = same.or_else(moved) {
             return Finding::Continues(stream);
         }
@@ -514,7 +538,35 @@ impl Tail {
         (seen, boundary): (FileSeen, Option<Boundary>),
         actions: &mut Vec<Action>,
     ) {
+        self.look_as(id, (seen, boundary), Ask::default(), actions);
+    }
+
+    /// As [`Tail::look_as_new`], and asks for more than what identifies it.
+    pub fn look_as(
+        &mut self,
+        id: FileId,
+        (seen, boundary): (FileSeen, Option<Boundary>),
+        ask: Ask,
+        actions: &mut Vec<Action>,
+    ) {
         let candidates = self.candidates(&seen);
+        let markers = wanted_markers(&candidates, &seen);
+        actions.push(Action::Look(id, Ask { markers, ..ask }));
+        self.examining.insert(id, Examination { seen, candidates, cut: None, boundary });
+    }
+
+    /// Looks at a file once more, which begins as generations of other directories do.
+    fn look_elsewhere(
+        &mut self,
+        id: FileId,
+        examination: Examination,
+        opened: Opened,
+        actions: &mut Vec<Action>,
+    ) {
+        let Examination { seen, mut candidates, .. } = examination;
+        let elsewhere = self.elsewhere((&seen, &opened), &candidates);
+        candidates.extend(elsewhere);
+        let (seen, boundary) = (FileSeen { stat: opened.stat, ..seen }, opened.boundary);
         let markers = wanted_markers(&candidates, &seen);
         actions.push(Action::Look(id, Ask { markers, boundary: false }));
         self.examining.insert(id, Examination { seen, candidates, cut: None, boundary });
@@ -547,7 +599,7 @@ impl Tail {
             };
             let tuple = generation.tuple.compare(&opened.stat.tuple);
             let head = generation.head.compare(&opened.head);
-            Some((*stream, judge(Evidence { tuple, head, marker, size: opened.stat.size })))
+            Some((*stream, judge(Evidence { tuple, head, marker, size: opened.size() })))
         });
         known.collect()
     }
@@ -625,7 +677,7 @@ impl Tail {
         let old = generation.tuple;
         generation.head.learn(&opened.head);
         generation.file = Some(id);
-        generation.stat = opened.stat;
+        (generation.stat, generation.form) = (opened.stat, opened.form);
         generation.is_hinted = false;
         generation.grown_at = now;
         // It may live on under another name, and whoever writes to it now has not been waited for.
@@ -656,6 +708,7 @@ impl Tail {
         let generation = self.generation(stream);
         let (cursor, gap) = (generation.lines.cursor(), generation.lines.behind());
         generation.lines = super::line::Splitter::behind_gap(cursor, gap, line_bytes_max);
+        self.note_head(stream);
         self.by_tuple.insert(opened.stat.tuple, stream);
         self.by_path.insert(path.clone(), stream);
         self.by_file.insert(id, stream);
@@ -663,14 +716,6 @@ impl Tail {
             self.notices.push(Notice::Following { path: path.clone(), position });
         }
         self.poll(stream, now);
-    }
-
-    /// The path of a log that a rotated file's name continues.
-    pub fn home_by_name(&self, path: &Path) -> Option<SharedPath> {
-        let name = path.file_name()?.to_str()?;
-        let cuts = name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-'));
-        let homes = cuts.map(|(at, _)| path.with_file_name(&name[..at]));
-        homes.into_iter().find(|home| self.log_of(home).is_some()).map(SharedPath::from)
     }
 
     /// Where a cut generation goes on depends on what becomes of the lines that are under way.
@@ -691,11 +736,11 @@ impl Tail {
         &mut self,
         old: StreamId,
         id: FileId,
-        (seen, stat): (FileSeen, Stat),
+        (seen, size): (FileSeen, u64),
         actions: &mut Vec<Action>,
     ) {
-        actions.push(Action::Look(id, Ask { markers: vec![stat.size], boundary: false }));
-        let cut = Some((old, stat.size));
+        actions.push(Action::Look(id, Ask { markers: vec![size], boundary: false }));
+        let cut = Some((old, size));
         self.examining.insert(id, Examination { seen, candidates: Vec::new(), cut, boundary: None });
     }
 
@@ -708,7 +753,7 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let is_cut_one = self.generations.get(&old).is_some_and(|old| {
-            opened.stat.size >= position && old.head.compare(&opened.head) == HeadEvidence::Equal
+            opened.size() >= position && old.head.compare(&opened.head) == HeadEvidence::Equal
         });
         match (self.belonging(old, &seen.path), opened.markers.first()) {
             (Some((log, home)), Some(Some(before))) if is_cut_one => {
@@ -716,7 +761,8 @@ impl Tail {
                 head.learn(&opened.head);
                 let mark = Mark::at(position, before);
                 let path = seen.path.clone();
-                self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file: id });
+                let Opened { stat, form, .. } = opened;
+                self.begin(now, Birth { log, home, path, stat, form, head, mark, file: id });
             }
             // It was cut again, or rewritten.
             (Some(_), _) => {
@@ -752,22 +798,17 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let home = match self.log_of(&seen.path) {
+            _ if opened.form != Form::Plain && self.is_archive(&seen.path) => {
+                self.chain_home(seen, Some(opened.form))
+            }
             Some(_) => Some(seen.path.clone()),
-            None => before.or_else(|| self.chain_home(seen)),
+            None => before.or_else(|| self.chain_home(seen, Some(opened.form))),
         };
-        let compressed = is_compressed(&opened.head);
         let log = home.as_ref().and_then(|home| self.log_of(home));
         // Under such a name a copy or an archive begins, and nothing is lost by waiting for its first byte.
-        let is_nothing_yet = opened.stat.size == 0 && self.home_by_name(&seen.path).is_some();
-        let (Some(home), Some(log), false) = (home, log, compressed || is_nothing_yet) else {
-            if compressed
-                && log.is_some()
-                && self.log_of(&seen.path).is_some()
-                && self.told.insert(seen.path.clone())
-            {
-                self.notices.push(Notice::Compressed { path: seen.path.clone() });
-            }
-            self.reject(&opened.stat);
+        let is_nothing_yet = opened.size() == 0 && self.home_by_name(&seen.path).is_some();
+        let (Some(home), Some(log), false) = (home, log, is_nothing_yet) else {
+            self.reject(now, &opened.stat);
             actions.push(Action::Close(id));
             return;
         };
@@ -777,7 +818,8 @@ impl Tail {
         let mut head = Head::default();
         head.learn(&opened.head);
         let path = seen.path.clone();
-        let stream = self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file: id });
+        let Opened { stat, form, .. } = opened;
+        let stream = self.begin(now, Birth { log, home, path, stat, form, head, mark, file: id });
         self.close_unread(stream, actions);
     }
 
@@ -789,7 +831,7 @@ impl Tail {
 }
 
 /// Where the bytes before a position prove something: the candidates' positions, and the end of the file as it was seen.
-fn wanted_markers(candidates: &[(StreamId, Mark)], file: &FileSeen) -> Vec<u64> {
+pub(super) fn wanted_markers(candidates: &[(StreamId, Mark)], file: &FileSeen) -> Vec<u64> {
     candidates.iter().map(|(_, mark)| mark.position).chain([file.stat.size]).collect()
 }
 

@@ -210,6 +210,7 @@ impl Machine {
                 entry,
                 home: home.unwrap_or_else(|| nowhere.clone()),
                 path: path.unwrap_or_else(|| nowhere.clone()),
+                read_archive: generation.and_then(super::generation::Generation::done_archive),
             }
         });
         Snapshot {

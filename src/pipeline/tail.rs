@@ -4,13 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use super::action::{Action, FileId, FileSeen, Millis, SharedPath, Stat, Writers};
+use super::action::{Action, FileId, FileSeen, Form, Millis, SharedPath, Stat, Writers};
+use super::archives::Decoding;
 use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
 use super::checkpoint::{FileSnapshot, Snapshot};
 use super::copies::Rejected;
 use super::descriptors::Descriptors;
 use super::discover::{Directory, Examinations};
 use super::generation::{Generation, Registration, Whereabouts};
+use super::heads::Heads;
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
 use super::index::Index;
@@ -62,6 +64,7 @@ pub(super) struct Tail {
     pub encoders: Vec<Encoder>,
     pub generations: BTreeMap<StreamId, Generation>,
     pub index: Index,
+    pub heads: Heads,
     pub by_tuple: HashMap<Tuple, StreamId>,
     pub by_path: HashMap<SharedPath, StreamId>,
     pub by_file: HashMap<FileId, StreamId>,
@@ -70,8 +73,15 @@ pub(super) struct Tail {
     pub held: Option<Held>,
     /// Files that are being opened to be held.
     pub holding: HashMap<FileId, FileSeen>,
+    /// Those of them that were there before their log, which begins at the end.
+    pub holding_at_end: HashSet<FileId>,
     /// Files that were opened and are not to be read, until they change or a generation goes missing.
     pub rejected: HashMap<Tuple, Rejected>,
+    /// Archives that are being looked through, and some of those that wait for that.
+    pub unpacking: HashMap<FileId, SharedPath>,
+    pub unpacking_waits: BTreeSet<SharedPath>,
+    /// Archives that are being read.
+    pub decoding: Decoding,
     /// Grows whenever a generation goes missing.
     pub searches: u64,
     pub directories: HashMap<SharedPath, Directory>,
@@ -129,13 +139,18 @@ impl Tail {
             encoders,
             generations: BTreeMap::new(),
             index: Index::default(),
+            heads: Heads::default(),
             by_tuple: HashMap::new(),
             by_path: HashMap::new(),
             by_file: HashMap::new(),
             examining: Examinations::default(),
             held: Some(Held::new(local)),
             holding: HashMap::new(),
+            holding_at_end: HashSet::new(),
             rejected: HashMap::new(),
+            unpacking: HashMap::new(),
+            unpacking_waits: BTreeSet::new(),
+            decoding: Decoding::default(),
             searches: 0,
             directories: HashMap::new(),
             listings: BTreeSet::new(),
@@ -168,7 +183,10 @@ impl Tail {
             let path = remembered.and_then(|file| known(&file.path));
             let log = home.as_ref().and_then(|home| self.log_of(home));
             let line_bytes_max = self.line_bytes_max(log);
+            let is_as_known = remembered.is_some_and(|file| file.entry.mark == entry.mark);
+            let read_archive = remembered.and_then(|file| file.read_archive).filter(|_| is_as_known);
             let generation = Generation {
+                read_archive,
                 stream: entry.stream,
                 log,
                 home,
@@ -176,6 +194,7 @@ impl Tail {
                 path,
                 tuple: entry.tuple,
                 head: Head::remembered(entry.mark.position, entry.head_hash),
+                noted_head: None,
                 lines: Splitter::behind_gap(entry.mark, entry.gap, line_bytes_max),
                 committed: entry.mark,
                 committed_gap: entry.gap,
@@ -183,6 +202,7 @@ impl Tail {
                 committed_begun: entry.begun,
                 file: None,
                 stat: Stat { tuple: entry.tuple, size: entry.mark.position, modified_ns: 0, links: 1 },
+                form: Form::Plain,
                 looked_to: entry.mark.position,
                 whereabouts: Whereabouts::Unlocated,
                 registration: Registration::Done,
@@ -376,17 +396,19 @@ impl Tail {
     /// Begins a generation at `mark`; it is read as soon as it may be.
     pub fn begin(&mut self, now: Millis, birth: Birth) -> StreamId {
         let stream = self.name_stream();
-        let Birth { log, home, path, stat, head, mark, file } = birth;
+        let Birth { log, home, path, stat, form, head, mark, file } = birth;
         let must_register = self.options.mode != Mode::ExactlyOnce || mark.position > 0;
         let registration = if must_register { Registration::Due } else { Registration::Done };
         let generation = Generation {
             stream,
+            read_archive: None,
             log: Some(log),
             home_hash: super::generation::path_hash(&home),
             home: Some(home),
             path: Some(path.clone()),
             tuple: stat.tuple,
             head,
+            noted_head: None,
             lines: Splitter::at(mark, self.line_bytes_max(Some(log))),
             committed: mark,
             committed_gap: Gap::default(),
@@ -394,6 +416,7 @@ impl Tail {
             committed_begun: false,
             file: Some(file),
             stat,
+            form,
             looked_to: mark.position,
             whereabouts: Whereabouts::Here,
             registration,
@@ -431,6 +454,7 @@ impl Tail {
         self.change(stream, |generation| generation.whereabouts = Whereabouts::Missing(now));
         let generation = self.generation(stream);
         let (tuple, file, path) = (generation.tuple, generation.file.take(), generation.path.clone());
+        self.seek_in_copies(now, stream);
         if self.by_tuple.get(&tuple) == Some(&stream) {
             self.by_tuple.remove(&tuple);
         }
@@ -533,11 +557,14 @@ impl Tail {
             let generation =
                 self.generations.get_mut(&stream).expect("an index names a forgotten generation");
             let unread = generation.unread_bytes();
-            if unread > 0 && !generation.in_trouble {
+            let Some(path) = generation.path.clone().filter(|_| !generation.in_trouble) else { continue };
+            if unread > 0 {
                 generation.in_trouble = true;
-                if let Some(path) = &generation.path {
-                    self.notices.push(Notice::Lost { path: path.clone(), bytes: unread });
-                }
+                self.notices.push(Notice::Lost { path, bytes: unread });
+            } else if generation.has_vanished() {
+                generation.in_trouble = true;
+                let position = generation.lines.cursor().position;
+                self.notices.push(Notice::Vanished { path, position });
             }
         }
     }
@@ -571,6 +598,7 @@ pub(super) struct Birth {
     pub home: SharedPath,
     pub path: SharedPath,
     pub stat: Stat,
+    pub form: Form,
     pub head: Head,
     pub mark: Mark,
     pub file: FileId,

@@ -13,10 +13,13 @@ const SEED: u64 = 40;
 
 type Scenario = (&'static str, fn(&mut Plan));
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: [Scenario; 11] = [
     ("plain appends", |_| {}),
     ("rotation with late writes", |plan| {
         plan.files = FileRates { rename: 300, late_writes: 1000, ..FileRates::default() };
+    }),
+    ("rotation with archives", |plan| {
+        plan.files = FileRates { rename: 250, compress: 1000, late_writes: 300, ..FileRates::default() };
     }),
     ("copytruncate", |plan| {
         plan.files = FileRates { copytruncate: 150, ..FileRates::default() };

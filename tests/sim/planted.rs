@@ -8,7 +8,7 @@ use crate::world::World;
 /// A bug that is not found within so many seeds counts as missed.
 const SEEDS_MAX: u64 = 20_000;
 
-const BUGS: [Bug; 34] = [
+const BUGS: [Bug; 36] = [
     Bug::OffsetsFirst,
     Bug::FetchBeforeInit,
     Bug::NoEpochHygiene,
@@ -26,6 +26,8 @@ const BUGS: [Bug; 34] = [
     Bug::ProofOfActiveFile,
     Bug::HardLinkRead,
     Bug::CopyReadOnItsOwn,
+    Bug::ArchiveReadOnItsOwn,
+    Bug::EveryArchiveIsNew,
     Bug::DescriptorGivenBack,
     Bug::RewriteUnnoticed,
     Bug::DroppedWithItsName,

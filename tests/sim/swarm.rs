@@ -47,7 +47,7 @@ fn a_seed_always_gives_the_same_life() {
 fn covers(tally: &Tally) {
     let Tally { crashes, pauses, stops, seconds, refused, torn_reads, read_errors, kafka, .. } = tally;
     let Tally { state_lost, state_stale, offsets_lost, rotations, copytruncates, truncates, .. } = tally;
-    let Tally { deletes, proofs, committed, aborted, aborted_records, timed_out, .. } = tally;
+    let Tally { deletes, archives, proofs, committed, aborted, aborted_records, timed_out, .. } = tally;
     let counts = [
         ("crashes", crashes),
         ("pauses", pauses),
@@ -63,6 +63,7 @@ fn covers(tally: &Tally) {
         ("copytruncates", copytruncates),
         ("truncations", truncates),
         ("deletions", deletes),
+        ("archives", archives),
         ("proofs that a writer is gone", proofs),
         ("commits", committed),
         ("aborts", aborted),

@@ -15,8 +15,11 @@ use crate::vfs::{Life, Vfs, shared};
 use crate::vkafka::{Broker, Visible};
 use crate::workload::Writer;
 
-/// The one directory with logs.
+/// The directory with logs.
 pub const DIRECTORY: &str = "/log";
+
+/// The directory beside it in which rotated files may lie: `archive_dirs`.
+pub const ARCHIVE_DIRECTORY: &str = "/old";
 
 /// As viewtail's default.
 pub const TRANSACTION_TIMEOUT_MS: u64 = 20_000;
@@ -74,6 +77,7 @@ pub struct Tally {
     pub copytruncates: u64,
     pub truncates: u64,
     pub deletes: u64,
+    pub archives: u64,
     pub proofs: u64,
     pub effects: u64,
     pub committed: u64,
@@ -237,7 +241,9 @@ impl World {
     }
 
     fn takes(&self, path: &SharedPath) -> bool {
-        self.plan.glob_takes_rotated || self.plan.wide.is_some() || !path.to_string_lossy().contains(".log.")
+        let path = path.to_string_lossy();
+        let is_named = self.plan.glob_takes_rotated || self.plan.wide.is_some() || !path.contains(".log.");
+        is_named && !path.ends_with(".gz")
     }
 
     fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
@@ -332,6 +338,7 @@ impl Tally {
             copytruncates,
             truncates,
             deletes,
+            archives,
             proofs,
             effects,
             committed,
@@ -371,6 +378,7 @@ impl Tally {
             copytruncates,
             truncates,
             deletes,
+            archives,
             proofs,
             effects,
             committed,

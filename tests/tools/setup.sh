@@ -2,8 +2,8 @@
 # Brings what a phase needs onto this machine; does nothing where it is there already.
 #
 #   setup.sh build    what `cargo build` needs beside Rust: a C and a C++ compiler, make, perl
-#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, python3;
-#                     and Kafka's jars and ClickHouse's engine in target/
+#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, python3,
+#                     compressors, Kafka's jars and ClickHouse's engine in target/
 #
 # As root on a Debian-like system missing packages are installed; anybody else is told their names, once, and gets exit 1.
 set -euo pipefail
@@ -22,7 +22,7 @@ CHDB_DIR=target/chdb
 BUILD_NEEDS="cc:gcc c++:g++ make:make perl:perl"
 TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
 goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd \
-prlimit:util-linux mkfs.ext4:e2fsprogs strace:strace"
+prlimit:util-linux mkfs.ext4:e2fsprogs strace:strace zstd:zstd xz:xz-utils bzip2:bzip2"
 
 die() {
     echo "setup: $*" >&2
