@@ -17,12 +17,13 @@ use crate::io::clock::{self, Clock};
 use crate::io::files::{self, Directories, Files};
 use crate::io::interrupt;
 use crate::io::kafka::{Edge, EdgeHandle, KafkaOptions};
+use crate::io::limits::Spare;
 use crate::io::service::Service;
 use crate::io::state::{Saved, StateDir};
 use crate::io::terminal;
 use crate::io::trust::Trust;
 use crate::io::watch::{Unwatched, Watch};
-use crate::pipeline::action::{Action, Command, Exit, Input, Millis, Reply, SharedPath};
+use crate::pipeline::action::{Action, Command, Exit, FileError, Input, Millis, Reply, SharedPath};
 use crate::pipeline::checkpoint::Snapshot;
 use crate::pipeline::machine::Machine;
 use crate::pipeline::notice::{Level, Notice};
@@ -78,6 +79,7 @@ struct Agent {
     /// Directories that were listed.
     listed: HashSet<SharedPath>,
     directories: Directories,
+    spare: Spare,
     watch: Watch,
     /// When directories without hints are looked at next.
     look_at: Millis,
@@ -123,6 +125,7 @@ impl Agent {
             aliases: Aliases::default(),
             listed: HashSet::new(),
             directories,
+            spare: Spare::keep(),
             watch,
             look_at: Millis(LOOK_WITHOUT_HINTS_MS),
             edge,
@@ -219,7 +222,9 @@ impl Agent {
     fn carry_out(&mut self, action: Action) -> Option<Exit> {
         match action {
             Action::Sweep => {
-                let listings = self.directories.find().iter().map(|directory| self.list(directory)).collect();
+                let directories = &self.directories;
+                let found = self.spare.lend(|| directories.find());
+                let listings = found.iter().map(|directory| self.list(directory)).collect();
                 self.step(Input::Listed(listings));
                 // Kafka need not answer for that: a host has to come up without it.
                 self.service.ready();
@@ -251,6 +256,10 @@ impl Agent {
                 let writers = self.files.writers(file);
                 self.step(Input::Writers(file, writers));
             }
+            Action::Weigh(file) => {
+                let weight = self.files.weigh(file);
+                self.step(Input::Weighed(file, weight));
+            }
             Action::Close(file) => self.files.close(file),
             Action::Persist(snapshot) => self.persist(snapshot),
             Action::Kafka(command) => {
@@ -269,7 +278,12 @@ impl Agent {
         self.listed.insert(directory.clone());
         // Watched before it is listed: what appears in between is hinted at.
         self.watch.ensure(directory);
-        files::list(directory, &self.trust)
+        let listing = files::list(directory, &self.trust);
+        if matches!(listing.files, Err(FileError::TooManyFiles)) {
+            let trust = &self.trust;
+            return self.spare.lend(|| files::list(directory, trust));
+        }
+        listing
     }
 
     fn persist(&mut self, snapshot: Snapshot) {

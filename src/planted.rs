@@ -73,6 +73,10 @@ pub enum Bug {
     FirstShardFirst,
     /// Positions are moved when records are queued, not when they are committed.
     AdvanceOnProduce,
+    /// Deleted files are held whatever they take of the disk.
+    DeletedHeld,
+    /// What is lost of a generation that is over is not counted.
+    LossForgotten,
     /// A descriptor that its file server no longer knows is kept for ever.
     StaleKept,
 }

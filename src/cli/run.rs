@@ -50,6 +50,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         machine: Options {
             logs: setup.logs.clone(),
             delivery,
+            deleted_bytes_max: setup.config.agent.max_deleted_size.bytes(),
             open_files: OpenFiles { idle: IDLE_FILES_MAX, all: limits::raise_open_files() },
             local: saved.map(|saved| saved.snapshot),
             nonce: identity::random().context(no_randomness)?,

@@ -14,7 +14,7 @@ use crate::event::{Encoder, EncoderOptions, Site};
 use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, QueueLimits};
 use crate::io::{clock, identity};
 use crate::pipeline::options::{
-    DeliveryOptions, Links, LogOptions, Mode, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
+    DeliveryOptions, Links, LogOptions, Mode, OnRewrite, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
 };
 
 /// systemd waits 45 s; commit or give up well before.
@@ -197,6 +197,11 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
         catch_up_bytes_per_s: match log.catch_up {
             CatchUp::Unlimited => None,
             CatchUp::Rate { bytes_per_s } => Some(bytes_per_s),
+        },
+        on_rewrite: match log.on_rewrite {
+            config::OnRewrite::Reread => OnRewrite::Reread,
+            config::OnRewrite::Skip => OnRewrite::Skip,
+            config::OnRewrite::Alert => OnRewrite::Alert,
         },
         key: xxh3_64(paths.join("\n").as_bytes()),
     })

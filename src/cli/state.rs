@@ -1,10 +1,13 @@
 //! The local state as the looking commands see it: how far each file is delivered.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::event::StreamId;
 use crate::io::state;
+use crate::pipeline::account::{Account, accounts};
+use crate::pipeline::action::SharedPath;
 use crate::pipeline::identity::Tuple;
 
 /// The agent's last local state. It may be a moment older than what Kafka holds, never newer.
@@ -18,6 +21,8 @@ pub struct StateView {
     pub running_pid: Option<i32>,
     /// One entry per generation.
     pub files: Vec<FileView>,
+    /// What became of the bytes of each path.
+    pub accounts: BTreeMap<SharedPath, Account>,
 }
 
 /// One generation.
@@ -51,6 +56,7 @@ impl StateView {
             committed_at_ms: i64::try_from(saved.written_at_ms).ok(),
             running_pid: state::holder(state_dir),
             files: files.collect(),
+            accounts: accounts(&saved.snapshot),
         }))
     }
 

@@ -17,6 +17,7 @@ use crate::io::kafka::topic;
 use crate::io::lease::Rights;
 use crate::io::table::{self, Align, GREEN, RED, RESET, YELLOW};
 use crate::io::{clock, terminal};
+use crate::pipeline::account::Account;
 
 /// How long Kafka may take to answer: a person waits for the table.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
@@ -31,6 +32,16 @@ struct Status {
     agent: AgentStatus,
     kafka: KafkaStatus,
     files: Vec<FileStatus>,
+    accounts: Vec<PathAccount>,
+}
+
+/// What became of the bytes of the files that began under one path.
+#[derive(Clone, Debug, Serialize)]
+struct PathAccount {
+    /// Empty for files whose path is remembered no more.
+    path: String,
+    #[serde(flatten)]
+    account: Account,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -89,6 +100,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         agent: agent_status(&settings, state.as_ref()),
         kafka: kafka_status(&settings),
         files: file_statuses(&settings, state.as_ref()),
+        accounts: path_accounts(state.as_ref()),
     };
     let mut stdout = anstream::stdout().lock();
     match context.output {
@@ -122,6 +134,13 @@ fn kafka_status(settings: &Settings) -> KafkaStatus {
         reachable: !matches!(&error, Some(topic::ReadError::Unreachable { .. })),
         error: error.map(|error| topics::failure(&error, "kafka.brokers").to_string()),
     }
+}
+
+fn path_accounts(state: Option<&StateView>) -> Vec<PathAccount> {
+    let accounts = state.into_iter().flat_map(|state| &state.accounts);
+    accounts
+        .map(|(path, account)| PathAccount { path: path.to_string_lossy().into_owned(), account: *account })
+        .collect()
 }
 
 fn file_statuses(settings: &Settings, state: Option<&StateView>) -> Vec<FileStatus> {
@@ -242,6 +261,7 @@ fn text(status: &Status) -> String {
     text.push_str(&kafka_text(&status.kafka));
     text.push('\n');
     text.push_str(&files_text(&status.files));
+    text.push_str(&accounts_text(&status.accounts));
     text
 }
 
@@ -287,6 +307,38 @@ fn files_text(files: &[FileStatus]) -> String {
     table::table(&heading, &rows) + &proofs_text(files)
 }
 
+/// What became of the bytes, path by path; nothing while there is nothing to account for.
+fn accounts_text(accounts: &[PathAccount]) -> String {
+    let is_open = |account: &&PathAccount| account.account != Account::default();
+    let row = |PathAccount { path, account }: &PathAccount| {
+        let lost: Vec<String> = account
+            .lost
+            .iter()
+            .filter(|(_, bytes)| *bytes > 0)
+            .map(|(why, bytes)| format!("{} {}", table::size(bytes), why.name()))
+            .collect();
+        let lost = if lost.is_empty() { "-".to_owned() } else { lost.join(", ") };
+        let path = if path.is_empty() { "(forgotten files)".into() } else { terminal::escape(path) };
+        let mut cells = vec![path.into_owned()];
+        cells.extend([account.read, account.committed, account.unread, account.reread].map(table::size));
+        cells.push(lost);
+        cells
+    };
+    let rows: Vec<Vec<String>> = accounts.iter().filter(is_open).map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let heading = [
+        ("bytes of", Align::Left),
+        ("read", Align::Right),
+        ("committed", Align::Right),
+        ("unread in rotated files", Align::Right),
+        ("read again", Align::Right),
+        ("lost", Align::Left),
+    ];
+    format!("\n{}", table::table(&heading, &rows))
+}
+
 /// What ends rotated files, each kind once.
 fn proofs_text(files: &[FileStatus]) -> String {
     let proofs: Vec<Proof> = files.iter().filter_map(|file| file.proof).collect();
@@ -316,6 +368,7 @@ fn duration(seconds: u64) -> String {
 mod tests {
     use super::*;
     use crate::event::StreamId;
+    use crate::pipeline::account::{Loss, Losses};
     use crate::pipeline::action::NoProof;
 
     fn status() -> Status {
@@ -345,6 +398,15 @@ mod tests {
                 error: None,
             },
             files: vec![file],
+            accounts: vec![PathAccount {
+                path: "/var/log/\u{1b}.log".into(),
+                account: Account {
+                    read: 4096,
+                    committed: 3072,
+                    lost: Losses::of(Loss::Deleted, 512),
+                    ..Account::default()
+                },
+            }],
         }
     }
 
@@ -354,7 +416,9 @@ mod tests {
             r#"{"agent":{"id":"web-1","state_dir":"/var/lib/viewtail","pid":null,"sequence":2,"last_commit_seconds":180},"#,
             r#""kafka":{"brokers":"b:9092","topics":["t"],"reachable":true,"error":null},"#,
             r#""files":[{"path":"/var/log/\u001b.log","stream":"00000000000000aa","size":2048,"position":1024,"#,
-            r#""committed":1024,"lag_bytes":1024,"lag_seconds":7,"state":"behind","proof":"quiet"}]}"#
+            r#""committed":1024,"lag_bytes":1024,"lag_seconds":7,"state":"behind","proof":"quiet"}],"#,
+            r#""accounts":[{"path":"/var/log/\u001b.log","read":4096,"committed":3072,"reread":0,"unread":0,"finished":0,"#,
+            r#""without_event":0,"lost":{"truncated":0,"deleted":512,"given_up":0,"cut":0,"skipped":0}}]}"#
         );
         assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     }
@@ -372,6 +436,9 @@ file               state      size  committed  waiting  since
 
 1 file: once rotated, it ends after 5 min without a new byte: it belongs to another user, so the kernel does not say \
 whether anybody still writes to it -> the drop-in lease.conf of the unit gives the right to ask (CAP_LEASE)
+
+bytes of              read  committed  unread in rotated files  read again  lost
+/var/log/\\x1B.log  4.0 KiB    3.0 KiB                      0 B         0 B  512 B deleted
 ";
         assert_eq!(text, expected);
     }

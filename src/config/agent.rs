@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::defaults;
-use super::node::{Node, quoted};
+use super::node::{Kind, Node, quoted};
 use super::reader::Section;
+use super::units::Measure;
 use super::value::{Fault, Value};
 
 /// The agent itself.
@@ -14,6 +15,57 @@ pub struct Agent {
     pub id: Option<AgentId>,
     /// Lock, checkpoint cache and identity.
     pub state_dir: PathBuf,
+    /// How much of the disk deleted files may hold.
+    pub max_deleted_size: DeletedSize,
+}
+
+/// How much of the disk the agent may hold by deleted files that are not delivered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletedSize {
+    /// As much as there is.
+    Unlimited,
+    /// At most so much.
+    Bytes {
+        /// The limit.
+        bytes: u64,
+    },
+}
+
+impl DeletedSize {
+    /// The limit, if there is one.
+    #[must_use]
+    pub fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Unlimited => None,
+            Self::Bytes { bytes } => Some(bytes),
+        }
+    }
+}
+
+impl Value for DeletedSize {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        let size = match &node.kind {
+            Kind::Text(text) if text == "unlimited" => return Ok(Self::Unlimited),
+            Kind::Text(text) => Measure::Size.parse(text),
+            Kind::Integer(0) => Some(0),
+            Kind::Null | Kind::Bool(_) | Kind::Integer(_) | Kind::Float(_) | Kind::List(_) | Kind::Map(_) => {
+                None
+            }
+        };
+        size.map(|bytes| Self::Bytes { bytes }).ok_or_else(|| {
+            Fault::new(
+                format!("must be `unlimited` or a size, found {}", node.describe()),
+                Measure::Size.help(),
+            )
+        })
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Unlimited => "unlimited".to_owned(),
+            Self::Bytes { bytes } => Measure::Size.show(*bytes),
+        }
+    }
 }
 
 /// A name that is fit to be part of a transactional id and of group names.
@@ -63,6 +115,7 @@ impl Value for AgentId {
 pub(super) fn read(mut section: Section<'_>) -> Agent {
     let id = section.nullable("id");
     let state_dir = section.optional("state_dir", PathBuf::from(defaults::STATE_DIR));
+    let max_deleted_size = section.optional("max_deleted_size", defaults::MAX_DELETED_SIZE);
     section.finish();
-    Agent { id, state_dir }
+    Agent { id, state_dir, max_deleted_size }
 }

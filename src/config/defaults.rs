@@ -2,14 +2,22 @@
 
 use std::ops::RangeInclusive;
 
+use super::agent::DeletedSize;
 use super::kafka::{Acks, Compression, Delivery, PartitionBy, Timestamp};
-use super::log::{CatchUp, Start};
+use super::log::{CatchUp, OnRewrite, Start};
 
 /// Where the packages' service unit lets viewtail write.
 pub const STATE_DIR: &str = "/var/lib/viewtail";
 
+/// A tenth of the smallest disk that web servers are rented with today (40 GB): it never fills one, and keeps a day of Kafka's
+/// absence on a site of twenty million requests.
+pub const MAX_DELETED_SIZE: DeletedSize = DeletedSize::Bytes { bytes: 4_000_000_000 };
+
 /// Whoever shares a network that is too narrow for it says so.
 pub const CATCH_UP: CatchUp = CatchUp::Unlimited;
+
+/// A truncated log that grew beyond its old size before anybody looked is a rewritten file too, and its lines are new.
+pub const ON_REWRITE: OnRewrite = OnRewrite::Reread;
 
 /// Nothing that is on disk is left out unless somebody says so.
 pub const START: Start = Start::Beginning;

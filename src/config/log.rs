@@ -39,6 +39,8 @@ pub struct Log {
     pub max_line_bytes: u32,
     /// How fast what has piled up is read.
     pub catch_up: CatchUp,
+    /// What becomes of a file whose delivered bytes were changed.
+    pub on_rewrite: OnRewrite,
     /// What counts for its events.
     pub events: Events,
 }
@@ -137,6 +139,22 @@ impl Value for CatchUp {
             Self::Rate { bytes_per_s } => format!("{}/s", Measure::Size.show(*bytes_per_s)),
         }
     }
+}
+
+/// What becomes of a file in which other bytes stand where some were delivered, and which is not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRewrite {
+    /// It is read from its start, as a file of its own.
+    Reread,
+    /// It is read on from its end; what stands in it counts as lost.
+    Skip,
+    /// It is left alone and an error is told, until it is emptied or replaced.
+    Alert,
+}
+
+impl Choice for OnRewrite {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("reread", Self::Reread), ("skip", Self::Skip), ("alert", Self::Alert)];
 }
 
 /// The site of all lines of a log.
@@ -265,6 +283,7 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
         defaults::MAX_LINE_BYTES_BOUNDS,
     );
     let catch_up = section.optional("catch_up", defaults::CATCH_UP);
+    let on_rewrite = section.optional("on_rewrite", defaults::ON_REWRITE);
     let events = events::read_of_log(&mut section, shared.events);
     section.finish();
     let first_path = || paths.first().map_or(String::new(), |path| path.as_str().to_owned());
@@ -279,6 +298,7 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
         allow_hard_links,
         max_line_bytes,
         catch_up,
+        on_rewrite,
         events,
     }
 }

@@ -36,14 +36,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use agent::{Agent, AgentId};
+pub use agent::{Agent, AgentId, DeletedSize};
 pub use events::Events;
 pub use finding::{ConfigErrors, Finding, Severity, Style, Warning};
 pub use kafka::{
     Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
     SaslMechanism, Timestamp, Tls, TlsIdentity,
 };
-pub use log::{CatchUp, Log, Start};
+pub use log::{CatchUp, Log, OnRewrite, Start};
 pub use pattern::{Exclude, PathPattern};
 pub use place::Place;
 pub use secret::{Password, PasswordError, Secret};

@@ -15,7 +15,8 @@ use rustix::io::Errno;
 use super::lease;
 use super::trust::Trust;
 use crate::pipeline::action::{
-    Ask, Boundary, Chunk, FileError, FileId, FileKind, FileSeen, Listing, Opened, SharedPath, Stat, Writers,
+    Ask, Boundary, Chunk, FileError, FileId, FileKind, FileSeen, Listing, Opened, SharedPath, Stat, Weight,
+    Writers,
 };
 use crate::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX, Tuple, marker_length};
 
@@ -103,6 +104,23 @@ impl Files {
     #[must_use]
     pub fn writers(&self, id: FileId) -> Writers {
         self.open.get(&id).map_or(Writers::Possible, |file| lease::writers_of(file.descriptor.as_fd()))
+    }
+
+    /// What an open file takes of the disk.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub fn weigh(&self, id: FileId) -> Result<Weight, FileError> {
+        /// What `stx_blocks` counts, whatever the file system's blocks are.
+        const BLOCK_BYTES: u64 = 512;
+        let file = self.open.get(&id).ok_or(FileError::Unknown)?.descriptor.as_fd();
+        let status =
+            rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map_err(error_of)?;
+        Ok(Weight {
+            links: status.stx_nlink.into(),
+            size: status.stx_size,
+            disk_bytes: status.stx_blocks * BLOCK_BYTES,
+        })
     }
 
     /// Closes a descriptor.

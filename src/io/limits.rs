@@ -1,5 +1,8 @@
 //! What the kernel lets this process have.
 
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// For sockets, pipes, directories and what libraries open.
@@ -24,6 +27,32 @@ pub fn raise_open_files() -> usize {
         && setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum }).is_ok();
     let allowed = if raised { reachable } else { soft };
     usize::try_from(allowed.saturating_sub(RESERVED).clamp(FILES_MIN, FILES_MAX)).unwrap_or(usize::MAX)
+}
+
+/// Descriptors that are kept for the moment when there is no other: with them a directory can still be listed, so that a shortage
+/// hides neither a rotation nor a deletion. One is for its handle, one for reading it.
+#[derive(Debug)]
+pub struct Spare([Option<OwnedFd>; 2]);
+
+impl Spare {
+    /// Takes them.
+    #[must_use]
+    pub fn keep() -> Self {
+        Self(take())
+    }
+
+    /// Lends them to what needs them, and takes them back.
+    pub fn lend<T>(&mut self, to: impl FnOnce() -> T) -> T {
+        self.0 = [None, None];
+        let result = to();
+        self.0 = take();
+        result
+    }
+}
+
+/// The root can be opened by everybody, and is never what a test or a person takes away.
+fn take() -> [Option<OwnedFd>; 2] {
+    [(); 2].map(|()| rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok())
 }
 
 #[cfg(test)]

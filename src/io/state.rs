@@ -2,7 +2,7 @@
 //!
 //! Two slots are written in turn, each a file whose room is allocated in advance, so that neither a full disk nor a
 //! power cut in the middle of a write can take both. A slot is `VIEWTAIL`, format version, counter, payload length,
-//! CRC-32 of all that and the payload. The version before the present one is always readable; there is none yet.
+//! CRC-32 of all that and the payload. The version before the present one is always readable: version 1 had no accounts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -12,12 +12,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, FlockOperation};
 
+use crate::pipeline::account::{Account, Books, End, Losses};
 use crate::pipeline::action::SharedPath;
 use crate::pipeline::checkpoint::{FileSnapshot, Snapshot};
 use crate::pipeline::shard::{Reader, decode_entry, encode_entry};
 
 const MAGIC: &[u8; 8] = b"VIEWTAIL";
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+/// The oldest version that is read.
+const FORMAT_VERSION_MIN: u32 = 1;
 
 /// Magic, version, counter, length, checksum.
 const HEADER_BYTES: usize = 8 + 4 + 8 + 4 + 4;
@@ -259,6 +262,9 @@ fn decode_slot(bytes: &[u8]) -> Slot {
     if version > FORMAT_VERSION {
         return Slot::Newer(version);
     }
+    if version < FORMAT_VERSION_MIN {
+        return Slot::Damaged;
+    }
     let payload = reader.0.get(..length as usize).filter(|payload| payload.len() as u64 <= PAYLOAD_BYTES_MAX);
     let Some(payload) = payload else { return Slot::Damaged };
     let mut found = crc32fast::Hasher::new();
@@ -267,7 +273,7 @@ fn decode_slot(bytes: &[u8]) -> Slot {
     if found.finalize() != checksum {
         return Slot::Damaged;
     }
-    decode(payload).map_or(Slot::Damaged, |saved| Slot::Whole(counter, Box::new(saved)))
+    decode(version, payload).map_or(Slot::Damaged, |saved| Slot::Whole(counter, Box::new(saved)))
 }
 
 fn encode(saved: &Saved) -> Vec<u8> {
@@ -288,11 +294,18 @@ fn encode(saved: &Saved) -> Vec<u8> {
         encode_entry(&file.entry, &mut out);
         put_bytes(&mut out, file.home.as_os_str().as_bytes());
         put_bytes(&mut out, file.path.as_os_str().as_bytes());
+        out.push(file.is_rotated.into());
+        put_books(&mut out, &file.books);
+    }
+    put_length(&mut out, snapshot.forgotten.len());
+    for (path, account) in &snapshot.forgotten {
+        put_bytes(&mut out, path.as_os_str().as_bytes());
+        put_account(&mut out, account);
     }
     out
 }
 
-fn decode(payload: &[u8]) -> Option<Saved> {
+fn decode(version: u32, payload: &[u8]) -> Option<Saved> {
     let mut reader = Reader(payload);
     let agent_id = take_text(&mut reader)?;
     let machine = take_text(&mut reader)?;
@@ -307,14 +320,84 @@ fn decode(payload: &[u8]) -> Option<Saved> {
     let mut files = Vec::new();
     for _ in 0..u32::from_le_bytes(reader.take()?) {
         let entry = decode_entry(&mut reader)?;
-        files.push(FileSnapshot { entry, home: take_path(&mut reader)?, path: take_path(&mut reader)? });
+        let (home, path) = (take_path(&mut reader)?, take_path(&mut reader)?);
+        let (is_rotated, books) = match version {
+            1 => (home != path, Books::at(entry.mark.position)),
+            _ => (reader.take::<1>()? != [0], take_books(&mut reader)?),
+        };
+        files.push(FileSnapshot { entry, home, path, is_rotated, books });
+    }
+    let mut forgotten = Vec::new();
+    let accounts = if version == 1 { 0 } else { u32::from_le_bytes(reader.take()?) };
+    for _ in 0..accounts {
+        forgotten.push((take_path(&mut reader)?, take_account(&mut reader)?));
     }
     Some(Saved {
         agent_id,
         machine,
         written_at_ms,
-        snapshot: Snapshot { sequence, anchor, cluster_id, logs, files },
+        snapshot: Snapshot { sequence, anchor, cluster_id, logs, files, forgotten },
     })
+}
+
+fn put_books(out: &mut Vec<u8>, books: &Books) {
+    let Books { began, size, lost, read, reread, end } = books;
+    put_numbers(out, [*began, *size, *read, *reread]);
+    put_losses(out, lost);
+    out.push(end.is_some().into());
+    if let Some(End { without_event, lost }) = end {
+        put_numbers(out, [*without_event]);
+        put_losses(out, lost);
+    }
+}
+
+fn take_books(reader: &mut Reader<'_>) -> Option<Books> {
+    let [began, size, read, reread] = take_numbers(reader)?;
+    let lost = take_losses(reader)?;
+    let end = if reader.take::<1>()? == [0] {
+        None
+    } else {
+        let [without_event] = take_numbers(reader)?;
+        Some(End { without_event, lost: take_losses(reader)? })
+    };
+    Some(Books { began, size, lost, read, reread, end })
+}
+
+fn put_account(out: &mut Vec<u8>, account: &Account) {
+    let Account { read, committed, reread, unread, finished, without_event, lost } = account;
+    put_numbers(out, [*read, *committed, *reread, *unread, *finished, *without_event]);
+    put_losses(out, lost);
+}
+
+fn take_account(reader: &mut Reader<'_>) -> Option<Account> {
+    let [read, committed, reread, unread, finished, without_event] = take_numbers(reader)?;
+    let lost = take_losses(reader)?;
+    Some(Account { read, committed, reread, unread, finished, without_event, lost })
+}
+
+/// With their number, because a later version may know more reasons.
+fn put_losses(out: &mut Vec<u8>, losses: &Losses) {
+    put_length(out, losses.iter().count());
+    losses.iter().for_each(|(_, bytes)| put_numbers(out, [bytes]));
+}
+
+fn take_losses(reader: &mut Reader<'_>) -> Option<Losses> {
+    let count = u32::from_le_bytes(reader.take()?);
+    let bytes: Option<Vec<u64>> =
+        (0..count).map(|_| take_numbers::<1>(reader).map(|[bytes]| bytes)).collect();
+    Some(Losses::in_order(&bytes?))
+}
+
+fn put_numbers<const N: usize>(out: &mut Vec<u8>, numbers: [u64; N]) {
+    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+}
+
+fn take_numbers<const N: usize>(reader: &mut Reader<'_>) -> Option<[u64; N]> {
+    let mut numbers = [0; N];
+    for number in &mut numbers {
+        *number = u64::from_le_bytes(reader.take()?);
+    }
+    Some(numbers)
 }
 
 fn put_length(out: &mut Vec<u8>, length: usize) {
@@ -346,11 +429,14 @@ fn take_path(reader: &mut Reader<'_>) -> Option<SharedPath> {
 mod tests {
     use super::*;
     use crate::event::StreamId;
+    use crate::pipeline::account::Loss;
     use crate::pipeline::identity::{Mark, Tuple};
     use crate::pipeline::line::Gap;
     use crate::pipeline::shard::Entry;
 
     fn saved(sequence: u64, files: u64) -> Saved {
+        let ended = Some(End { without_event: 3, lost: Losses::of(Loss::Cut, 4) });
+        let account = Account { read: 1, lost: Losses::of(Loss::Deleted, 5), ..Account::default() };
         let file = |n: u64| FileSnapshot {
             entry: Entry {
                 stream: StreamId(n),
@@ -363,6 +449,14 @@ mod tests {
             },
             home: SharedPath::from(Path::new("/log/access.log")),
             path: SharedPath::from(Path::new(std::ffi::OsStr::from_bytes(b"/log/\xff.1"))),
+            is_rotated: n.is_multiple_of(3),
+            books: Books {
+                read: n,
+                lost: Losses::of(Loss::Cut, 2),
+                reread: 1,
+                end: ended.filter(|_| n.is_multiple_of(2)),
+                ..Books::at(n)
+            },
         };
         let snapshot = Snapshot {
             sequence,
@@ -370,6 +464,7 @@ mod tests {
             cluster_id: Some("c".to_owned()),
             logs: vec![7, 8],
             files: (0..files).map(file).collect(),
+            forgotten: vec![(SharedPath::from(Path::new("/log/old")), account)],
         };
         Saved { agent_id: "a".to_owned(), machine: "m".to_owned(), written_at_ms: 9, snapshot }
     }
@@ -409,6 +504,26 @@ mod tests {
             std::fs::write(&newest, damaged).unwrap();
             assert_eq!(read(scratch.path()).unwrap(), Some(saved(1, 2)), "byte {at}");
         }
+    }
+
+    /// Written by the first version: one agent, one log, one file at position 70 that was renamed.
+    const VERSION_1: &str = "\
+        564945575441494c010000000500000000000000690000007a83be090100000061010000006d090000000000000003000000\
+        000000000100000074000000000100000007000000000000000100000001aa00000000000000030000000400000000000000\
+        0500000000000000460109060000002f6c6f672f61080000002f6c6f672f612e31";
+
+    #[test]
+    fn the_format_before_is_read_and_its_accounts_begin_at_the_positions() {
+        let scratch = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..VERSION_1.len() / 2)
+            .map(|at| u8::from_str_radix(&VERSION_1[at * 2..][..2], 16).unwrap())
+            .collect();
+        std::fs::write(scratch.path().join(SLOTS[1]), bytes).unwrap();
+        let found = read(scratch.path()).unwrap().unwrap();
+        let file = &found.snapshot.files[0];
+        assert_eq!((&*found.agent_id, found.snapshot.sequence, file.entry.mark.position), ("a", 3, 70));
+        assert_eq!((file.is_rotated, file.books), (true, Books::at(70)));
+        assert_eq!(found.snapshot.forgotten, []);
     }
 
     #[test]

@@ -167,6 +167,17 @@ pub struct Chunk<'a> {
     pub stat: Stat,
 }
 
+/// What a file is to its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Number of names; 0 means that our descriptor is all that keeps it.
+    pub links: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Bytes of the disk that it takes; less than its size where it has holes.
+    pub disk_bytes: u64,
+}
+
 /// Whether any process may still write to a file that lost its first name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writers {
@@ -205,6 +216,8 @@ pub enum Input<'a> {
     Read(FileId, Result<Chunk<'a>, FileError>),
     /// Answers [`Action::ProveWriterGone`].
     Writers(FileId, Writers),
+    /// Answers [`Action::Weigh`].
+    Weighed(FileId, Result<Weight, FileError>),
     /// Answers [`Action::Kafka`].
     Kafka(Reply),
     /// Stop: commit what is read, then exit.
@@ -236,6 +249,8 @@ pub enum Action {
     /// Find out whether any process still has the file open for writing. Only wanted of files that no longer have the name
     /// under which they are opened for writing. Answered by [`Input::Writers`].
     ProveWriterGone(FileId),
+    /// Find out what an open file takes of the disk. Answered by [`Input::Weighed`].
+    Weigh(FileId),
     /// Close a descriptor. Not answered.
     Close(FileId),
     /// Write the local state. Not answered; a failure is the shell's to report, Kafka holds the truth.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::account::{Account, Books};
 use super::action::SharedPath;
 use super::shard::{self, ENTRIES_PER_SHARD, Entry, Header, ShardWrite};
 use crate::event::StreamId;
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub logs: Vec<u64>,
     /// Every generation of the checkpoint.
     pub files: Vec<FileSnapshot>,
+    /// What became of the bytes of generations that are remembered no more, by their first path.
+    pub forgotten: Vec<(SharedPath, Account)>,
 }
 
 /// One generation in the local state.
@@ -33,6 +36,10 @@ pub struct FileSnapshot {
     pub home: SharedPath,
     /// The path where it was last seen.
     pub path: SharedPath,
+    /// Whether it lost the name it was found by, or is missing.
+    pub is_rotated: bool,
+    /// What became of its bytes.
+    pub books: Books,
 }
 
 /// The committed positions.

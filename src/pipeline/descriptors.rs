@@ -75,6 +75,16 @@ impl Tail {
         }
     }
 
+    /// Closes a few files that have nothing to give, because the process has no descriptor left: no more than are opened at a
+    /// time, as whatever was deleted since the last listing is gone with its descriptor.
+    pub fn close_longest_idle(&mut self, actions: &mut Vec<Action>) {
+        for _ in 0..OPENING_MAX {
+            let Some((_, stream)) = self.descriptors.idle.pop_first() else { return };
+            self.generation(stream).idle_since = None;
+            self.close_if_idle(stream, actions);
+        }
+    }
+
     /// Closes a file that was only looked at, if others need the room more: it is opened again when its turn comes.
     pub fn close_unread(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
         let generation = &self.generations[&stream];
@@ -87,9 +97,16 @@ impl Tail {
     }
 
     /// Whether another file may be opened to be read.
-    pub fn may_open(&self) -> bool {
+    pub fn may_open(&self, now: Millis) -> bool {
         let opening = self.examining.len();
-        opening < OPENING_MAX && self.by_file.len() + opening < self.descriptors.limits.all
+        let is_short = self.troubles.short_until().is_some_and(|until| now < until);
+        opening < OPENING_MAX && self.by_file.len() + opening < self.descriptors.limits.all && !is_short
+    }
+
+    /// When those that wait for a descriptor may try again after none was to be had.
+    pub fn waiting_until(&self) -> Millis {
+        let until = self.troubles.short_until().filter(|_| !self.descriptors.waiting.is_empty());
+        until.unwrap_or(Millis(u64::MAX))
     }
 
     /// Lets a closed file wait for a descriptor.
@@ -99,8 +116,8 @@ impl Tail {
     }
 
     /// The longest waiting of those that wait for a descriptor, if there is one.
-    pub fn next_waiting_for_descriptor(&mut self) -> Option<StreamId> {
-        if self.may_open() { self.descriptors.waiting.pop_front() } else { None }
+    pub fn next_waiting_for_descriptor(&mut self, now: Millis) -> Option<StreamId> {
+        if self.may_open(now) { self.descriptors.waiting.pop_front() } else { None }
     }
 
     fn close_if_idle(&mut self, stream: StreamId, actions: &mut Vec<Action>) {

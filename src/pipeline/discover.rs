@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
+use super::account::Loss;
 use super::action::{
     Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
 };
@@ -13,8 +14,9 @@ use super::identity::{
     Evidence, Head, HeadEvidence, Mark, MarkerEvidence, Tuple, Verdict, is_compressed, judge,
 };
 use super::notice::Notice;
-use super::options::Start;
+use super::options::{OnRewrite, Start};
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
+use super::trouble::Trouble;
 use crate::event::StreamId;
 use crate::planted::{self, Bug};
 
@@ -33,7 +35,7 @@ const BIRTH_SLACK_NS: i64 = 2_000_000_000;
 pub(super) struct Directory {
     listed_at: Millis,
     due: Option<Millis>,
-    in_trouble: bool,
+    pub trouble: Option<Trouble>,
 }
 
 /// A file that was opened to find out what it is.
@@ -46,6 +48,15 @@ pub(super) struct Examination {
     pub cut: Option<(StreamId, u64)>,
     /// Where reading begins if it turns out to be new; known if it was held before the positions were.
     pub boundary: Option<Boundary>,
+    /// It was rewritten, and what it holds is to be left out.
+    pub skips: bool,
+}
+
+impl Examination {
+    /// Of a file that can be nothing that is known.
+    pub fn of(seen: FileSeen) -> Self {
+        Self { seen, candidates: Vec::new(), cut: None, boundary: None, skips: false }
+    }
 }
 
 /// The files that are being examined.
@@ -134,7 +145,7 @@ impl Tail {
         let mut seen: Vec<FileSeen> = Vec::new();
         for listing in listings {
             self.note_listed(now, &listing.directory);
-            if let Some(files) = self.readable(listing.directory.clone(), listing.files) {
+            if let Some(files) = self.readable(now, listing.directory.clone(), listing.files) {
                 self.locate(now, &listing.directory, &files);
                 seen.extend(files);
             }
@@ -155,28 +166,6 @@ impl Tail {
     /// Remembers a directory and when it was looked at.
     pub fn note_listed(&mut self, now: Millis, directory: &SharedPath) {
         self.directories.entry(directory.clone()).or_default().listed_at = now;
-    }
-
-    /// The files of a listing that succeeded; trouble is told once.
-    pub fn readable(
-        &mut self,
-        path: SharedPath,
-        files: Result<Vec<FileSeen>, FileError>,
-    ) -> Option<Vec<FileSeen>> {
-        let directory = self.directories.entry(path.clone()).or_default();
-        match files {
-            Ok(files) => {
-                directory.in_trouble = false;
-                Some(files)
-            }
-            Err(_) if planted::is(Bug::ListingErrorAsEmpty) => Some(Vec::new()),
-            Err(error) => {
-                if !std::mem::replace(&mut directory.in_trouble, true) {
-                    self.notices.push(Notice::DirectoryFailed { path, error });
-                }
-                None
-            }
-        }
     }
 
     /// Updates where the known generations of one directory are.
@@ -228,8 +217,11 @@ impl Tail {
         if generation.file.is_none() {
             generation.stat = file.stat;
         }
+        if changed {
+            generation.finished = false;
+            generation.books.end = None;
+        }
         if changed || moved {
-            generation.finished &= !changed;
             self.look(stream, now);
         }
     }
@@ -245,14 +237,14 @@ impl Tail {
                 self.forget_path(stream);
                 self.look(stream, now);
             }
-            (Whereabouts::Here | Whereabouts::Unlocated, _) => self.lose_inode(now, stream),
+            (Whereabouts::Here | Whereabouts::Unlocated, _) => self.lose_inode(now, stream, Loss::Deleted),
             (Whereabouts::Away | Whereabouts::Missing(_), _) => {}
         }
     }
 
     /// After a look at everything: a generation whose path nobody remembers and whose inode is nowhere is missing.
     fn miss_what_has_no_path(&mut self, now: Millis, swept: bool, seen: &[FileSeen]) {
-        if !swept || self.directories.values().any(|directory| directory.in_trouble) {
+        if !swept || self.directories.values().any(|directory| directory.trouble.is_some()) {
             return;
         }
         let claimed = inodes(seen);
@@ -260,7 +252,7 @@ impl Tail {
         let missing: Vec<StreamId> =
             unlocated.filter(|stream| !claims(&claimed, &self.generations[stream])).collect();
         for stream in missing {
-            self.lose_inode(now, stream);
+            self.lose_inode(now, stream, Loss::Deleted);
         }
     }
 
@@ -283,11 +275,15 @@ impl Tail {
         if log.is_none() && !searched && self.chain_home(&file).is_none() {
             return;
         }
+        if let Some(at) = self.opens_at(now, &file.path) {
+            self.list_after(at, &file.path);
+            return;
+        }
         let boundary = log.is_some_and(|log| self.starts_at_end(log, &file.stat));
         let markers = wanted_markers(&candidates, &file);
         let id = self.next_file();
         actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary }));
-        self.examining.insert(id, Examination { seen: file, candidates, cut: None, boundary: None });
+        self.examining.insert(id, Examination { candidates, ..Examination::of(file) });
     }
 
     /// The generations that a file may be: those with its inode first, then those that are missing, then the live
@@ -310,7 +306,7 @@ impl Tail {
     }
 
     /// Whether a file is looked for that is this generation.
-    fn is_wanted(&self, stream: StreamId) -> bool {
+    pub fn is_wanted(&self, stream: StreamId) -> bool {
         match self.generations[&stream].whereabouts {
             Whereabouts::Unlocated | Whereabouts::Missing(_) => true,
             Whereabouts::Here | Whereabouts::Away => false,
@@ -385,7 +381,7 @@ impl Tail {
         candidates.retain(|(other, _)| *other != stream);
         candidates.insert(0, (stream, mark));
         let markers = wanted_markers(&candidates, &seen);
-        (Examination { seen, candidates, cut: None, boundary: None }, Ask { markers, boundary: false })
+        (Examination { candidates, ..Examination::of(seen) }, Ask { markers, boundary: false })
     }
 
     /// A file was opened, or not: what is it?
@@ -405,11 +401,12 @@ impl Tail {
         let opened = match opened {
             Ok(opened) => Opened { boundary: opened.boundary.or(examination.boundary.take()), ..opened },
             Err(error) => {
-                self.could_not_open(now, seen, &examination.candidates, error);
+                self.could_not_open(now, seen, (&examination.candidates, error), actions);
                 return;
             }
         };
         self.told.remove(&seen.path);
+        self.opening_succeeded(now, &seen.path);
         if opened.stat.tuple != seen.stat.tuple {
             // Renamed since it was listed, and another file took its place. That one may lose its name as quickly: the
             // descriptor is not given back but looked at as what it is.
@@ -429,6 +426,8 @@ impl Tail {
             actions.push(Action::Close(id));
         } else if let Some((stream, position)) = examination.cut {
             self.begin_behind_cut(now, (stream, position), id, (&examination.seen, opened), actions);
+        } else if examination.skips {
+            self.begin_behind_rewrite(now, id, (&examination.seen, opened), actions);
         } else {
             self.examined(now, id, (examination, opened), actions);
         }
@@ -480,8 +479,14 @@ impl Tail {
             }
             Finding::New => {
                 self.dismiss(now, inode, &verdicts, None);
-                let home = self.home_of_rewritten(&verdicts, &seen.path);
-                self.take_in(now, id, (seen, opened, home), actions);
+                match self.on_rewrite(&verdicts, seen, &opened) {
+                    OnRewrite::Reread => {
+                        let home = self.home_of_rewritten(&verdicts, &seen.path);
+                        self.take_in(now, id, (seen, opened, home), actions);
+                    }
+                    OnRewrite::Skip => self.look_for_end(id, seen.clone(), actions),
+                    OnRewrite::Alert => self.leave_alone(id, (seen, &opened), actions),
+                }
             }
         }
     }
@@ -517,7 +522,7 @@ impl Tail {
         let candidates = self.candidates(&seen);
         let markers = wanted_markers(&candidates, &seen);
         actions.push(Action::Look(id, Ask { markers, boundary: false }));
-        self.examining.insert(id, Examination { seen, candidates, cut: None, boundary });
+        self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
     }
 
     /// Whether another descriptor of the inode was understood while this one was looked at.
@@ -572,46 +577,18 @@ impl Tail {
                 (Verdict::Foreign | Verdict::Copy | Verdict::Part, Whereabouts::Unlocated) => is_inode,
                 (_, Whereabouts::Here | Whereabouts::Away | Whereabouts::Missing(_)) => false,
             };
+            let why = match verdict {
+                Verdict::Rewritten => Loss::Truncated,
+                Verdict::Cut => Loss::Cut,
+                Verdict::Same | Verdict::Foreign | Verdict::Copy | Verdict::Part => Loss::Deleted,
+            };
             if was_here {
                 if let (Verdict::Rewritten, Some(path)) = (verdict, generation.path.clone()) {
                     let unread_bytes = generation.unread_bytes();
                     self.notices.push(Notice::Truncated { path, unread_bytes });
                 }
-                self.lose_inode(now, *stream);
+                self.lose_inode(now, *stream, why);
             }
-        }
-    }
-
-    fn could_not_open(
-        &mut self,
-        now: Millis,
-        seen: &FileSeen,
-        candidates: &[(StreamId, Mark)],
-        error: FileError,
-    ) {
-        let wanted = self.log_of(&seen.path).is_some()
-            || candidates.iter().any(|(stream, _)| {
-                self.generations.get(stream).is_some_and(|generation| generation.tuple == seen.stat.tuple)
-            });
-        if error != FileError::NotFound && wanted && self.told.insert(seen.path.clone()) {
-            self.notices.push(Notice::FileFailed { path: seen.path.clone(), error });
-        }
-        for (stream, _) in candidates {
-            if self.by_tuple.get(&seen.stat.tuple) != Some(stream) {
-                continue;
-            }
-            let generation = &self.generations[stream];
-            if generation.whereabouts == Whereabouts::Away && generation.file.is_none() {
-                // Neither a name nor a descriptor leads to it any more: its bytes live on in a copy or nowhere.
-                self.lose_inode(now, *stream);
-            } else {
-                self.look(*stream, now.plus(TROUBLE_POLL_MS));
-            }
-        }
-        if error == FileError::NotFound {
-            self.list_after(now, &seen.path);
-        } else {
-            self.list_after(now.plus(TROUBLE_POLL_MS), &seen.path);
         }
     }
 
@@ -630,6 +607,11 @@ impl Tail {
         generation.grown_at = now;
         // It may live on under another name, and whoever writes to it now has not been waited for.
         generation.finished = false;
+        generation.books.end = None;
+        if old == opened.stat.tuple {
+            generation.books.is_cut(generation.books.size.saturating_sub(opened.stat.size));
+        }
+        generation.books.reaches(opened.stat.size);
         if generation.home.is_none() {
             generation.home =
                 home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
@@ -696,7 +678,7 @@ impl Tail {
     ) {
         actions.push(Action::Look(id, Ask { markers: vec![stat.size], boundary: false }));
         let cut = Some((old, stat.size));
-        self.examining.insert(id, Examination { seen, candidates: Vec::new(), cut, boundary: None });
+        self.examining.insert(id, Examination { cut, ..Examination::of(seen) });
     }
 
     fn begin_behind_cut(

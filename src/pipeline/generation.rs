@@ -2,11 +2,14 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::account::{Account, Books, End, Loss, Losses};
 use super::action::{FileId, Millis, SharedPath, Stat};
 use super::identity::{Head, Mark, Tuple};
 use super::line::{Gap, Splitter};
 use super::shard::Entry;
+use super::trouble::Trouble;
 use crate::event::StreamId;
+use crate::planted::{self, Bug};
 
 /// A generation.
 #[derive(Debug)]
@@ -61,8 +64,14 @@ pub struct Generation {
     pub idle_since: Option<Millis>,
     /// It ended: no writer has it any more, and its unfinished last line counts as one.
     pub finished: bool,
-    /// A failure was told and has not ended.
-    pub in_trouble: bool,
+    /// Reading it fails.
+    pub trouble: Option<Trouble>,
+    /// What became of its bytes.
+    pub books: Books,
+    /// The furthest place that was ever looked at.
+    pub read_to: u64,
+    /// What took its inode away, if anything did: why its unread bytes are lost if they do not turn up.
+    pub vanished: Loss,
 }
 
 /// Where a generation is.
@@ -152,7 +161,31 @@ impl Generation {
     /// Bytes that are known to have been in it and were not read.
     #[must_use]
     pub fn unread_bytes(&self) -> u64 {
-        self.stat.size.saturating_sub(self.lines.cursor().position + self.lines.gap())
+        self.books.size.saturating_sub(self.lines.cursor().position + self.lines.gap())
+    }
+
+    /// Its bytes were looked at up to here; `looked_to` is not moved back by that.
+    pub fn note_read(&mut self, looked_to: u64) {
+        let before = self.looked_to;
+        self.books.reread += looked_to.min(self.read_to).saturating_sub(before);
+        self.books.read += looked_to.saturating_sub(self.read_to);
+        self.read_to = self.read_to.max(looked_to);
+        self.looked_to = looked_to;
+    }
+
+    /// It is over: what is known of it and was not committed gave no event or is lost. It has to be settled. How much is
+    /// lost.
+    pub fn end(&mut self) -> u64 {
+        let lost = if planted::is(Bug::LossForgotten) { 0 } else { self.unread_bytes() };
+        let end = End { without_event: self.lines.gap(), lost: Losses::of(self.vanished, lost) };
+        self.books.end = Some(end);
+        lost
+    }
+
+    /// What became of its bytes so far.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        Account::of(&self.books, self.committed.position, self.is_rotated() || self.is_missing())
     }
 
     /// Goes back to what is committed.

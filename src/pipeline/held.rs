@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::action::{Action, Ask, Boundary, FileError, FileId, FileSeen, Listing, Millis, Opened};
+use super::action::{Action, Ask, Boundary, FileError, FileId, FileSeen, Listing, Millis, Opened, Weight};
 use super::checkpoint::Snapshot;
 use super::generation::Whereabouts;
 use super::identity::Tuple;
@@ -34,6 +34,8 @@ pub(super) struct HeldFile {
     seen: FileSeen,
     /// Where reading begins if it is a new file of a log that begins at the end.
     boundary: Option<Boundary>,
+    /// What it holds of the disk, if it was deleted.
+    deleted_bytes: u64,
 }
 
 impl Held {
@@ -50,8 +52,8 @@ impl Tail {
         let swept = std::mem::take(&mut self.sweeping);
         for listing in listings {
             self.note_listed(now, &listing.directory);
-            for file in self.readable(listing.directory, listing.files).unwrap_or_default() {
-                self.hold_file(file, actions);
+            for file in self.readable(now, listing.directory, listing.files).unwrap_or_default() {
+                self.hold_file(now, file, actions);
             }
         }
         if let Some(held) = &mut self.held {
@@ -59,16 +61,17 @@ impl Tail {
         }
     }
 
-    fn hold_file(&mut self, file: FileSeen, actions: &mut Vec<Action>) {
+    fn hold_file(&mut self, now: Millis, file: FileSeen, actions: &mut Vec<Action>) {
         if let Some(error) = file.kind.refusal() {
             self.refuse(file.path, error);
             return;
         }
         let log = self.log_of(&file.path);
+        let is_held_back = self.opens_at(now, &file.path).is_some();
         let Some(held) = &mut self.held else { return };
         let wanted = log.is_some() || held.remembered.contains(&file.stat.tuple);
         let room = held.tuples.len() < HELD_FILES_MAX;
-        if !wanted || !room || !held.tuples.insert(file.stat.tuple) {
+        if !wanted || is_held_back || !room || !held.tuples.insert(file.stat.tuple) {
             return;
         }
         let is_first = !held.has_swept;
@@ -92,18 +95,20 @@ impl Tail {
                 if let Some(held) = &mut self.held {
                     held.tuples.remove(&seen.stat.tuple);
                 }
-                if error != FileError::NotFound && self.told.insert(seen.path.clone()) {
-                    self.notices.push(Notice::FileFailed { path: seen.path, error });
+                if error != FileError::NotFound {
+                    let retry_at = self.opening_failed(now, &seen.path, error, actions);
+                    self.list_after(retry_at, &seen.path);
                 }
                 return;
             }
         };
+        self.opening_succeeded(now, &seen.path);
         let listed = std::mem::replace(&mut seen.stat, stat).tuple;
         let is_other = listed != stat.tuple;
         if is_other {
             self.list_after(now, &seen.path);
         }
-        let file = HeldFile { seen, boundary };
+        let file = HeldFile { seen, boundary, deleted_bytes: 0 };
         let is_taken = self.by_tuple.contains_key(&stat.tuple);
         match &mut self.held {
             Some(held) => {
@@ -118,6 +123,29 @@ impl Tail {
             }
             None if is_taken => actions.push(Action::Close(id)),
             None => self.look_as_new(id, (file.seen, file.boundary), actions),
+        }
+    }
+
+    /// Asks what the files hold of the disk that are open without a verdict.
+    pub fn weigh_held(&self, actions: &mut Vec<Action>) {
+        let files = self.held.iter().flat_map(|held| held.files.keys());
+        actions.extend(files.map(|file| Action::Weigh(*file)));
+    }
+
+    /// What one of them holds; beyond the limit the first that was opened is given up. How much of it was delivered before is
+    /// not known yet.
+    pub fn held_weighed(&mut self, (id, weight): (FileId, Weight), limit: u64, actions: &mut Vec<Action>) {
+        let Some(held) = &mut self.held else { return };
+        let Some(file) = held.files.get_mut(&id) else { return };
+        file.deleted_bytes = if weight.links == 0 { weight.disk_bytes } else { 0 };
+        loop {
+            let held_bytes: u64 = held.files.values().map(|file| file.deleted_bytes).sum();
+            let first = held.files.iter().find(|(_, file)| file.deleted_bytes > 0).map(|(id, _)| *id);
+            let Some(id) = first.filter(|_| held_bytes > limit) else { return };
+            if let Some(file) = held.files.remove(&id) {
+                self.notices.push(Notice::GivenUp { path: file.seen.path, held_bytes });
+                actions.push(Action::Close(id));
+            }
         }
     }
 

@@ -43,7 +43,7 @@ mod tests {
     use crate::pipeline::action::{Action, FileId, FileKind, FileSeen, Listing, Millis, Stat};
     use crate::pipeline::identity::Tuple;
     use crate::pipeline::options::{
-        Links, LogOptions, Mode, OpenFiles, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
+        Links, LogOptions, Mode, OnRewrite, OpenFiles, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
     };
     use crate::pipeline::tail::TailOptions;
 
@@ -64,6 +64,7 @@ mod tests {
                 links,
                 line_bytes_max: 1000,
                 catch_up_bytes_per_s: None,
+                on_rewrite: OnRewrite::default(),
                 key: 1,
             }],
             mode: Mode::ExactlyOnce,
@@ -72,6 +73,7 @@ mod tests {
             timestamp: Timestamp::Now,
             quiet_grace_ms: 0,
             open_files: OpenFiles { idle: 8, all: 16 },
+            deleted_bytes_max: None,
             stream_seed: 1,
         };
         let mut tail = Tail::new(options, None);

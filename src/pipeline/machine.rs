@@ -1,15 +1,20 @@
 //! The machine: inputs enter, actions leave. It joins the tail, which knows files, with the delivery, which knows Kafka.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use super::account::{self, Account, Books};
 use super::action::{Action, Exit, Input, Millis, SharedPath};
 use super::checkpoint::{FileSnapshot, Snapshot};
 use super::delivery::{Delivery, Event, Out};
 use super::notice::Notice;
-use super::options::Options;
+use super::options::{Mode, Options};
 use super::resolve::Truth;
 use super::tail::{Allowance, Tail, TailOptions};
 use crate::event::StreamId;
+
+/// Where Kafka holds the truth, the local state of so many files is written once a millisecond: it is written whole, and with a
+/// hundred thousand files that takes a tenth of a second, which one busy file among them must not cost each second.
+const FILES_PER_MS: u64 = 10;
 
 /// The whole pipeline as one stepped machine. See [`super::action`] for the contract with its shell.
 #[derive(Debug)]
@@ -18,6 +23,9 @@ pub struct Machine {
     delivery: Delivery,
     /// What the local state remembers, until the positions are resolved.
     local: Option<Snapshot>,
+    /// Positions moved since the local state was written, and it is written again then.
+    persist_at: Option<Millis>,
+    persisted_at: Millis,
     stop_deadline_ms: u64,
     stop_at: Option<Millis>,
     over: bool,
@@ -27,7 +35,7 @@ impl Machine {
     /// A machine that does nothing before its first step.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let Options { logs, delivery, open_files, local, nonce, stream_seed } = options;
+        let Options { logs, delivery, open_files, deleted_bytes_max, local, nonce, stream_seed } = options;
         let tail = TailOptions {
             logs,
             mode: delivery.mode,
@@ -36,13 +44,23 @@ impl Machine {
             timestamp: delivery.timestamp,
             quiet_grace_ms: delivery.quiet_grace_ms,
             open_files,
+            deleted_bytes_max,
             stream_seed,
         };
         let tail = Tail::new(tail, local.as_ref());
         let stop_deadline_ms = delivery.stop_deadline_ms;
         let anchor = delivery.topic.clone();
         let delivery = Delivery::new(delivery, anchor, nonce, local.clone());
-        Self { tail, delivery, local, stop_deadline_ms, stop_at: None, over: false }
+        Self {
+            tail,
+            delivery,
+            local,
+            persist_at: None,
+            persisted_at: Millis(0),
+            stop_deadline_ms,
+            stop_at: None,
+            over: false,
+        }
     }
 
     /// Takes one input; appends what is to be done to `actions`.
@@ -67,6 +85,7 @@ impl Machine {
                 self.tail.was_read(now, result, allowance, &mut out.actions);
             }
             Input::Writers(file, writers) => self.tail.writers_found(now, file, writers, &mut out.actions),
+            Input::Weighed(file, weight) => self.tail.weighed(now, file, weight, &mut out.actions),
             Input::Kafka(reply) => self.delivery.reply(now, reply, &mut out),
             Input::Stop => self.stop(now),
         }
@@ -78,7 +97,15 @@ impl Machine {
     #[must_use]
     pub fn wake_at(&self) -> Millis {
         let tail = if self.stop_at.is_none() { self.tail.wake_at() } else { Millis(u64::MAX) };
-        tail.min(self.delivery.wake_at()).min(self.stop_at.unwrap_or(Millis(u64::MAX)))
+        let never = Millis(u64::MAX);
+        let persist_at = self.persist_at.unwrap_or(never);
+        tail.min(self.delivery.wake_at()).min(self.stop_at.unwrap_or(never)).min(persist_at)
+    }
+
+    /// What became of the bytes of each path so far; costs a look at every generation.
+    #[must_use]
+    pub fn accounts(&self) -> BTreeMap<SharedPath, Account> {
+        account::accounts(&self.snapshot())
     }
 
     fn stop(&mut self, now: Millis) {
@@ -109,8 +136,10 @@ impl Machine {
         }
         // A generation is remembered before its first commit too: it may be rotated out of its log's paths by then. Many
         // that begin together are remembered together.
-        if self.tail.has_unsaved && self.tail.examining.is_empty() && self.delivery.checkpoint().is_some() {
-            self.persist(out);
+        let has_news = self.tail.has_unsaved && self.tail.examining.is_empty();
+        let is_due = self.persist_at.is_some_and(|persist_at| now >= persist_at);
+        if (has_news || is_due) && self.delivery.checkpoint().is_some() {
+            self.persist(now, out);
         }
         // Often enough that no breach stays unseen, seldom enough that the simulator keeps its speed.
         if now.0.is_multiple_of(16) {
@@ -121,8 +150,25 @@ impl Machine {
         }
     }
 
-    fn persist(&mut self, out: &mut Out) {
+    /// Positions moved: the local state is written at once where it is the truth, and no more often than it is worth where Kafka
+    /// has it.
+    fn persist_soon(&mut self, now: Millis, out: &mut Out) {
+        let files = self.tail.generations.len() as u64;
+        let at = match self.tail.options.mode {
+            Mode::ExactlyOnce => self.persisted_at.plus(files / FILES_PER_MS),
+            Mode::AtLeastOnce | Mode::BestEffort => now,
+        };
+        if now >= at {
+            self.persist(now, out);
+        } else {
+            self.persist_at = Some(at);
+        }
+    }
+
+    fn persist(&mut self, now: Millis, out: &mut Out) {
         self.tail.has_unsaved = false;
+        self.persist_at = None;
+        self.persisted_at = now;
         out.actions.push(Action::Persist(self.snapshot()));
     }
 
@@ -162,12 +208,15 @@ impl Machine {
                 }
                 Event::Committed(entries, gone) => {
                     self.tail.committed(now, &entries, &gone);
-                    self.persist(out);
+                    self.persist_soon(now, out);
                 }
                 Event::Rewound => self.tail.rewind(now),
                 Event::Spare(block) => self.tail.keep(block),
                 Event::Say(notice) => out.actions.push(Action::Say(notice)),
                 Event::Over(exit) => {
+                    if self.delivery.checkpoint().is_some() {
+                        self.persist(now, out);
+                    }
                     self.over = true;
                     out.actions.push(Action::Exit(exit));
                     return;
@@ -210,6 +259,8 @@ impl Machine {
                 entry,
                 home: home.unwrap_or_else(|| nowhere.clone()),
                 path: path.unwrap_or_else(|| nowhere.clone()),
+                is_rotated: generation.is_some_and(|known| known.is_rotated() || known.is_missing()),
+                books: generation.map_or_else(|| Books::at(entry.mark.position), |known| known.books),
             }
         });
         Snapshot {
@@ -218,6 +269,7 @@ impl Machine {
             cluster_id: self.delivery.cluster_id().map(str::to_owned),
             logs: self.tail.known_logs.iter().copied().collect(),
             files: files.collect(),
+            forgotten: self.tail.forgotten.iter().map(|(path, account)| (path.clone(), *account)).collect(),
         }
     }
 }

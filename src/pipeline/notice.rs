@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::account::Loss;
 use super::action::{FileError, NoProof, SharedPath};
 
 /// How much a notice matters.
@@ -81,12 +82,26 @@ pub enum Notice {
         /// Bytes known to have been in it that were not read; they may be found in a copy.
         unread_bytes: u64,
     },
+    /// A deleted file is let go although not all of it was read, because deleted files hold too much of the disk.
+    GivenUp {
+        /// Its last path.
+        path: SharedPath,
+        /// What deleted files hold together, in bytes.
+        held_bytes: u64,
+    },
+    /// A file was written anew and is left alone, because its log says so.
+    Rewritten {
+        /// Its path.
+        path: SharedPath,
+    },
     /// Bytes are gone for good.
     Lost {
         /// The last path of the file that had them.
         path: SharedPath,
         /// How many are known of.
         bytes: u64,
+        /// What became of them.
+        why: Loss,
     },
     /// A file could not be opened or read; attempts go on where time may be the remedy.
     FileFailed {
@@ -94,6 +109,13 @@ pub enum Notice {
         path: SharedPath,
         /// Why.
         error: FileError,
+    },
+    /// A file can be opened or read again, or a directory listed.
+    Recovered {
+        /// Its path.
+        path: SharedPath,
+        /// For how long it could not be.
+        after_ms: u64,
     },
     /// A directory could not be listed; attempts go on.
     DirectoryFailed {
@@ -161,6 +183,7 @@ impl Notice {
             | Self::KafkaUp { .. }
             | Self::Following { .. }
             | Self::Rotated { .. }
+            | Self::Recovered { .. }
             | Self::NoWriterProof { .. } => Level::Info,
             Self::KafkaDown { .. }
             | Self::TopicMissing { .. }
@@ -176,6 +199,8 @@ impl Notice {
             | Self::StopDeadline => Level::Warning,
             Self::RemoteLost
             | Self::RecordsGivenUp { .. }
+            | Self::GivenUp { .. }
+            | Self::Rewritten { .. }
             | Self::Lost { .. }
             | Self::EventTooLarge { .. } => Level::Error,
         }
@@ -233,10 +258,27 @@ impl fmt::Display for Notice {
                     path.display()
                 )
             }
-            Self::Lost { path, bytes } => write!(f, "{bytes} bytes of {} are gone unread", path.display()),
+            Self::GivenUp { path, held_bytes } => write!(
+                f,
+                "deleted files that wait to be delivered hold {held_bytes} bytes of the disk, more than agent.max_deleted_size: \
+                 giving up {}",
+                path.display()
+            ),
+            Self::Rewritten { path } => write!(
+                f,
+                "{} was written anew and is left alone (on_rewrite: alert); empty or replace it, or let its log say \
+                 on_rewrite: reread and start the agent again",
+                path.display()
+            ),
+            Self::Lost { path, bytes, why } => {
+                write!(f, "{bytes} bytes of {} are gone unread: {why}", path.display())
+            }
             Self::FileFailed { path, error } => {
                 let outlook = error.remedy().unwrap_or("trying again");
                 write!(f, "cannot read {}: {error}; {outlook}", path.display())
+            }
+            Self::Recovered { path, after_ms } => {
+                write!(f, "{} can be read again after {:.1} s", path.display(), seconds(after_ms))
             }
             Self::DirectoryFailed { path, error } => {
                 write!(f, "cannot list {}: {error}; trying again", path.display())
@@ -292,6 +334,18 @@ impl fmt::Display for FileError {
             Self::NotRegular => "it is a FIFO, socket or device, which viewtail does not read",
             Self::Stale => "its file server no longer knows the open file",
             Self::Unknown => "input/output error",
+        })
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "it was truncated or written anew, and no copy of them was found",
+            Self::Deleted => "it was deleted, and was not found anywhere else",
+            Self::GivenUp => "it was deleted, and deleted files held too much of the disk",
+            Self::Cut => "its end was cut off",
+            Self::Skipped => "it was written anew, and its log says on_rewrite: skip",
         })
     }
 }

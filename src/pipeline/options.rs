@@ -15,6 +15,8 @@ pub struct Options {
     pub delivery: DeliveryOptions,
     /// How many files may be open.
     pub open_files: OpenFiles,
+    /// The most bytes of the disk that deleted files may hold by our descriptors; nothing where there is no limit.
+    pub deleted_bytes_max: Option<u64>,
     /// What the local state remembers, if it could be read.
     pub local: Option<Snapshot>,
     /// Random, new for every process: tells our own commits from a rival's.
@@ -38,6 +40,8 @@ pub struct LogOptions {
     pub line_bytes_max: usize,
     /// The most bytes per second that are read of what has piled up; nothing where there is no limit.
     pub catch_up_bytes_per_s: Option<u64>,
+    /// What becomes of a file whose delivered bytes were changed.
+    pub on_rewrite: OnRewrite,
     /// What tells this log from others over restarts: a hash of its paths.
     pub key: u64,
 }
@@ -49,6 +53,18 @@ pub struct Links {
     pub follow_symlinks: bool,
     /// Files with several names are read.
     pub allow_hard_links: bool,
+}
+
+/// What becomes of a file that holds bytes, and others than those that were delivered of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRewrite {
+    /// It is read from its start.
+    #[default]
+    Reread,
+    /// It is read on from its last line boundary.
+    Skip,
+    /// It is left alone until it is emptied or replaced.
+    Alert,
 }
 
 /// Where reading begins in a file that was there before its log was first configured.

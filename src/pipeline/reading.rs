@@ -2,13 +2,14 @@
 
 use super::action::{Action, Chunk, FileError, FileId, Millis};
 use super::batch::{ANY_PARTITION, BLOCK_BYTES, Block, Destination, Reach, Record, Slice};
-use super::generation::{Generation, Whereabouts};
+use super::generation::Generation;
 use super::identity::marker_length;
 use super::line::{Bytes, Ending, Line, Taken, Want};
 use super::notice::Notice;
 use super::options::{PartitionBy, Rejects, Timestamp};
 use super::partition::partition_of;
-use super::tail::{Allowance, HOT_POLL_MS, TROUBLE_POLL_MS, Tail};
+use super::tail::{Allowance, HOT_POLL_MS, Tail};
+use super::trouble::Trouble;
 use crate::event::{Encoded, Encoder, Place, SkipReason, StreamId};
 use crate::planted::{self, Bug};
 
@@ -62,25 +63,6 @@ impl Tail {
         }
     }
 
-    /// Nothing moves. A descriptor that will never be good again is given back; the file is opened anew by its path and
-    /// judged anew, or looked for.
-    fn reading_failed(&mut self, now: Millis, stream: StreamId, error: FileError, actions: &mut Vec<Action>) {
-        let generation = self.generation(stream);
-        let first = !std::mem::replace(&mut generation.in_trouble, true);
-        if let (true, Some(path)) = (first, generation.path.clone()) {
-            self.notices.push(Notice::FileFailed { path, error });
-        }
-        if error == FileError::Stale && !planted::is(Bug::StaleKept) {
-            self.close(stream, actions);
-            if self.generation(stream).whereabouts == Whereabouts::Away {
-                self.lose_inode(now, stream);
-            }
-        }
-        if !planted::is(Bug::ErrorEndsReading) {
-            self.poll(stream, now.plus(TROUBLE_POLL_MS));
-        }
-    }
-
     fn take_lines(
         &mut self,
         now: Millis,
@@ -96,10 +78,16 @@ impl Tail {
         let cuts_early = planted::is(Bug::PartialAsWhole)
             || planted::is(Bug::PartialWhenRotated) && generation.is_rotated();
         let closed = reaches_end && (generation.finished || cuts_early);
+        generation.books.is_cut(generation.stat.size.saturating_sub(chunk.stat.size));
         generation.stat = chunk.stat;
         generation.read_at = now;
         generation.is_hinted = false;
-        generation.in_trouble = false;
+        if let (Some(after_ms), Some(path)) =
+            (Trouble::ends(&mut generation.trouble, now), generation.path.clone())
+        {
+            self.notices.push(Notice::Recovered { path, after_ms });
+        }
+        generation.books.reaches(chunk.stat.size);
         generation.head.extend(from, chunk.data);
         let old = generation.lines.cursor();
         let mut writer = Writer {
@@ -124,7 +112,7 @@ impl Tail {
         let has_more_to_read = full || lines.has_long_line();
         let looked_to = if has_more_to_read { lines.want().from.position } else { end };
         let grown = looked_to > generation.looked_to;
-        generation.looked_to = looked_to;
+        generation.note_read(looked_to);
         generation.lines = lines;
         if generation.lines.cursor() != old {
             self.filling.reaches.add(Reach { from: old.position, to: generation.entry() });
@@ -283,7 +271,7 @@ mod tests {
     use super::super::action::{SharedPath, Stat};
     use super::super::identity::{Head, Mark, Tuple};
     use super::super::line::Gap;
-    use super::super::options::{Links, LogOptions, Mode, OpenFiles, PathMatcher, Start};
+    use super::super::options::{Links, LogOptions, Mode, OnRewrite, OpenFiles, PathMatcher, Start};
     use super::super::tail::{Birth, TailOptions};
     use super::*;
     use crate::event::rules::{Emit, Rules};
@@ -315,6 +303,7 @@ mod tests {
             links: Links::default(),
             line_bytes_max: 1000,
             catch_up_bytes_per_s: None,
+            on_rewrite: OnRewrite::default(),
             key: 1,
         };
         let options = TailOptions {
@@ -325,6 +314,7 @@ mod tests {
             timestamp: Timestamp::Now,
             quiet_grace_ms: 0,
             open_files: OpenFiles { idle: 8, all: 16 },
+            deleted_bytes_max: None,
             stream_seed: 1,
         };
         Tail::new(options, None)

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use super::account::{Account, Books, Loss};
 use super::action::{Action, FileId, FileSeen, Millis, SharedPath, Stat, Writers};
 use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
 use super::checkpoint::{FileSnapshot, Snapshot};
 use super::copies::Rejected;
+use super::deleted::Deleted;
 use super::descriptors::Descriptors;
 use super::discover::{Directory, Examinations};
 use super::generation::{Generation, Registration, Whereabouts};
@@ -19,6 +21,7 @@ use super::notice::Notice;
 use super::options::{LogOptions, Mode, OpenFiles, PartitionBy, Rejects, Timestamp};
 use super::reading::Reading;
 use super::shard::Entry;
+use super::trouble::Troubles;
 use super::turns::Throttle;
 use crate::event::{Encoder, StreamId};
 use crate::planted::{self, Bug};
@@ -52,6 +55,7 @@ pub(super) struct TailOptions {
     pub timestamp: Timestamp,
     pub quiet_grace_ms: u64,
     pub open_files: OpenFiles,
+    pub deleted_bytes_max: Option<u64>,
     pub stream_seed: u64,
 }
 
@@ -72,6 +76,8 @@ pub(super) struct Tail {
     pub holding: HashMap<FileId, FileSeen>,
     /// Files that were opened and are not to be read, until they change or a generation goes missing.
     pub rejected: HashMap<Tuple, Rejected>,
+    /// Files that were rewritten and are not to be read because of that.
+    pub left_alone: HashSet<Tuple>,
     /// Grows whenever a generation goes missing.
     pub searches: u64,
     pub directories: HashMap<SharedPath, Directory>,
@@ -81,7 +87,9 @@ pub(super) struct Tail {
     pub unmatched_told: bool,
     /// Whether the operator was told that writers cannot be asked about.
     pub no_proof_told: bool,
-    /// Paths whose trouble was told.
+    /// What cannot be opened.
+    pub troubles: Troubles,
+    /// Paths of which something was told that time does not change.
     pub told: HashSet<SharedPath>,
     /// Logs whose existing files were seen.
     pub known_logs: BTreeSet<u64>,
@@ -103,6 +111,10 @@ pub(super) struct Tail {
     pub has_unsaved: bool,
     /// Losses of generations that went missing before this were told.
     pub lost_told_to: Millis,
+    /// What deleted files hold of the disk.
+    pub deleted: Deleted,
+    /// What became of the bytes of generations that were forgotten.
+    pub forgotten: BTreeMap<SharedPath, Account>,
 }
 
 /// What reading may do at this moment.
@@ -136,11 +148,13 @@ impl Tail {
             held: Some(Held::new(local)),
             holding: HashMap::new(),
             rejected: HashMap::new(),
+            left_alone: HashSet::new(),
             searches: 0,
             directories: HashMap::new(),
             listings: BTreeSet::new(),
             unmatched_told: false,
             no_proof_told: false,
+            troubles: Troubles::default(),
             told: HashSet::new(),
             known_logs: local.map(|local| local.logs.iter().copied().collect()).unwrap_or_default(),
             ready: VecDeque::new(),
@@ -156,6 +170,8 @@ impl Tail {
             notices: Vec::new(),
             has_unsaved: false,
             lost_told_to: Millis(0),
+            deleted: Deleted::new(),
+            forgotten: local.map(|local| local.forgotten.iter().cloned().collect()).unwrap_or_default(),
         }
     }
 
@@ -168,6 +184,11 @@ impl Tail {
             let path = remembered.and_then(|file| known(&file.path));
             let log = home.as_ref().and_then(|home| self.log_of(home));
             let line_bytes_max = self.line_bytes_max(log);
+            let mut books = remembered.map_or_else(|| unknown_books(&entry, paths), |file| file.books);
+            books.is_committed(entry.mark.position);
+            // More of it was committed since its books were closed.
+            let is_as_known = remembered.is_some_and(|file| file.entry.mark.position == entry.mark.position);
+            books.end = books.end.filter(|_| is_as_known);
             let generation = Generation {
                 stream: entry.stream,
                 log,
@@ -194,7 +215,10 @@ impl Tail {
                 overdrawn_bytes: 0,
                 idle_since: None,
                 finished: false,
-                in_trouble: false,
+                trouble: None,
+                books,
+                read_to: entry.mark.position,
+                vanished: Loss::Cut,
             };
             self.insert(generation);
         }
@@ -258,7 +282,8 @@ impl Tail {
     pub fn wake_at(&self) -> Millis {
         let timer = self.timers.first().map_or(Millis(u64::MAX), |(at, _)| *at);
         let listing = self.listings.first().map_or(Millis(u64::MAX), |(at, _)| *at);
-        timer.min(self.sweep_at).min(listing).min(self.throttled_until())
+        let waiting = self.waiting_until();
+        timer.min(self.sweep_at).min(listing).min(self.throttled_until()).min(waiting)
     }
 
     /// Does whatever is due: lists, opens and reads.
@@ -274,6 +299,7 @@ impl Tail {
                 if planted::is(Bug::HintsTrusted) { Millis(u64::MAX) } else { now.plus(SWEEP_MS) };
             self.look_after(now);
             actions.push(Action::Sweep);
+            self.weigh_deleted(actions);
         }
         self.list_what_is_due(now, actions);
         self.close_idle(now, actions);
@@ -282,7 +308,7 @@ impl Tail {
             if let Some(generation) = self.generations.get_mut(&stream) {
                 generation.is_queued = false;
             }
-            self.go_on_with(stream, actions);
+            self.go_on_with(now, stream, actions);
         }
     }
 
@@ -294,8 +320,13 @@ impl Tail {
     }
 
     /// The next step with a generation that is to be read.
-    fn go_on_with(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
-        let Some(generation) = self.generations.get_mut(&stream) else { return };
+    fn go_on_with(&mut self, now: Millis, stream: StreamId, actions: &mut Vec<Action>) {
+        let Some(generation) = self.generations.get(&stream) else { return };
+        if let Some(at) = self.held_back_until(now, generation) {
+            self.poll(stream, at);
+            return;
+        }
+        let generation = self.generation(stream);
         match (generation.registration, generation.file, generation.log) {
             (_, _, None) => {}
             (Registration::Due, _, Some(_)) => {
@@ -306,7 +337,7 @@ impl Tail {
             (Registration::Offered, _, Some(_)) => {}
             (Registration::Done, Some(file), Some(_)) => self.read(stream, file, actions),
             (Registration::Done, None, Some(_)) if !generation.wants_look() => {}
-            (Registration::Done, None, Some(_)) if !self.may_open() => self.wait_for_descriptor(stream),
+            (Registration::Done, None, Some(_)) if !self.may_open(now) => self.wait_for_descriptor(stream),
             (Registration::Done, None, Some(_)) => self.reopen(stream, actions),
         }
     }
@@ -336,6 +367,7 @@ impl Tail {
         for entry in entries {
             let Some(generation) = self.generations.get_mut(&entry.stream) else { continue };
             generation.committed = entry.mark;
+            generation.books.is_committed(entry.mark.position);
             generation.committed_gap = entry.gap;
             generation.committed_begun = entry.begun;
             generation.head.settle(entry.mark.position);
@@ -405,10 +437,14 @@ impl Tail {
             overdrawn_bytes: 0,
             idle_since: None,
             finished: false,
-            in_trouble: false,
+            trouble: None,
+            books: Books { size: stat.size, ..Books::at(mark.position) },
+            read_to: mark.position,
+            vanished: Loss::Cut,
         };
         self.notices.push(Notice::Following { path: path.clone(), position: mark.position });
         self.has_unsaved = true;
+        self.left_alone.remove(&stat.tuple);
         self.insert(generation);
         self.by_tuple.insert(stat.tuple, stream);
         self.by_path.insert(path, stream);
@@ -426,10 +462,15 @@ impl Tail {
     }
 
     /// The inode is no longer this generation's: its bytes may turn up elsewhere.
-    pub fn lose_inode(&mut self, now: Millis, stream: StreamId) {
+    pub fn lose_inode(&mut self, now: Millis, stream: StreamId, why: Loss) {
         self.searches += 1;
         self.change(stream, |generation| generation.whereabouts = Whereabouts::Missing(now));
         let generation = self.generation(stream);
+        generation.vanished = why;
+        if why == Loss::Deleted {
+            // What a listing showed last; where something else took the place of its bytes, that says nothing of them.
+            generation.books.reaches(generation.stat.size);
+        }
         let (tuple, file, path) = (generation.tuple, generation.file.take(), generation.path.clone());
         if self.by_tuple.get(&tuple) == Some(&stream) {
             self.by_tuple.remove(&tuple);
@@ -515,29 +556,43 @@ impl Tail {
             return;
         }
         let unlinked = generation.stat.links == 0 || generation.whereabouts == Whereabouts::Away;
+        if generation.books.end.is_none() {
+            self.end(stream);
+        }
+        let generation = self.generation(stream);
         if let Some(file) = generation.file.take() {
             self.by_file.remove(&file);
             actions.push(Action::Close(file));
         }
         if unlinked {
-            self.lose_inode(now, stream);
+            self.lose_inode(now, stream, Loss::Deleted);
         }
     }
 
-    /// Tells losses, and which generations may leave the checkpoint.
+    /// A generation is over: its books are closed, and what is lost is told.
+    pub fn end(&mut self, stream: StreamId) {
+        self.has_unsaved = true;
+        let generation = self.generation(stream);
+        let (bytes, why) = (generation.end(), generation.vanished);
+        if let (true, Some(path)) = (bytes > 0, generation.path.clone()) {
+            self.notices.push(Notice::Lost { path, bytes, why });
+        }
+    }
+
+    /// Closes the books of what has been missing for long.
     fn look_after(&mut self, now: Millis) {
         let Some(until) = now.0.checked_sub(LOST_AFTER_MS).map(Millis) else { return };
         let from = std::mem::replace(&mut self.lost_told_to, until.plus(1));
         let missing: Vec<StreamId> = self.index.missing_since(from..=until.max(from)).collect();
         for stream in missing {
-            let generation =
-                self.generations.get_mut(&stream).expect("an index names a forgotten generation");
-            let unread = generation.unread_bytes();
-            if unread > 0 && !generation.in_trouble {
-                generation.in_trouble = true;
-                if let Some(path) = &generation.path {
-                    self.notices.push(Notice::Lost { path: path.clone(), bytes: unread });
+            let generation = &self.generations[&stream];
+            match (generation.whereabouts, generation.books.end) {
+                // What is on its way may be set back yet.
+                (Whereabouts::Missing(since), None) if !generation.is_settled() => {
+                    self.lost_told_to = self.lost_told_to.min(since);
                 }
+                (_, None) => self.end(stream),
+                (_, Some(_)) => {}
             }
         }
     }
@@ -550,18 +605,31 @@ impl Tail {
         gone.filter(|stream| self.generations[stream].is_settled()).collect()
     }
 
+    /// Forgets a generation; what became of its bytes stays in the account of its path, or of none if it was the last one.
     fn forget(&mut self, stream: StreamId) {
-        if let Some(generation) = self.take_out(stream)
-            && let Some(poll_at) = generation.poll_at
-        {
+        let Some(generation) = self.take_out(stream) else { return };
+        if let Some(poll_at) = generation.poll_at {
             self.timers.remove(&(poll_at, stream));
         }
+        let nowhere = || SharedPath::from(std::path::Path::new(""));
+        let home = generation.home.clone().unwrap_or_else(nowhere);
+        let mut account = generation.account();
+        account.merge(&self.forgotten.remove(&home).unwrap_or_default());
+        let is_last = self.index.of_home(generation.home_hash).next().is_none();
+        self.forgotten.entry(if is_last { nowhere() } else { home }).or_default().merge(&account);
     }
 
     pub fn next_file(&mut self) -> FileId {
         self.files_opened += 1;
         FileId(self.files_opened)
     }
+}
+
+/// The books of a generation that the local state does not know: if there is one it missed no more than the first commit,
+/// and if there is none they begin now.
+fn unknown_books(entry: &Entry, remembered: &HashMap<StreamId, FileSnapshot>) -> Books {
+    let began = if entry.begun && !remembered.is_empty() { 0 } else { entry.mark.position };
+    Books { began, ..Books::at(entry.mark.position) }
 }
 
 /// What a new generation starts from.

@@ -40,7 +40,7 @@ impl Tail {
         for throttle in self.throttles.iter_mut().filter(|throttle| throttle.free_at <= now) {
             self.ready.extend(throttle.waiting.pop_front());
         }
-        if let Some(stream) = self.next_waiting_for_descriptor() {
+        if let Some(stream) = self.next_waiting_for_descriptor(now) {
             return Some(stream);
         }
         while let Some(stream) = self.ready.pop_front() {
@@ -130,6 +130,7 @@ mod tests {
                 links: crate::pipeline::options::Links::default(),
                 line_bytes_max: 1 << 20,
                 catch_up_bytes_per_s,
+                on_rewrite: crate::pipeline::options::OnRewrite::default(),
                 key: 1,
             };
             let options = TailOptions {
@@ -140,6 +141,7 @@ mod tests {
                 timestamp: Timestamp::Now,
                 quiet_grace_ms: 0,
                 open_files: OpenFiles { idle: 1000, all: 1000 },
+                deleted_bytes_max: None,
                 stream_seed: 1,
             };
             Self { tail: Tail::new(options, None), files: BTreeMap::new() }

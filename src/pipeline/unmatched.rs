@@ -60,6 +60,7 @@ mod tests {
             links: Links::default(),
             line_bytes_max: 1000,
             catch_up_bytes_per_s: None,
+            on_rewrite: crate::pipeline::options::OnRewrite::default(),
             key: 1,
         };
         let options = TailOptions {
@@ -70,6 +71,7 @@ mod tests {
             timestamp: Timestamp::Now,
             quiet_grace_ms: 0,
             open_files: OpenFiles { idle: 8, all: 16 },
+            deleted_bytes_max: None,
             stream_seed: 1,
         };
         let mut tail = Tail::new(options, None);

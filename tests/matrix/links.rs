@@ -1,8 +1,39 @@
-//! Rows 22 and 23: names that lead nowhere, and several that lead to one file.
+//! Rows 21 to 23: names that lead elsewhere, or nowhere, and several that lead to one file.
 
 use std::os::unix::fs::symlink;
 
-use crate::row::{LIMIT, Row, append};
+use crate::row::{LIMIT, Row, append, appender, rename};
+
+#[test]
+fn row_21_a_link_that_is_turned_to_another_file_is_a_rotation_and_turned_back_goes_on() {
+    let mut row = Row::on_ext4("row-21");
+    let mut config = row.config();
+    config.logs[0].1 = "combined\n    follow_symlinks: true".to_owned();
+    std::fs::create_dir(row.at("real")).expect("a directory can be made");
+    let targets = ["a", "b", "c"].map(|name| row.at("real").join(name));
+    let (link, next) = (row.log(), row.at("next"));
+    row.write(&targets[0], 5);
+    symlink(&targets[0], &link).expect("a link can be made");
+    let agent = row.agent_with(&config);
+    row.catch_up();
+    for turn in 1..9 {
+        let (old, new) = (&targets[(turn - 1) % 3], &targets[turn % 3]);
+        let writer = appender(old);
+        row.write_to(&writer, 20);
+        let first = appender(new);
+        row.write_to(&first, 5);
+        symlink(new, &next).expect("a link can be made");
+        rename(&next, &link);
+        // Whoever opened the log before the turn goes on where it was.
+        row.write_to(&writer, 20);
+        row.write(&link, 20);
+        row.catch_up();
+        row.write_to(&writer, 5);
+        row.catch_up();
+    }
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 3, "each file is one generation, however often the link comes by");
+}
 
 #[test]
 fn row_22_links_to_nothing_and_to_themselves_are_told_once() {

@@ -11,6 +11,7 @@ mod ext4;
 mod identity;
 mod lines;
 mod links;
+mod losses;
 mod nginx;
 mod places;
 mod restart;

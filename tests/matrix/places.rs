@@ -170,6 +170,43 @@ fn row_48_many_idle_files_cost_neither_descriptors_nor_work() {
     assert_eq!(verdict.streams, FILES as u64);
 }
 
+/// Few enough that strace does not hold the agent up.
+const TRACED_FILES: usize = 300;
+
+/// One look at everything falls in, and no more than two.
+const SWEEP: Duration = Duration::from_secs(65);
+
+#[test]
+fn row_48_idle_files_are_looked_at_once_a_minute_and_never_opened() {
+    let mut row = Row::new("row-48-calls");
+    for number in 0..TRACED_FILES {
+        let path = row.at(&format!("site-{number}.log"));
+        row.write(&path, 1);
+    }
+    let trace = row.scratch().join("strace.out");
+    let mut starter = command("strace");
+    starter.args(["-D", "-f", "-qq", "-o"]).arg(&trace);
+    starter.args(["-e", "trace=openat,openat2,statx,pread64,getdents64"]).arg(binary());
+    let agent = Agent::spawn_with(row.scratch().path(), &row.config_of("*.log"), starter, |_| {});
+    row.catch_up();
+    // What was read a moment ago is looked at once more.
+    pass_time(Duration::from_secs(3));
+    let traced = || std::fs::read_to_string(&trace).expect("strace writes what it sees");
+    let before = traced().len();
+    pass_time(SWEEP);
+    let calls = traced()[before..].to_owned();
+    let count = |call: &str, name: &str| {
+        calls.lines().filter(|line| line.contains(&format!(" {call}")) && line.contains(name)).count()
+    };
+    let (looks, opens, reads) = (count("statx(", "site-"), count("open", "site-"), count("pread64(", ""));
+    assert!((TRACED_FILES..=2 * TRACED_FILES).contains(&looks), "{looks} looks at {TRACED_FILES} files");
+    assert_eq!((opens, reads), (0, 0), "nothing has changed:\n{calls}");
+    let lists = count("getdents64(", "");
+    assert!(lists <= 2 * 2 * 3, "{lists} reads of directories");
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, TRACED_FILES as u64);
+}
+
 /// Time that the agent has worked so far, in hundredths of a second: fields 14 and 15 of its stat.
 fn ticks(agent: &mut Agent) -> u64 {
     let text =

@@ -39,6 +39,7 @@ fn row_39_a_deleted_state_directory_is_made_again_of_what_kafka_knows() {
         row.write(&log, 20);
         row.catch_up();
         agent.kill9();
+        row.close_books();
         std::fs::remove_dir_all(&row.config().state_dir).expect("a state directory can be deleted");
         row.write(&log, 20);
     }

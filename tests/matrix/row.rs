@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::ext4::Ext4;
 use crate::support::access_log::AccessLog;
-use crate::support::agent::{Agent, Config};
+use crate::support::agent::{Agent, Config, binary};
 use crate::support::checker::{self, Verdict};
 use crate::support::kafka::Kafka;
 use crate::support::nginx::logrotate;
@@ -18,6 +18,9 @@ use crate::support::writer::lines_in;
 
 /// Everything here is small; what takes longer hangs. A sweep of everything (60 s) fits in, on a busy machine too.
 pub const LIMIT: Duration = Duration::from_secs(100);
+
+/// Why bytes can be lost.
+const LOSSES: [&str; 5] = ["truncated", "deleted", "given_up", "cut", "skipped"];
 
 /// One row at work.
 pub struct Row {
@@ -30,6 +33,10 @@ pub struct Row {
     counter: Counter,
     /// Events that are no lines of the truth.
     others: u64,
+    /// Bytes that the agent has to count as lost.
+    lost: u64,
+    /// Bytes that were delivered before its books began.
+    booked_before: u64,
 }
 
 impl Row {
@@ -43,7 +50,17 @@ impl Row {
         topic::create(&kafka.brokers(), name, 2, &[]);
         let counter = Counter::start(&kafka.brokers(), name, scratch.path());
         let source = AccessLog::new("r", name.bytes().map(u64::from).sum());
-        Self { kafka, topic: name.to_owned(), scratch, ext4: None, source, counter, others: 0 }
+        Self {
+            kafka,
+            topic: name.to_owned(),
+            scratch,
+            ext4: None,
+            source,
+            counter,
+            others: 0,
+            lost: 0,
+            booked_before: 0,
+        }
     }
 
     /// The same with its logs on an ext4 of its own, where nobody else takes the inode numbers that come free.
@@ -134,6 +151,59 @@ impl Row {
         self.others += events;
     }
 
+    /// So many bytes more that nobody can deliver, and that the agent has to count.
+    pub fn expect_lost(&mut self, bytes: u64) {
+        self.lost += bytes;
+    }
+
+    /// What the agent's books say of all paths together: `committed`, `finished`, or a reason of a loss.
+    pub fn account(&self, what: &str) -> u64 {
+        let accounts = self.status()["accounts"].as_array().cloned().unwrap_or_default();
+        let of =
+            |account: &serde_json::Value| account[what].as_u64().or_else(|| account["lost"][what].as_u64());
+        accounts.iter().map(|account| of(account).unwrap_or_else(|| panic!("{what} of {account}"))).sum()
+    }
+
+    /// What `viewtail status --json` says.
+    pub fn status(&self) -> serde_json::Value {
+        let configuration = self.scratch.join(&format!("{}.yaml", self.topic));
+        let output = std::process::Command::new(binary())
+            .args(["status", "--json", "-c"])
+            .arg(&configuration)
+            .output()
+            .expect("the binary can be run");
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("status: {error}\n{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// The state directory is about to go: what was delivered so far is in no book of the next one.
+    pub fn close_books(&mut self) {
+        self.booked_before = self.delivered_bytes();
+    }
+
+    /// The agent's books against the topic and against what cannot be there: every byte is in one of the two.
+    fn check_account(&self) {
+        let delivered = self.delivered_bytes() - self.booked_before;
+        assert_eq!(
+            self.account("committed"),
+            delivered,
+            "{}: bytes in the books and in the topic",
+            self.topic
+        );
+        let lost: u64 = LOSSES.iter().map(|reason| self.account(reason)).sum();
+        assert_eq!(lost, self.lost, "{}: bytes that are lost in the books: {}", self.topic, self.status());
+    }
+
+    /// Bytes of the lines in the topic and of what they say gave no event.
+    fn delivered_bytes(&self) -> u64 {
+        let is_before_start = |event: &serde_json::Value| event["skipped_reason"] == "start";
+        let skipped = |event: &serde_json::Value| {
+            if is_before_start(event) { 0 } else { event["skipped_size"].as_u64().unwrap_or(0) }
+        };
+        let size = |event: &serde_json::Value| event["line_size"].as_u64().unwrap_or(0) + skipped(event);
+        self.events().iter().map(size).sum()
+    }
+
     /// Waits until every line of the truth is committed.
     pub fn catch_up(&self) {
         self.counter.wait_for(self.expected(), LIMIT);
@@ -173,6 +243,7 @@ impl Row {
         let verdict = checker::check(&self.kafka.brokers(), &self.topic, &options, &[truth]);
         self.counter.wait_for(wanted, LIMIT);
         assert_eq!(self.counter.count(), wanted, "{}: a reader saw each line once", self.topic);
+        self.check_account();
         verdict
     }
 

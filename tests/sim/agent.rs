@@ -6,12 +6,13 @@ use std::path::Path;
 
 use viewtail::pipeline::action::{
     Action, Ask, Boundary, Chunk, Command, Exit, FileError, FileId, Input, Listing, Millis, NoProof, Opened,
-    Reply, SharedPath, Stat, Writers,
+    Reply, SharedPath, Stat, Weight, Writers,
 };
 use viewtail::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
 use viewtail::pipeline::machine::Machine;
 use viewtail::pipeline::notice::Notice;
 
+use crate::deleted::Held;
 use crate::edge::{Edge, Network, name};
 use crate::options;
 use crate::plan::ReadRates;
@@ -39,6 +40,10 @@ pub struct Agent {
     files: BTreeMap<FileId, Life>,
     /// Descriptors that the file server no longer knows.
     stale: BTreeSet<FileId>,
+    /// What it was shown since it last wrote its books.
+    shown: Vec<(u32, u64)>,
+    /// What it holds by deleted files.
+    pub held: Held,
     edge: Edge,
     commands: VecDeque<Command>,
     /// The command that is being carried out.
@@ -57,12 +62,15 @@ enum Answer {
     Opened(FileId, Result<Opened, FileError>),
     Read(FileId, Result<OwnedChunk, FileError>),
     Writers(FileId, Writers),
+    Weighed(FileId, Result<Weight, FileError>),
 }
 
 struct OwnedChunk {
     data: Vec<u8>,
     before: Vec<u8>,
     stat: Stat,
+    /// Of which run of bytes it is, and how far that reached; unknown where it changed meanwhile.
+    shown: Option<(u32, u64)>,
 }
 
 enum Hint {
@@ -100,6 +108,8 @@ impl World {
             replies: VecDeque::new(),
             files: BTreeMap::new(),
             stale: BTreeSet::new(),
+            shown: Vec::new(),
+            held: Held::default(),
             edge: Edge::new(self.plan.mode),
             commands: VecDeque::new(),
             busy: None,
@@ -295,6 +305,7 @@ impl World {
         match action {
             Action::Sweep | Action::List(_) => {
                 self.say(|| "agent: list".to_owned());
+                self.check_held(agent);
                 let files = if self.rng.chance(rates.listing_error) {
                     self.tally.read_errors += 1;
                     Err(self.rng.pick(&[FileError::Permission, FileError::TooManyFiles, FileError::Unknown]))
@@ -310,7 +321,12 @@ impl World {
                 self.read(agent, (file, position), (length, before), &rates);
             }
             Action::ProveWriterGone(file) => self.prove(agent, file, &rates),
+            Action::Weigh(file) => {
+                let weight = self.weigh(agent, file);
+                agent.answers.push_back(Answer::Weighed(file, weight));
+            }
             Action::Close(file) => {
+                self.note_closed(agent, file);
                 self.say(|| format!("agent: close {}", file.0));
                 match agent.files.remove(&file) {
                     Some(life) => self.vfs.close(life),
@@ -320,6 +336,7 @@ impl World {
             Action::Persist(snapshot) => {
                 self.say(|| format!("agent: persist {}", snapshot.sequence));
                 self.oracle.persisted(snapshot.sequence);
+                self.check_books(std::mem::take(&mut agent.shown), &snapshot);
                 self.states[slot].push(snapshot);
                 if self.states[slot].len() > STATES_KEPT {
                     self.states[slot].remove(0);
@@ -330,6 +347,9 @@ impl World {
                 self.start_command(agent, slot);
             }
             Action::Say(notice) => {
+                if matches!(notice, Notice::GivenUp { .. }) {
+                    self.gives_up(agent);
+                }
                 if matches!(notice, Notice::Resumed { .. }) {
                     self.oracle.agent_begins();
                 }
@@ -448,7 +468,8 @@ impl World {
                 let length = 1 + self.rng.index(data.len() - 1);
                 data.truncate(length);
             }
-            if self.rng.chance(rates.torn) {
+            let torn = self.rng.chance(rates.torn);
+            if torn {
                 self.tally.torn_reads += 1;
                 self.disturb();
             }
@@ -457,7 +478,9 @@ impl World {
             let from = position.saturating_sub(sizes.1 as u64).min(end);
             let length = usize::try_from(end - from).expect("at most what was asked for");
             let before = vfs::slice(now_there, from, length).to_vec();
-            Ok(OwnedChunk { data, before, stat: self.vfs.stat(life) })
+            let stat = self.vfs.stat(life);
+            let shown = (!torn).then(|| (self.vfs.inodes[life].epoch, stat.size));
+            Ok(OwnedChunk { data, before, stat, shown })
         };
         self.say(|| {
             format!(
@@ -595,18 +618,33 @@ impl World {
 }
 
 impl Agent {
+    /// The inode behind a descriptor.
+    pub fn life_of(&self, file: FileId) -> Option<Life> {
+        self.files.get(&file).copied()
+    }
+
+    /// The inodes behind all descriptors.
+    pub fn lives(&self) -> impl Iterator<Item = Life> {
+        self.files.values().copied()
+    }
+
     fn feed(&mut self, now: Millis, queue: usize, actions: &mut Vec<Action>) {
+        self.held.next_step();
         let machine = &mut self.machine;
         if queue == 0 {
             match self.answers.pop_front() {
                 Some(Answer::Listed(listings)) => machine.step(now, Input::Listed(listings), actions),
                 Some(Answer::Opened(file, opened)) => machine.step(now, Input::Opened(file, opened), actions),
-                Some(Answer::Read(file, Ok(OwnedChunk { data, before, stat }))) => {
+                Some(Answer::Read(file, Ok(OwnedChunk { data, before, stat, shown }))) => {
+                    self.shown.extend(shown);
                     let chunk = Chunk { data: &data, before: &before, stat };
                     machine.step(now, Input::Read(file, Ok(chunk)), actions);
                 }
                 Some(Answer::Read(file, Err(error))) => {
                     machine.step(now, Input::Read(file, Err(error)), actions);
+                }
+                Some(Answer::Weighed(file, weight)) => {
+                    machine.step(now, Input::Weighed(file, weight), actions);
                 }
                 Some(Answer::Writers(file, writers)) => {
                     machine.step(now, Input::Writers(file, writers), actions);

@@ -4,6 +4,8 @@
 //! `VIEWTAIL_SIM_FIRST=n` begins at another seed.
 
 mod agent;
+mod books;
+mod deleted;
 mod edge;
 mod exhaustive;
 mod options;

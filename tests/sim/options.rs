@@ -6,7 +6,7 @@ use viewtail::event::{EncoderOptions, Site};
 use viewtail::format::Format;
 use viewtail::pipeline::checkpoint::Snapshot;
 use viewtail::pipeline::options::{
-    DeliveryOptions, Links, LogOptions, OpenFiles, Options, PathMatcher, Rejects, Start, Timestamp,
+    DeliveryOptions, Links, LogOptions, OnRewrite, OpenFiles, Options, PathMatcher, Rejects, Start, Timestamp,
 };
 
 use crate::plan::Plan;
@@ -39,7 +39,16 @@ pub fn of(plan: &Plan, local: Option<Snapshot>, rng: &mut Rng) -> Options {
         Some(files) if files % 2 == 0 => OpenFiles { idle: 2, all: 8 },
         Some(_) | None => OpenFiles { idle: 48, all: 300 },
     };
-    Options { logs: logs(plan), delivery, open_files, local, nonce: rng.next(), stream_seed: rng.next() }
+    let deleted_bytes_max = plan.deleted_bytes_max;
+    Options {
+        logs: logs(plan),
+        delivery,
+        open_files,
+        deleted_bytes_max,
+        local,
+        nonce: rng.next(),
+        stream_seed: rng.next(),
+    }
 }
 
 /// Formats and globs are compiled once for all lives.
@@ -71,6 +80,7 @@ fn log(name: &str, glob: &str) -> LogOptions {
         links: Links::default(),
         line_bytes_max: LINE_BYTES_MAX,
         catch_up_bytes_per_s: None,
+        on_rewrite: OnRewrite::default(),
         key: glob.bytes().map(u64::from).sum(),
     }
 }

@@ -37,6 +37,14 @@ impl Line {
         self.position + self.size
     }
 
+    pub fn is_excused(&self) -> bool {
+        self.excused
+    }
+
+    pub fn is_unique(&self) -> bool {
+        self.unique
+    }
+
     fn is_owed(&self) -> bool {
         self.complete && self.unique && !self.excused && self.committed == 0
     }
@@ -108,6 +116,17 @@ impl Oracle {
             violation: None,
             holds_to_protocol: true,
         }
+    }
+
+    /// The run of bytes that a stream is known to be, unless another may have gone by its name or it by another's.
+    pub fn epoch_of(&self, stream: u64) -> Option<u32> {
+        let number = self.streams.get(&stream)?.epoch?;
+        let epoch = &self.epochs[number as usize];
+        (!epoch.loose && epoch.cut_below == 0 && !self.is_forgetful()).then_some(number)
+    }
+
+    pub fn lines_of(&self, epoch: u32) -> impl Iterator<Item = &Line> {
+        self.epochs[epoch as usize].lines.iter().map(|id| &self.lines[*id as usize])
     }
 
     /// Lines that are due and not committed.

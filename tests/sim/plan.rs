@@ -25,6 +25,8 @@ pub struct Plan {
     pub hostile: bool,
     /// Whether the file system says who writes to a file.
     pub leases: bool,
+    /// What deleted files may hold by the agent's descriptors.
+    pub deleted_bytes_max: Option<u64>,
     /// A first line that is the same in every file.
     pub equal_heads: bool,
     /// The broker checks that a partition is in the transaction before it takes records (Kafka 3.6 and later).
@@ -112,6 +114,7 @@ impl Plan {
             leases: rng.chance(600),
             // Without a draw of its own, so that all other lives stay as they are.
             hostile: rng.clone().chance(100),
+            deleted_bytes_max: Some(2000).filter(|_| rng.clone().below(10) == 3),
             equal_heads: false,
             verification: rng.chance(500),
             files: FileRates::default(),

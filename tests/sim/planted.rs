@@ -8,7 +8,7 @@ use crate::world::World;
 /// A bug that is not found within so many seeds counts as missed.
 const SEEDS_MAX: u64 = 20_000;
 
-const BUGS: [Bug; 34] = [
+const BUGS: [Bug; 35] = [
     Bug::OffsetsFirst,
     Bug::FetchBeforeInit,
     Bug::NoEpochHygiene,
@@ -43,6 +43,7 @@ const BUGS: [Bug; 34] = [
     Bug::ErrorEndsReading,
     Bug::FirstShardFirst,
     Bug::AdvanceOnProduce,
+    Bug::LossForgotten,
 ];
 
 #[test]

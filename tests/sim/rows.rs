@@ -35,6 +35,38 @@ const FILE_SERVER: [(u64, Step); 20] = [
     (10, Step::Append),
 ];
 
+/// Kafka is away, and one log after the other is deleted.
+const DELETED_MEANWHILE: [(u64, Step); 17] = [
+    (500, Step::Reopen),
+    (3000, Step::Append),
+    (2000, Step::KafkaLeaves),
+    (500, Step::Append),
+    (500, Step::Append),
+    (3000, Step::Append),
+    (3000, Step::Unlink),
+    (10, Step::Reopen),
+    (3000, Step::CloseOld),
+    (500, Step::Append),
+    (500, Step::Append),
+    (3000, Step::Append),
+    (3000, Step::Unlink),
+    (10, Step::Reopen),
+    (3000, Step::CloseOld),
+    (300_000, Step::Append),
+    (10, Step::Append),
+];
+
+#[test]
+fn row_19_deleted_files_hold_no_more_than_they_may_while_kafka_is_away() {
+    let _alone = run::alone();
+    let small_disk = |plan: &mut Plan| plan.deleted_bytes_max = Some(500);
+    holds(&DELETED_MEANWHILE, small_disk);
+    let held = failures(&DELETED_MEANWHILE, small_disk, Some(Bug::DeletedHeld));
+    assert!(!held.is_empty(), "nothing depends on the limit");
+    let forgotten = failures(&DELETED_MEANWHILE, small_disk, Some(Bug::LossForgotten));
+    assert!(!forgotten.is_empty(), "nobody counts what is given up");
+}
+
 #[test]
 fn row_29_a_file_server_that_forgets_descriptors_and_tells_nothing_costs_no_line() {
     let _alone = run::alone();

@@ -20,6 +20,9 @@ const PROVEN_GAP_MS: u64 = 45_000;
 /// Lines of this size are longer than the agent's limit in every plan.
 pub const LINE_BYTES_MAX: usize = 400;
 
+/// Longer than it takes to see several times what is held meanwhile.
+const KAFKA_AWAY_MS: u64 = 400_000;
+
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// A few lines into the file that the writer has open.
@@ -47,6 +50,8 @@ pub enum Step {
     Wide,
     /// The file server forgets every open descriptor.
     FileServerRestarts,
+    /// No broker answers for very long.
+    KafkaLeaves,
 }
 
 /// A line whose end is not written yet.
@@ -221,6 +226,7 @@ impl World {
             }
             (Step::Wide, _, _) => self.append_wide(number),
             (Step::FileServerRestarts, _, _) => self.file_server_restarts(),
+            (Step::KafkaLeaves, _, _) => self.broker.unreachable_until = self.now.plus(KAFKA_AWAY_MS),
             (
                 Step::Append
                 | Step::Partial

@@ -7,6 +7,7 @@ use viewtail::pipeline::action::{Millis, SharedPath};
 use viewtail::pipeline::checkpoint::Snapshot;
 
 use crate::agent::Agent;
+use crate::books::Shown;
 use crate::edge::{Later, Seen};
 use crate::oracle::Oracle;
 use crate::plan::{AgentRates, FileRates, KafkaRates, Plan, ReadRates};
@@ -91,6 +92,8 @@ pub struct World {
     pub vfs: Vfs,
     pub broker: Broker,
     pub oracle: Oracle,
+    /// What is in the books of an agent that wrote them after it was shown that.
+    pub shown: Shown,
     pub agents: [Option<Agent>; 2],
     /// What each state directory holds, oldest first.
     pub states: [Vec<Snapshot>; 2],
@@ -114,6 +117,7 @@ impl World {
             vfs: Vfs::new(plan.births),
             broker: Broker::new(plan.partitions, plan.verification),
             oracle: Oracle::new(&plan),
+            shown: Shown::default(),
             agents: [None, None],
             states: [Vec::new(), Vec::new()],
             writers: Vec::new(),
@@ -158,6 +162,7 @@ impl World {
         self.broker.complete();
         self.deliver_visible();
         self.oracle.finish();
+        self.close_books();
         self.sum_up();
         self.oracle.violation.take().map_or(Ok(()), Err)
     }

@@ -21,6 +21,8 @@ pub struct Config {
     pub id: String,
     /// `agent.state_dir`.
     pub state_dir: PathBuf,
+    /// Further lines below `agent:`, as YAML.
+    pub agent: Vec<String>,
     /// `kafka.brokers`, one HOST:PORT.
     pub brokers: String,
     /// `kafka.topic`.
@@ -37,6 +39,7 @@ impl Config {
         Self {
             id: id.to_owned(),
             state_dir: state_dir.to_owned(),
+            agent: Vec::new(),
             brokers: String::new(),
             topic: String::new(),
             logs: vec![(log.display().to_string(), "combined".to_owned())],
@@ -69,10 +72,14 @@ impl Config {
     /// The text of agent.yaml.
     pub fn yaml(&self) -> String {
         let mut text = format!(
-            "agent:\n  id: {}\n  state_dir: {}\nlogs:\n",
+            "agent:\n  id: {}\n  state_dir: {}\n",
             quoted(&self.id),
             quoted(&self.state_dir.display().to_string())
         );
+        for line in &self.agent {
+            text += &format!("  {line}\n");
+        }
+        text += "logs:\n";
         for (path, format) in &self.logs {
             text +=
                 &format!("  - paths: [{}]\n    format: {format}\n    site: test.example.org\n", quoted(path));
