@@ -2,7 +2,7 @@
 # Brings what a phase needs onto this machine; does nothing where it is there already.
 #
 #   setup.sh build    what `cargo build` needs beside Rust: a C and a C++ compiler, make, perl
-#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, python3;
+#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, a browser, python3;
 #                     and Kafka's jars and ClickHouse's engine in target/
 #
 # As root on a Debian-like system missing packages are installed; anybody else is told their names, once, and gets exit 1.
@@ -41,6 +41,14 @@ java_is_usable() {
     [ -n "$major" ] && [ "$major" -ge "$JAVA_MAJOR_MIN" ]
 }
 
+any_command() {
+    local name
+    for name in "$@"; do
+        if command -v "$name" >/dev/null 2>&1; then return 0; fi
+    done
+    return 1
+}
+
 # Prints the packages whose command is missing.
 missing_packages() {
     local need
@@ -49,6 +57,10 @@ missing_packages() {
     done
     if [ "$PHASE" = test ] && ! java_is_usable; then
         echo default-jre-headless
+    fi
+    # Any of the browsers that tests/report/browser.py knows; this is the smallest one that Debian has.
+    if [ "$PHASE" = test ] && ! any_command chromium-headless-shell chromium chromium-browser google-chrome; then
+        echo chromium-headless-shell
     fi
     # Debian keeps what `python3 -m venv` needs in a package of its own.
     if [ "$PHASE" = test ] && ! python3 -c 'import ensurepip' >/dev/null 2>&1; then
