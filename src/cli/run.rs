@@ -7,7 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::context::Talk;
 use super::setup::Setup;
-use super::{Context, Exit, Failure, visitors};
+use super::{Context, Exit, Failure, reload, visitors};
 use crate::agent::{self, AgentOptions};
 use crate::config::{Style, Warning};
 use crate::io::state::{Durability, Saved, StateDir, StateError};
@@ -20,6 +20,7 @@ const IDLE_FILES_MAX: usize = 32;
 
 /// Runs the agent until it is stopped.
 pub fn run(context: &Context) -> anyhow::Result<Exit> {
+    limits::forbid_cores().context("forbid core dumps")?;
     let mut setup = Setup::load(context.config())?;
     start_talking(context.talk);
     for warning in &setup.warnings {
@@ -58,6 +59,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         },
         kafka: setup.kafka()?,
         globs: setup.globs(),
+        reconfigure: reload::reconfigure(&setup, context.config()),
         state,
         agent_id: setup.agent_id,
         machine_id: setup.machine,

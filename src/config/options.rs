@@ -40,8 +40,9 @@ impl ConfigOption {
 #[must_use]
 pub fn options() -> Vec<ConfigOption> {
     let words = words::of_shipped_file();
-    let mut options: Vec<ConfigOption> =
-        super::survey_all().iter().map(|declared| option(declared, &words)).collect();
+    let declared = super::survey_all();
+    let table = Table { declared: &declared, words: &words };
+    let mut options: Vec<ConfigOption> = declared.iter().map(|declared| table.option(declared)).collect();
     // An option that the file offers only as a part of another one stands behind that one.
     let order = |path: &str| {
         let is_of = |words: &Words| path == words.path || path.starts_with(&format!("{}.", words.path));
@@ -91,19 +92,71 @@ pub fn find_option<'a>(options: &'a [ConfigOption], key: &str) -> Result<&'a Con
     })
 }
 
-fn option(declared: &Declared, words: &[Words]) -> ConfigOption {
-    let said = nearest_words(&declared.path, words);
-    let (default, fallback) = match &declared.presence {
-        Presence::Required(example) | Presence::Alternative(example) => (None, *example),
-        Presence::Default(default) => (Some(default.clone()), default.as_str()),
-    };
-    ConfigOption {
-        path: declared.path.clone(),
-        accepts: declared.shape.as_ref().map(|shape| shape.words.clone()),
-        default,
-        meaning: said.map(|words| joined(&words.comment)).unwrap_or_default(),
-        why: reason(&declared.path),
-        example: example(&declared.path, words, fallback),
+/// What the table is made of.
+struct Table<'a> {
+    declared: &'a [Declared],
+    words: &'a [Words],
+}
+
+impl Table<'_> {
+    fn option(&self, declared: &Declared) -> ConfigOption {
+        let path = &declared.path;
+        let (default, fallback) = match &declared.presence {
+            Presence::Required(example) | Presence::Alternative(example) => (None, *example),
+            Presence::Default(default) => (Some(default.clone()), default.as_str()),
+        };
+        ConfigOption {
+            path: path.clone(),
+            accepts: declared.shape.as_ref().map(|shape| shape.words.clone()),
+            default,
+            meaning: nearest_words(path, self.words).map(|words| joined(&words.comment)).unwrap_or_default(),
+            why: reason(path),
+            example: self.example(path, fallback),
+        }
+    }
+
+    /// The option and the headings above it, as in the shipped file, with the neighbour that it cannot be without.
+    fn example(&self, path: &str, fallback: &str) -> String {
+        // A mapping's own line has no value: what it holds stands below it.
+        let shown = self.words.iter().find(|words| words.path == path && !words.example.ends_with(':'));
+        let steps: Vec<&str> = path.split('.').collect();
+        let (key, above) = steps.split_last().expect("a path has a step");
+        let mut text = String::new();
+        let mut indentation = String::new();
+        for step in above {
+            text += &format!("{indentation}{}:\n", step.trim_end_matches("[]"));
+            indentation = indentation.replace('-', " ") + if step.ends_with("[]") { "  - " } else { "  " };
+        }
+        for (neighbour, example) in self.needed_beside(path) {
+            text += &format!("{indentation}{neighbour}: {example}\n");
+            indentation = indentation.replace('-', " ");
+        }
+        let shown = shown.map_or_else(|| format!("{key}: {fallback}"), |words| words.example.clone());
+        text + &indentation + &shown
+    }
+
+    /// What has to stand beside an option in a mapping that may be left out, with values to copy: what such a mapping
+    /// requires, and of alternatives the first, unless the option is one itself.
+    fn needed_beside(&self, path: &str) -> Vec<(&str, &str)> {
+        let presence =
+            |path: &str| self.declared.iter().find(|one| one.path == path).map(|one| &one.presence);
+        let Some((parent, _)) = path.rsplit_once('.') else { return Vec::new() };
+        if !matches!(presence(parent.trim_end_matches("[]")), Some(Presence::Default(_))) {
+            return Vec::new();
+        }
+        let mut wants_alternative = !matches!(presence(path), Some(Presence::Alternative(_)));
+        let neighbours = self.declared.iter().filter(|one| one.path != path);
+        let needed = neighbours.filter_map(|one| {
+            let (_, key) = one.path.rsplit_once('.').filter(|(other, _)| *other == parent)?;
+            match one.presence {
+                Presence::Required(example) => Some((key, example)),
+                Presence::Alternative(example) => {
+                    std::mem::take(&mut wants_alternative).then_some((key, example))
+                }
+                Presence::Default(_) => None,
+            }
+        });
+        needed.collect()
     }
 }
 
@@ -136,27 +189,6 @@ fn joined(comment: &[String]) -> String {
         }
         text += line;
         was_example = is_example;
-    }
-    text
-}
-
-/// The option and the headings above it, as in the shipped file.
-fn example(path: &str, words: &[Words], fallback: &str) -> String {
-    // A mapping's own line has no value: what it holds stands below it.
-    let shown = words.iter().find(|words| words.path == path && !words.example.ends_with(':'));
-    let shown = shown.map(|words| words.example.clone());
-    let steps: Vec<&str> = path.split('.').collect();
-    let mut text = String::new();
-    let mut indentation = String::new();
-    for (depth, step) in steps.iter().enumerate() {
-        let key = step.trim_end_matches("[]");
-        if depth + 1 == steps.len() {
-            text += &indentation;
-            text += &shown.clone().unwrap_or_else(|| format!("{key}: {fallback}"));
-        } else {
-            text += &format!("{indentation}{key}:\n");
-            indentation = indentation.replace('-', " ") + if step.ends_with("[]") { "  - " } else { "  " };
-        }
     }
     text
 }

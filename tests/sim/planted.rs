@@ -8,7 +8,7 @@ use crate::world::World;
 /// A bug that is not found within so many seeds counts as missed.
 const SEEDS_MAX: u64 = 20_000;
 
-const BUGS: [Bug; 35] = [
+const BUGS: [Bug; 38] = [
     Bug::OffsetsFirst,
     Bug::FetchBeforeInit,
     Bug::NoEpochHygiene,
@@ -44,6 +44,9 @@ const BUGS: [Bug; 35] = [
     Bug::FirstShardFirst,
     Bug::AdvanceOnProduce,
     Bug::LossForgotten,
+    Bug::ReloadWithoutRewind,
+    Bug::ReloadInTransaction,
+    Bug::ReloadWithoutDoubt,
 ];
 
 #[test]
