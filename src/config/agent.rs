@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::defaults;
 use super::node::{Node, quoted};
 use super::reader::Section;
+use super::shape::Shape;
 use super::value::{Fault, Value};
 
 /// The agent itself.
@@ -57,6 +58,13 @@ impl Value for AgentId {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::matching(
+            "letters, digits, dots, underscores and dashes, at most 128",
+            "^[A-Za-z0-9._-]{1,128}$",
+        )
     }
 }
 
