@@ -3,13 +3,17 @@
 //! The loop owns the files and the local state; the Kafka edge, the hints and the signals live on threads of their own
 //! and wake it through one channel. The data plane is plain blocking code: a read of the page cache is no I/O to wait for.
 
+mod endpoints;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::Discriminant;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::oneshot;
 
 use crate::failpoint;
 use crate::io::aliases::{Aliases, Meaning};
@@ -27,6 +31,7 @@ use crate::pipeline::checkpoint::Snapshot;
 use crate::pipeline::machine::Machine;
 use crate::pipeline::notice::{Level, Notice};
 use crate::pipeline::options::Options;
+use crate::telemetry::{self, AgentFacts, KafkaFacts, Latencies, Observation};
 
 /// Directories of which hints cannot be had are looked at so often instead.
 const LOOK_WITHOUT_HINTS_MS: u64 = 2000;
@@ -50,12 +55,18 @@ pub struct AgentOptions {
     pub agent_id: String,
     /// This machine's fingerprint.
     pub machine_id: String,
+    /// Where it is looked at, if anywhere.
+    pub http: Option<SocketAddr>,
+    /// When an earlier process committed last, in milliseconds since the epoch.
+    pub committed_at_ms: Option<u64>,
 }
 
 /// What wakes the loop.
 enum Wake {
     Kafka(Reply),
     Hints,
+    /// Somebody looks at the agent; he may be gone by the time of the answer.
+    Look(oneshot::Sender<Observation>),
     Stop,
 }
 
@@ -89,7 +100,19 @@ struct Agent {
     state_in_trouble: bool,
     stop_deadline: Duration,
     told: HashMap<Discriminant<Notice>, Told>,
+    messages_suppressed: u64,
+    shown: Shown,
+    latencies: Latencies,
     pending: VecDeque<Action>,
+}
+
+/// What is shown of the agent and does not follow from anything else.
+struct Shown {
+    kafka: KafkaFacts,
+    started_at_ms: u64,
+    committed_at_ms: Option<u64>,
+    is_discovered: bool,
+    is_stopping: bool,
 }
 
 /// How often one kind of notice was told lately.
@@ -100,7 +123,23 @@ struct Told {
 
 impl Agent {
     fn start(options: AgentOptions, wake: &Sender<Wake>) -> anyhow::Result<Self> {
-        let AgentOptions { machine, kafka, globs, state, agent_id, machine_id } = options;
+        let AgentOptions { machine, kafka, globs, state, agent_id, machine_id, http, committed_at_ms } =
+            options;
+        let shown = Shown {
+            kafka: KafkaFacts {
+                brokers: kafka.brokers.join(","),
+                topics: [Some(&kafka.topic), kafka.rejects_topic.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect(),
+                ..KafkaFacts::default()
+            },
+            started_at_ms: clock::unix_milliseconds(),
+            committed_at_ms,
+            is_discovered: false,
+            is_stopping: false,
+        };
         let trust = Trust::new(&machine.logs);
         let directories = Directories::new(&globs).context("read the paths of the logs")?;
         let to_loop = wake.clone();
@@ -110,6 +149,9 @@ impl Agent {
         };
         let stop = send.clone();
         interrupt::on_signal(move || stop(Wake::Stop)).context("listen to signals")?;
+        if let Some(address) = http {
+            endpoints::open(address, wake.clone());
+        }
         let hints = send.clone();
         let watch = Watch::new(move || hints(Wake::Hints));
         let edge =
@@ -132,6 +174,9 @@ impl Agent {
             machine_id,
             state_in_trouble: false,
             told: HashMap::new(),
+            messages_suppressed: 0,
+            shown,
+            latencies: telemetry::latencies(),
             pending: VecDeque::new(),
         })
     }
@@ -193,6 +238,11 @@ impl Agent {
             Wake::Kafka(reply) => {
                 failpoint::pass(point_after(&reply));
                 self.step(Input::Kafka(reply));
+                self.note_commit();
+            }
+            Wake::Look(answer) => {
+                // Whoever asked may have given up.
+                let _ = answer.send(self.observe());
             }
             Wake::Hints => {
                 let pending = self.watch.take();
@@ -210,6 +260,7 @@ impl Agent {
             Wake::Stop => {
                 tracing::info!("stopping: committing what was read");
                 self.service.stopping();
+                self.shown.is_stopping = true;
                 self.edge.stop_by(clock::now() + self.stop_deadline);
                 self.step(Input::Stop);
             }
@@ -223,6 +274,7 @@ impl Agent {
                 self.step(Input::Listed(listings));
                 // Kafka need not answer for that: a host has to come up without it.
                 self.service.ready();
+                self.shown.is_discovered = true;
             }
             Action::List(directory) => {
                 let listing = self.list(&directory);
@@ -263,6 +315,43 @@ impl Agent {
             Action::Exit(exit) => return Some(exit),
         }
         None
+    }
+
+    /// How long lines took that are in Kafka now.
+    fn note_commit(&mut self) {
+        let Some(times) = self.machine.take_committed_times() else { return };
+        let now_ms = clock::unix_milliseconds();
+        self.shown.committed_at_ms = Some(now_ms);
+        for (time_ms, lines) in times.iter() {
+            let time_ms = u64::try_from(time_ms).unwrap_or_default();
+            let latency = Duration::from_millis(now_ms.saturating_sub(time_ms));
+            self.latencies.add(latency.as_secs_f64(), lines);
+        }
+    }
+
+    fn observe(&self) -> Observation {
+        let Shown { kafka, started_at_ms, committed_at_ms, is_discovered, is_stopping } = &self.shown;
+        Observation {
+            at_ms: clock::unix_milliseconds(),
+            facts: self.machine.facts(self.clock.now()),
+            agent: AgentFacts {
+                id: self.agent_id.clone(),
+                state_dir: self.state.directory().to_string_lossy().into_owned(),
+                pid: std::process::id(),
+                started_at_ms: *started_at_ms,
+                committed_at_ms: *committed_at_ms,
+                is_discovered: *is_discovered,
+                is_stopping: *is_stopping,
+                state_in_trouble: self.state_in_trouble,
+            },
+            latencies: self.latencies,
+            kafka: KafkaFacts {
+                errors: self.edge.failures(),
+                round_trips: self.edge.round_trips(),
+                ..kafka.clone()
+            },
+            messages_suppressed: self.messages_suppressed + self.edge.messages_suppressed(),
+        }
     }
 
     fn list(&mut self, directory: &SharedPath) -> crate::pipeline::action::Listing {
@@ -309,6 +398,7 @@ impl Agent {
         }
         told.count += 1;
         if told.count > NOTICES_MAX {
+            self.messages_suppressed += 1;
             return;
         }
         let text = notice.to_string();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::action::{Action, Exit, Input, Millis, SharedPath};
 use super::checkpoint::{FileSnapshot, Snapshot};
 use super::delivery::{Delivery, Event, Out};
+use super::facts::Backpressure;
 use super::notice::Notice;
 use super::options::Options;
 use super::resolve::Truth;
@@ -14,13 +15,14 @@ use crate::event::StreamId;
 /// The whole pipeline as one stepped machine. See [`super::action`] for the contract with its shell.
 #[derive(Debug)]
 pub struct Machine {
-    tail: Tail,
-    delivery: Delivery,
+    pub(super) tail: Tail,
+    pub(super) delivery: Delivery,
     /// What the local state remembers, until the positions are resolved.
     local: Option<Snapshot>,
     stop_deadline_ms: u64,
     stop_at: Option<Millis>,
     over: bool,
+    pub(super) backpressure: Backpressure,
 }
 
 impl Machine {
@@ -42,7 +44,15 @@ impl Machine {
         let stop_deadline_ms = delivery.stop_deadline_ms;
         let anchor = delivery.topic.clone();
         let delivery = Delivery::new(delivery, anchor, nonce, local.clone());
-        Self { tail, delivery, local, stop_deadline_ms, stop_at: None, over: false }
+        Self {
+            tail,
+            delivery,
+            local,
+            stop_deadline_ms,
+            stop_at: None,
+            over: false,
+            backpressure: Backpressure::default(),
+        }
     }
 
     /// Takes one input; appends what is to be done to `actions`.
@@ -71,6 +81,7 @@ impl Machine {
             Input::Stop => self.stop(now),
         }
         self.settle(now, &mut out);
+        self.feel_pressure(now);
         *actions = out.actions;
     }
 
@@ -117,6 +128,7 @@ impl Machine {
             self.tail.check_index();
         }
         for notice in self.tail.notices.drain(..) {
+            self.tail.reads.note(&notice);
             out.actions.push(Action::Say(notice));
         }
     }
@@ -164,7 +176,10 @@ impl Machine {
                     self.tail.committed(now, &entries, &gone);
                     self.persist(out);
                 }
-                Event::Rewound => self.tail.rewind(now),
+                Event::Rewound => {
+                    let given_up = self.tail.rewind(now);
+                    self.delivery.give_up(&given_up);
+                }
                 Event::Spare(block) => self.tail.keep(block),
                 Event::Say(notice) => out.actions.push(Action::Say(notice)),
                 Event::Over(exit) => {

@@ -10,6 +10,7 @@ use super::checkpoint::{FileSnapshot, Snapshot};
 use super::copies::Rejected;
 use super::descriptors::Descriptors;
 use super::discover::{Directory, Examinations};
+use super::facts::Reads;
 use super::generation::{Generation, Registration, Whereabouts};
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
@@ -19,6 +20,7 @@ use super::notice::Notice;
 use super::options::{LogOptions, Mode, OpenFiles, PartitionBy, Rejects, Timestamp};
 use super::reading::Reading;
 use super::shard::Entry;
+use super::tally::{Sites, Tally};
 use super::turns::Throttle;
 use crate::event::{Encoder, StreamId};
 use crate::planted::{self, Bug};
@@ -60,6 +62,8 @@ pub(super) struct TailOptions {
 pub(super) struct Tail {
     pub options: TailOptions,
     pub encoders: Vec<Encoder>,
+    pub sites: Sites,
+    pub reads: Reads,
     pub generations: BTreeMap<StreamId, Generation>,
     pub index: Index,
     pub by_tuple: HashMap<Tuple, StreamId>,
@@ -125,6 +129,8 @@ impl Tail {
         Self {
             descriptors: Descriptors::new(options.open_files),
             throttles: options.logs.iter().map(Throttle::of).collect(),
+            sites: Sites::new(&options.logs),
+            reads: Reads::default(),
             options,
             encoders,
             generations: BTreeMap::new(),
@@ -187,6 +193,7 @@ impl Tail {
                 whereabouts: Whereabouts::Unlocated,
                 registration: Registration::Done,
                 read_at: Millis::default(),
+                line_time_ms: None,
                 grown_at: Millis::default(),
                 poll_at: None,
                 is_queued: false,
@@ -353,8 +360,8 @@ impl Tail {
         }
     }
 
-    /// Everything that is not committed will be read again.
-    pub fn rewind(&mut self, now: Millis) {
+    /// Everything that is not committed will be read again; what was being filled is given up, and told.
+    pub fn rewind(&mut self, now: Millis) -> Tally {
         let old = self.take_filled();
         self.keep(old.block);
         if let Some(reading) = &mut self.reading {
@@ -371,6 +378,7 @@ impl Tail {
                 self.poll(stream, now);
             }
         }
+        old.tally
     }
 
     /// Begins a generation at `mark`; it is read as soon as it may be.
@@ -398,6 +406,7 @@ impl Tail {
             whereabouts: Whereabouts::Here,
             registration,
             read_at: Millis::default(),
+            line_time_ms: None,
             grown_at: now,
             poll_at: None,
             is_queued: false,
@@ -536,6 +545,7 @@ impl Tail {
             if unread > 0 && !generation.in_trouble {
                 generation.in_trouble = true;
                 if let Some(path) = &generation.path {
+                    self.reads.lose(generation.home.as_ref().unwrap_or(path), unread);
                     self.notices.push(Notice::Lost { path: path.clone(), bytes: unread });
                 }
             }
