@@ -14,6 +14,8 @@ pub mod format;
 
 pub mod event;
 
+pub mod servers;
+
 pub mod report;
 
 pub mod verify;

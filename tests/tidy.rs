@@ -23,7 +23,7 @@ const HOMES: [(&str, &[&str]); 10] = [
 ];
 
 /// Modules without any input, output or clock, and what they must not name.
-const PURE: [&str; 3] = ["pipeline", "format", "event"];
+const PURE: [&str; 4] = ["pipeline", "format", "event", "servers"];
 const IMPURE: [&str; 14] = [
     "crate::io",
     "crate::agent",

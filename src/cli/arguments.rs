@@ -10,6 +10,7 @@ pub const CONFIG_DEFAULT: &str = "/etc/viewtail/agent.yaml";
 const EXAMPLES: &str = "\
 Examples:
   viewtail demo                      see the whole job in half a minute, nothing needed
+  viewtail init                      write the configuration from that of nginx, Apache or Caddy
   viewtail check                     is the configuration right, do logs, broker and topic fit it?
   viewtail run                       follow the logs and deliver
   viewtail report access.log*        page views, visitors and addresses a day, from the logs alone
@@ -68,6 +69,8 @@ pub enum Color {
 pub enum Command {
     /// Follow the logs and deliver every line, until SIGTERM or Ctrl-C
     Run,
+    /// Write the configuration from that of the web server on this host
+    Init(InitArguments),
     /// Test configuration, logs, broker and topic, and say how to fix what is wrong
     ///
     /// Like `nginx -t`: reads the configuration, tries the log formats on the last lines of the real logs, and asks the
@@ -95,6 +98,57 @@ pub enum Command {
 pub enum ConfigCommand {
     /// Print the configuration with every default filled in and secrets masked
     Show,
+}
+
+/// `viewtail init ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Reads the web server's own configuration: formats, includes, who inherits which log. No server is
+asked and none needs to run. Says on stderr what it found, and why a log is left out; writes a file
+that `viewtail check` accepts, to be read and changed before the first start. Without CONF it looks
+in the usual places of nginx, Apache and Caddy, and says where it looked.
+
+It writes to the file that -c names. One that is there already stays, unless it is the agent.yaml
+that viewtail is shipped with, or --force is given. Exit 1: no log was found; nothing is written.
+
+Examples:
+  viewtail init                                          the servers of this host
+  viewtail init --brokers kafka1:9092,kafka2:9092        nothing left to edit
+  viewtail init -o - /etc/nginx/nginx.conf               look first, write nothing
+  ssh web1 nginx -T | viewtail init - -o web1.yaml       from what nginx itself prints")]
+pub struct InitArguments {
+    /// The server's main configuration file, `-` for the output of `nginx -T` on stdin
+    #[arg(value_name = "CONF")]
+    pub conf: Option<PathBuf>,
+    /// Whose configuration CONF is [default: told from its name and its text]
+    #[arg(long, value_name = "SERVER", value_enum, requires = "conf")]
+    pub server: Option<Server>,
+    /// Where to write, `-` for stdout [default: the file of -c]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Overwrite a file that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Read all paths below this directory: an image, a chroot
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// The directory that relative paths of nginx's logs are below [default: as its packages have it]
+    #[arg(long, value_name = "DIR")]
+    pub prefix: Option<PathBuf>,
+    /// Brokers to write down
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', default_value = "localhost:9092")]
+    pub brokers: Vec<String>,
+    /// Topic to write down
+    #[arg(long, value_name = "NAME", default_value = "page-views")]
+    pub topic: String,
+}
+
+/// A web server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Server {
+    Nginx,
+    Apache,
+    Caddy,
 }
 
 /// `viewtail preview ...`

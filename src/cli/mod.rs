@@ -9,6 +9,7 @@ mod context;
 mod demo;
 mod exit;
 mod explain;
+mod init;
 mod lines;
 mod preview;
 mod proof;
@@ -56,6 +57,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run => run::run(context),
+        Command::Init(arguments) => init::run(context, arguments),
         Command::Check => check::run(context),
         Command::Preview(arguments) => preview::run(context, arguments),
         Command::Status => status::run(context),

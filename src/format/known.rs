@@ -92,6 +92,18 @@ pub(super) const TRAEFIK_JSON: &[(&str, &str)] = &[
 pub(super) const NAMES: &[&str] =
     &["combined", "main", "common", "vhost_combined", "apache_combined", "caddy", "traefik", "traefik_json"];
 
+/// The text of a named format that has one.
+pub(super) fn text_of(name: &str) -> Option<&'static str> {
+    match name {
+        "combined" => Some(COMBINED),
+        "main" => Some(MAIN),
+        "common" => Some(COMMON),
+        "apache_combined" => Some(APACHE_COMBINED),
+        "vhost_combined" => Some(VHOST_COMBINED),
+        _ => None,
+    }
+}
+
 /// The format of a name.
 pub(super) fn of(name: &str) -> Option<Format> {
     let format = match name {

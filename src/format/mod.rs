@@ -115,6 +115,19 @@ impl Format {
         known::of(name)
     }
 
+    /// The text of a named format, as the server's configuration would have it; `None` for those that have none.
+    #[must_use]
+    pub fn text_of(name: &str) -> Option<&'static str> {
+        known::text_of(name)
+    }
+
+    /// The name of the known format with this text, whether or not its quotes have backslashes.
+    #[must_use]
+    pub fn name_of(text: &str) -> Option<&'static str> {
+        let plain = |text: &str| text.replace("\\\"", "\"");
+        Self::KNOWN.iter().copied().find(|name| known::text_of(name).map(plain) == Some(plain(text)))
+    }
+
     /// nginx's `combined`.
     #[must_use]
     pub fn combined() -> Self {
@@ -230,6 +243,16 @@ mod tests {
             assert_eq!(Format::known(name).unwrap().warnings(), [], "{name}");
         }
         assert!(Format::known("combind").is_none());
+    }
+
+    #[test]
+    fn a_text_has_its_name_however_its_quotes_are_written() {
+        for name in ["combined", "main", "common", "apache_combined", "vhost_combined"] {
+            let text = Format::text_of(name).unwrap();
+            assert_eq!(Format::name_of(text), Some(name));
+            assert_eq!(Format::name_of(&text.replace("\\\"", "\"")), Some(name));
+        }
+        assert_eq!((Format::text_of("caddy"), Format::name_of("$status")), (None, None));
     }
 
     #[test]

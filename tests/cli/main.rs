@@ -4,6 +4,7 @@ mod binary;
 mod demo;
 mod explain;
 mod help;
+mod init;
 mod preview;
 mod report;
 mod report_topic;

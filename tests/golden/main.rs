@@ -3,6 +3,7 @@
 //! `VIEWTAIL_GOLDEN=write cargo test --release --test golden` writes them anew; the difference is for review.
 
 mod config;
+mod init;
 
 use std::path::{Path, PathBuf};
 

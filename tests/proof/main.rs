@@ -9,6 +9,7 @@ mod compare;
 mod downstream;
 mod goaccess;
 mod independent;
+mod init;
 mod many_days;
 mod nginx;
 mod numbers;

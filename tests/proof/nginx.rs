@@ -72,7 +72,9 @@ const JSON_ESCAPES: Dialect = Dialect { hex_mark: b'u', hex_digits: 4, absent: &
 #[test]
 fn every_field_of_a_real_nginx_is_read_as_it_was() {
     let scratch = Scratch::new("proof-nginx");
-    let mut server = Server::start(scratch.path());
+    let addresses = loopbacks();
+    let text = configuration_text(scratch.path(), &addresses);
+    let mut server = Server::start(scratch.path(), &text, addresses);
     let reference_log = scratch.join("reference.log");
     send_until(REQUESTS, 1, &server.addresses, &reference_log);
     server.stop();
@@ -85,17 +87,16 @@ fn every_field_of_a_real_nginx_is_read_as_it_was() {
 }
 
 /// One worker: it writes the lines of a request into all logs before it turns to the next.
-struct Server {
+pub struct Server {
     process: Process,
-    addresses: Vec<SocketAddr>,
+    pub addresses: Vec<SocketAddr>,
 }
 
 impl Server {
-    fn start(directory: &Path) -> Self {
-        let addresses = loopbacks();
+    /// Starts it with this nginx.conf, which listens on these addresses.
+    pub fn start(directory: &Path, text: &str, addresses: Vec<SocketAddr>) -> Self {
         let configuration = directory.join("nginx.conf");
-        std::fs::write(&configuration, configuration_text(directory, &addresses))
-            .expect("nginx.conf can be written");
+        std::fs::write(&configuration, text).expect("nginx.conf can be written");
         let mut nginx = command(&program("nginx"));
         nginx.arg("-p").arg(directory).arg("-c").arg(&configuration).args(["-g", "daemon off;"]);
         let mut process = Process::start("nginx", directory, nginx);
@@ -106,7 +107,8 @@ impl Server {
         Self { process, addresses }
     }
 
-    fn stop(&mut self) {
+    /// Ends it gracefully: all answers are sent and logged.
+    pub fn stop(&mut self) {
         self.process.signal(rustix::process::Signal::QUIT);
         self.process.wait(Duration::from_secs(20));
     }
