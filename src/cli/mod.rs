@@ -4,6 +4,7 @@
 
 mod arguments;
 mod check;
+mod checkpoints;
 mod config;
 mod context;
 mod demo;
@@ -61,6 +62,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
         Command::Check => check::run(context),
         Command::Preview(arguments) => preview::run(context, arguments),
         Command::Status => status::run(context),
+        Command::Checkpoints(command) => checkpoints::run(context, command),
         Command::Config(ConfigCommand::Show) => config::show(context),
         Command::Explain(arguments) => explain::run(context, arguments),
         Command::Report(arguments) => report::run(context, arguments),

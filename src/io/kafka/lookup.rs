@@ -4,12 +4,14 @@
 //! aborted. Its ids end with `-check`, under the prefix that the agent's rights are granted on, so that a running
 //! agent is not fenced.
 
+use std::ops::Range;
+
 use super::classify::OLD_BROKER;
 use super::edge::Common;
 use super::options::{KafkaOptions, Mode};
 use super::producer::Producer;
 use super::reader::Reader;
-use crate::pipeline::action::{Cause, Failure};
+use crate::pipeline::action::{Cause, Committed, Failure};
 use crate::pipeline::delivery::RECORD_BYTES_MAX;
 use crate::pipeline::shard::ShardWrite;
 
@@ -42,6 +44,18 @@ pub struct Problem {
     pub message: String,
     /// What to do.
     pub remedy: String,
+}
+
+/// The committed positions of these groups of an agent, as [`Command::Fetch`](crate::pipeline::action::Command::Fetch) reads
+/// them, but without a producer: nobody is fenced. None where the topic does not exist. Blocks, up to half a minute.
+///
+/// # Errors
+/// No broker answers, or the positions may not be read.
+pub fn committed(options: &KafkaOptions, groups: Range<u32>) -> Result<Vec<Vec<Committed>>, Failure> {
+    let common = Common::default();
+    let mut reader = Reader::open(options, &common)?;
+    let partitions = reader.look_up(&options.topic)?.unwrap_or(0);
+    groups.map(|group| reader.committed(&options.group(group), (&options.topic, partitions))).collect()
 }
 
 /// Asks all questions, ending with the first that fails. Blocks, up to about a minute.
