@@ -88,6 +88,10 @@ pub enum Command {
     Verify(VerifyArguments),
     /// Show the whole job on this machine, ending by itself with the totals checked
     Demo(DemoArguments),
+    /// Print what a shell needs to complete commands and options
+    Completions(CompletionsArguments),
+    /// Print the manual as roff: `viewtail man | man -l -`
+    Man,
 }
 
 /// `viewtail config ...`
@@ -266,6 +270,27 @@ pub struct DemoArguments {
     /// Kill the agent with SIGKILL every few seconds
     #[arg(long, requires = "brokers")]
     pub kill: bool,
+}
+
+/// `viewtail completions ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The packages install them. By hand, for the shell that you use:
+  viewtail completions bash > ~/.local/share/bash-completion/completions/viewtail
+  viewtail completions zsh > \"${fpath[1]}/_viewtail\"
+  viewtail completions fish > ~/.config/fish/completions/viewtail.fish")]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+/// Shells that are completed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@
 
 mod arguments;
 mod check;
+mod completions;
 mod config;
 mod context;
 mod demo;
 mod exit;
 mod explain;
 mod lines;
+mod man;
 mod preview;
 mod proof;
 mod report;
@@ -64,6 +66,8 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
         Command::Report(arguments) => report::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::Demo(arguments) => demo::run(context, arguments),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man => man::run(),
     }
 }
 

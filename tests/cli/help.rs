@@ -2,8 +2,19 @@
 
 use crate::binary::call;
 
-const COMMANDS: [&str; 9] =
-    ["run", "check", "preview", "explain", "report", "status", "config", "verify", "demo"];
+const COMMANDS: [&str; 11] = [
+    "run",
+    "check",
+    "preview",
+    "explain",
+    "report",
+    "status",
+    "config",
+    "verify",
+    "demo",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_names_what_is_built_and_nothing_else() {
