@@ -40,8 +40,8 @@ pub use agent::{Agent, AgentId, DeletedSize};
 pub use events::Events;
 pub use finding::{ConfigErrors, Finding, Severity, Style, Warning};
 pub use kafka::{
-    Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
-    SaslMechanism, Timestamp, Tls, TlsIdentity,
+    Acks, Broker, Buffer, Compression, CreateTopic, Credentials, Delivery, Flush, Kafka, PartitionBy,
+    Properties, Sasl, SaslMechanism, Timestamp, Tls, TlsIdentity,
 };
 pub use log::{CatchUp, Log, OnRewrite, Start};
 pub use pattern::{Exclude, PathPattern};
@@ -207,7 +207,10 @@ fn interpret(tree: &Node, source: &ConfigSource) -> Reading {
 /// A password that stands in a file that everybody on the host can read.
 fn exposed_password(config: &Config, mode: u32) -> Option<Warning> {
     const READABLE_BY_OTHERS: u32 = 0o004;
-    let inline = |sasl: &Sasl| matches!(sasl.password, Password::Inline(_));
+    let inline = |sasl: &Sasl| match &sasl.credentials {
+        Credentials::Password { password, .. } => matches!(password, Password::Inline(_)),
+        Credentials::Token(_) => false,
+    };
     if mode & READABLE_BY_OTHERS == 0 || !config.kafka.sasl.as_ref().is_some_and(inline) {
         return None;
     }

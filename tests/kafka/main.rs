@@ -14,5 +14,6 @@ mod nginx;
 mod outage;
 mod pause;
 mod rivals;
+mod security;
 mod stage;
 mod stop;

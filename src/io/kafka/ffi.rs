@@ -9,24 +9,31 @@
 
 #![allow(unsafe_code, reason = "librdkafka is a C library; this is its only home")]
 
+mod identity;
+mod rights;
+
+pub use identity::give_token;
+pub use rights::Operation;
+
 use std::ffi::{CStr, CString, NulError, c_char, c_void};
 use std::ptr;
 use std::time::Duration;
 
 use rdkafka::bindings as rd;
-use rdkafka::client::{Client, DefaultClientContext};
+use rdkafka::client::Client;
 use rdkafka::config::{ClientConfig, NativeClientConfig};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaType;
 
 use super::classify::words;
+use super::token::Context;
 use crate::pipeline::action::Committed;
 use crate::pipeline::batch::Destination;
 
 /// A client of librdkafka and its main event queue.
 pub struct Native {
-    client: Client<DefaultClientContext>,
+    client: Client<Context>,
     queue: *mut rd::rd_kafka_queue_t,
     topic: *mut rd::rd_kafka_topic_t,
     rejects_topic: *mut rd::rd_kafka_topic_t,
@@ -98,14 +105,15 @@ impl Native {
     pub fn open(kind: RDKafkaType, config: &ClientConfig) -> Result<Self, KafkaError> {
         let native = config.create_native_config()?;
         enable_events(&native);
-        let client = Client::new(config, native, kind, DefaultClientContext)?;
+        identity::name_verdicts(&native);
+        let client = Client::new(config, native, kind, Context)?;
         // SAFETY: the client is alive; the call returns a new reference that `drop` releases.
         let queue = unsafe { rd::rd_kafka_queue_get_main(client.native_ptr()) };
         Ok(Self { client, queue, topic: ptr::null_mut(), rejects_topic: ptr::null_mut() })
     }
 
     /// The safe handle, for metadata.
-    pub fn client(&self) -> &Client<DefaultClientContext> {
+    pub fn client(&self) -> &Client<Context> {
         &self.client
     }
 
@@ -214,6 +222,11 @@ impl Native {
             return None;
         }
         let event = OwnedEvent(event);
+        // SAFETY: the event is alive until the end of this call, here and below.
+        if unsafe { rd::rd_kafka_event_type(event.0) } == rd::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH {
+            // SAFETY: of this kind, as just asked, and of this client, as its queue gave it.
+            unsafe { identity::answer_wish(&self.client, event.0) };
+        }
         Some(event.read())
     }
 
@@ -556,8 +569,10 @@ fn list_of(topic: &str, partitions: u32) -> TopicPartitionList {
 }
 
 fn enable_events(config: &NativeClientConfig) {
+    let events =
+        rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH;
     // SAFETY: the configuration is alive.
-    unsafe { rd::rd_kafka_conf_set_events(config.ptr(), rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_ERROR) };
+    unsafe { rd::rd_kafka_conf_set_events(config.ptr(), events) };
 }
 
 fn transaction_result(error: *mut rd::rd_kafka_error_t) -> Result<(), TransactionError> {

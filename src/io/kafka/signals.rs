@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
+use super::connection::{Heard, Obstacle};
 use super::ffi::{Event, Native, code_named};
 use super::log::{LogFilter, SEVERITY_DEBUG, without_thread};
 use crate::io::clock;
@@ -37,6 +38,7 @@ pub struct Signals<'a> {
     pub reason: Option<(Code, String)>,
     /// Highest version of TxnOffsetCommit that a broker offers, if one said so.
     pub offset_commit_version: Option<i16>,
+    connection: Heard,
     since: Instant,
     hopeless: bool,
     log: &'a LogFilter,
@@ -52,6 +54,7 @@ impl<'a> Signals<'a> {
             transaction_error: None,
             reason: None,
             offset_commit_version: None,
+            connection: Heard::default(),
             since: clock::now(),
             hopeless: false,
             log,
@@ -90,9 +93,18 @@ impl<'a> Signals<'a> {
         }
     }
 
-    /// The last reason in librdkafka's words, for a message about brokers that do not answer.
-    pub fn reason_text(&self) -> &str {
-        self.reason.as_ref().map_or("no answer in time", |(_, text)| text)
+    /// What keeps connections from coming about, where that is known.
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        self.connection.obstacle()
+    }
+
+    /// Why brokers do not answer, for a message: what is to be changed, or the last reason in librdkafka's words.
+    pub fn reason_text(&self) -> String {
+        match (self.obstacle(), &self.reason) {
+            (Some(Obstacle { fact, remedy, .. }), _) => format!("{fact}; {remedy}"),
+            (None, Some((_, text))) => text.clone(),
+            (None, None) => "no answer in time".to_owned(),
+        }
     }
 
     fn hear(&mut self, event: Event) {
@@ -113,6 +125,9 @@ impl<'a> Signals<'a> {
             "APIVERSION" => self.hear_version(text),
             _ => {}
         }
+        if matches!(facility, "FAIL" | "SSLCERTVRFY") {
+            self.connection.hear(text);
+        }
         if facility == "FAIL" {
             self.reason = Some((Code::BrokerTransportFailure, without_thread(text).to_owned()));
         }
@@ -121,6 +136,7 @@ impl<'a> Signals<'a> {
 
     fn hear_error(&mut self, code: Code, reason: String) {
         self.taint(&reason);
+        self.connection.hear(&reason);
         self.hopeless |= HOPELESS.contains(&code);
         if code != Code::AllBrokersDown || self.reason.is_none() {
             self.reason = Some((code, reason));
