@@ -58,7 +58,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run => run::run(context),
         Command::Init(arguments) => init::run(context, arguments),
-        Command::Check => check::run(context),
+        Command::Check(arguments) => check::run(context, arguments),
         Command::Preview(arguments) => preview::run(context, arguments),
         Command::Status => status::run(context),
         Command::Config(ConfigCommand::Show) => config::show(context),

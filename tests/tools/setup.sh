@@ -22,7 +22,7 @@ CHDB_DIR=target/chdb
 BUILD_NEEDS="cc:gcc c++:g++ make:make perl:perl"
 TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
 goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd \
-prlimit:util-linux mkfs.ext4:e2fsprogs strace:strace openssl:openssl"
+prlimit:util-linux mkfs.ext4:e2fsprogs strace:strace openssl:openssl setfacl:acl"
 
 die() {
     echo "setup: $*" >&2
