@@ -64,6 +64,10 @@ fn has_special(bytes: &[u8]) -> bool {
 
 /// Appends the inside of a JSON string; what is not UTF-8 becomes U+FFFD.
 pub(super) fn push_lossy(out: &mut Vec<u8>, text: &[u8]) {
+    if is_plain(text) {
+        out.extend_from_slice(text);
+        return;
+    }
     for chunk in text.utf8_chunks() {
         push_escaped(out, chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {

@@ -294,7 +294,17 @@ fn push_verdict(reason: Option<Reason>, out: &mut Vec<u8>) {
 
 /// Appends an address in the one spelling that the standard library gives it.
 fn push_display(out: &mut Vec<u8>, address: IpAddr) {
-    write!(out, "{address}").expect("a vector takes everything");
+    match address {
+        IpAddr::V4(address) => {
+            let [first, rest @ ..] = address.octets();
+            push_number(out, first.into());
+            for part in rest {
+                out.push(b'.');
+                push_number(out, part.into());
+            }
+        }
+        IpAddr::V6(address) => write!(out, "{address}").expect("a vector takes everything"),
+    }
 }
 
 fn push_request(asked: &Asked<'_>, query: Keep, clean: &mut Vec<u8>, out: &mut Vec<u8>) {

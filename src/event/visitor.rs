@@ -1,17 +1,15 @@
 //! Who is one visitor and what is one address: keyed hashes, so that an event can be counted without naming anybody.
 //!
-//! `HMAC-SHA256`, of which the first twelve bytes are shown as 16 characters of base64url. What is known of a request
-//! alone is hashed with a salt of the event's day, so that nobody is followed over days and a replay gives the same ids.
-//! A cookie is hashed with the secret itself: its purpose is to be the same tomorrow. Messages begin with a word of their
+//! Keyed BLAKE3, of which the first twelve bytes are shown as 16 characters of base64url. What is known of a request
+//! alone is hashed with a key of the event's day, so that nobody is followed over days and a replay gives the same ids.
+//! A cookie is hashed with the secret's own key: its purpose is to be the same tomorrow. Messages begin with a word of their
 //! kind and parts of variable length end with a NUL, which a host's name never holds: two kinds never have one message.
 
 use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use xxhash_rust::xxh3::xxh3_64;
+use blake3::{KEY_LEN, derive_key, keyed_hash};
 
 use super::when::push_day;
 use crate::format::time::DAY_SECONDS;
@@ -24,16 +22,14 @@ const SHOWN_BYTES: usize = 12;
 /// An id as it stands in an event.
 pub type Id = [u8; ID_BYTES];
 
-/// A key whose first blocks are computed already.
-type Key = Hmac<Sha256>;
+/// A key of BLAKE3.
+type Key = [u8; KEY_LEN];
 
-/// Days whose salts are kept: today's, yesterday's around midnight, and one for late lines.
+/// What BLAKE3 makes a key of a secret for: no other program may ever use the same words.
+const PURPOSE: &str = "viewtail 2026-11-27 visitor ids";
+
+/// Days whose keys are kept: today's, yesterday's around midnight, and one for late lines.
 const DAYS_KEPT: usize = 4;
-
-/// Slots for hashes that may be asked again: a page and its parts are fetched by one visitor within moments.
-const SLOTS: usize = 1024;
-/// Longer messages are hashed each time, so that the slots stay below a mebibyte.
-const REMEMBERED_BYTES_MAX: usize = 512;
 
 /// Makes ids with one secret.
 #[derive(Debug)]
@@ -43,115 +39,69 @@ pub struct Identities {
     /// Which of the days is replaced next.
     oldest: usize,
     message: Vec<u8>,
-    remembered: Vec<Remembered>,
-}
-
-/// A hash that was computed.
-#[derive(Clone, Debug, Default)]
-struct Remembered {
-    day: i64,
-    message: Vec<u8>,
-    id: Id,
 }
 
 /// What tells secrets apart without telling anything of them.
 #[must_use]
 pub fn fingerprint(secret: &[u8]) -> String {
-    let mut mac = key(secret);
-    mac.update(b"fingerprint\0");
-    String::from_utf8_lossy(&shown(mac)).into_owned()
+    String::from_utf8_lossy(&shown(&derive_key(PURPOSE, secret), b"fingerprint\0")).into_owned()
 }
 
 impl Identities {
     /// Ids with this secret, which may have any length.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
-        Self {
-            secret: key(secret),
-            days: Vec::with_capacity(DAYS_KEPT),
-            oldest: 0,
-            message: Vec::new(),
-            remembered: vec![Remembered::default(); SLOTS],
-        }
+        let secret = derive_key(PURPOSE, secret);
+        Self { secret, days: Vec::with_capacity(DAYS_KEPT), oldest: 0, message: Vec::new() }
     }
 
     /// The visitor that a cookie of a site names, on every day.
     pub fn cookie(&mut self, site: &[u8], cookie: &[u8]) -> Id {
-        let mut mac = self.secret.clone();
-        for part in [b"cookie\0", site, b"\0", cookie] {
-            mac.update(part);
-        }
-        shown(mac)
+        self.compose(&[b"cookie\0", site, b"\0", cookie]);
+        shown(&self.secret, &self.message)
     }
 
     /// The visitor behind an address with a user agent, on one day (counted from 1970-01-01) and one site.
     pub fn ip_ua(&mut self, day: i64, site: &[u8], address: IpAddr, user_agent: &[u8]) -> Id {
-        self.message.clear();
-        for part in [b"visitor\0", site, b"\0", &octets(address), user_agent] {
-            self.message.extend_from_slice(part);
-        }
-        self.of_day(day)
+        self.compose(&[b"visitor\0", site, b"\0", &octets(address), user_agent]);
+        shown(&self.of_day(day), &self.message)
     }
 
     /// The key of an address on one day.
     pub fn client(&mut self, day: i64, address: IpAddr) -> Id {
-        self.message.clear();
-        self.message.extend_from_slice(b"client\0");
-        self.message.extend_from_slice(&octets(address));
-        self.of_day(day)
+        self.compose(&[b"client\0", &octets(address)]);
+        shown(&self.of_day(day), &self.message)
     }
 
-    /// The hash of the message with a day's salt.
-    fn of_day(&mut self, day: i64) -> Id {
-        let slot = usize::try_from(xxh3_64(&self.message) % SLOTS as u64).unwrap_or(0);
-        let known = &self.remembered[slot];
-        if known.day == day && known.message == self.message {
-            return known.id;
+    fn compose(&mut self, parts: &[&[u8]]) {
+        self.message.clear();
+        for part in parts {
+            self.message.extend_from_slice(part);
         }
-        let mut mac = self.salt(day).clone();
-        mac.update(&self.message);
-        let id = shown(mac);
-        if self.message.len() <= REMEMBERED_BYTES_MAX {
-            let slot = &mut self.remembered[slot];
-            (slot.day, slot.id) = (day, id);
-            slot.message.clear();
-            slot.message.extend_from_slice(&self.message);
-        }
-        id
     }
 
     /// The key of a day: the secret's hash of its date.
-    fn salt(&mut self, day: i64) -> &Key {
-        if let Some(known) = self.days.iter().position(|(known, _)| *known == day) {
-            return &self.days[known].1;
+    fn of_day(&mut self, day: i64) -> Key {
+        if let Some((_, key)) = self.days.iter().find(|(known, _)| *known == day) {
+            return *key;
         }
-        let mut date = Vec::new();
-        push_day(&mut date, day * DAY_SECONDS);
-        let mut mac = self.secret.clone();
-        mac.update(b"day\0");
-        mac.update(&date);
-        let salted = (day, key(&mac.finalize().into_bytes()));
-        let place = if self.days.len() < DAYS_KEPT {
-            self.days.push(salted);
-            self.days.len() - 1
+        let mut message = b"day\0".to_vec();
+        push_day(&mut message, day * DAY_SECONDS);
+        let key = *keyed_hash(&self.secret, &message).as_bytes();
+        if self.days.len() < DAYS_KEPT {
+            self.days.push((day, key));
         } else {
-            let place = self.oldest;
-            self.oldest = (place + 1) % DAYS_KEPT;
-            self.days[place] = salted;
-            place
-        };
-        &self.days[place].1
+            self.days[self.oldest] = (day, key);
+            self.oldest = (self.oldest + 1) % DAYS_KEPT;
+        }
+        key
     }
 }
 
-fn key(secret: &[u8]) -> Key {
-    Key::new_from_slice(secret).expect("HMAC takes keys of every length")
-}
-
-fn shown(mac: Key) -> Id {
-    let hash = mac.finalize().into_bytes();
+fn shown(key: &Key, message: &[u8]) -> Id {
+    let hash = keyed_hash(key, message);
     let mut id = [0; ID_BYTES];
-    let written = URL_SAFE_NO_PAD.encode_slice(&hash[..SHOWN_BYTES], &mut id);
+    let written = URL_SAFE_NO_PAD.encode_slice(&hash.as_bytes()[..SHOWN_BYTES], &mut id);
     assert_eq!(written, Ok(ID_BYTES), "three bytes are four characters");
     id
 }
@@ -180,14 +130,14 @@ mod tests {
         text(identities.ip_ua(day, site.as_bytes(), address.parse().unwrap(), agent))
     }
 
-    /// Computed by Python's `hmac` module: what another program needs to know to find the same ids.
+    /// Computed by the Python package `blake3`: what another program needs to know to find the same ids.
     #[test]
     fn hashes_as_documented() {
         let mut identities = Identities::new(b"secret");
         let address = "192.0.2.7".parse().unwrap();
-        assert_eq!(text(identities.ip_ua(DAY, b"blog.example.com", address, AGENT)), "TDBKGUD1ksn5VSP2");
-        assert_eq!(text(identities.client(DAY, address)), "MdBOlbs3QYbd9kAY");
-        assert_eq!(text(identities.cookie(b"blog.example.com", b"0100007F")), "fMiJ2AiMSmLS6CCY");
+        assert_eq!(text(identities.ip_ua(DAY, b"blog.example.com", address, AGENT)), "cClbuU_3AuTrZPfp");
+        assert_eq!(text(identities.client(DAY, address)), "REQgwshLb9IFugSN");
+        assert_eq!(text(identities.cookie(b"blog.example.com", b"0100007F")), "Xw8vGZhTgAA4_849");
     }
 
     #[test]

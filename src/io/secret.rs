@@ -13,7 +13,7 @@ use super::state::StateDir;
 /// The name of the secret in the state directory.
 const FILE: &str = "visitor.secret";
 
-/// What a secret is made of: as much as HMAC-SHA256 can use.
+/// What a secret is made of: as much as a key of BLAKE3 holds.
 const RANDOM_BYTES: usize = 32;
 
 /// Below, somebody who knows an address and a user agent could try secrets until an id fits.
