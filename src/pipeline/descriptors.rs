@@ -138,10 +138,13 @@ impl Tail {
     }
 }
 
-/// Whether a file is open, can be found again, and has been read and committed to its end.
+/// Whether a file is open, can be found again, and has been read and committed to its end, as far as anybody knows: one
+/// that was written to since, or cannot be read, may have bytes that its descriptor alone leads to.
 fn is_idle(generation: &Generation) -> bool {
     generation.file.is_some()
         && generation.whereabouts == Whereabouts::Here
         && generation.is_drained()
         && generation.is_settled()
+        && !generation.is_hinted
+        && generation.trouble.is_none()
 }

@@ -188,6 +188,13 @@ impl Generation {
         Account::of(&self.books, self.committed.position, self.is_rotated() || self.is_missing())
     }
 
+    /// What its descriptor says of its size, which is less than it was where something was cut away.
+    pub fn learns_size(&mut self, stat: Stat) {
+        self.books.is_cut(self.stat.size.saturating_sub(stat.size));
+        self.books.reaches(stat.size);
+        self.stat = stat;
+    }
+
     /// Goes back to what is committed.
     pub fn rewind(&mut self, line_bytes_max: usize) {
         self.lines = Splitter::behind_gap(self.committed, self.committed_gap, line_bytes_max);

@@ -43,6 +43,7 @@ impl Tail {
         let Some(reading) = self.reading.take() else { return };
         let stream = reading.stream;
         if reading.outdated || self.generation(stream).file != Some(reading.file) {
+            self.note_size(&reading, &result);
             self.poll(stream, now);
             return;
         }
@@ -63,6 +64,17 @@ impl Tail {
         }
     }
 
+    /// Nothing is made of an outdated read, but the bytes that it shows are known from then on, and may be lost.
+    fn note_size(&mut self, reading: &Reading, result: &Result<Chunk<'_>, FileError>) {
+        let Ok(chunk) = result else { return };
+        let from = reading.want.from;
+        let generation = self.generation(reading.stream);
+        let is_it = generation.file == Some(reading.file);
+        if is_it && chunk.stat.size >= from.position && from.fits(chunk.before) {
+            generation.learns_size(chunk.stat);
+        }
+    }
+
     fn take_lines(
         &mut self,
         now: Millis,
@@ -78,8 +90,7 @@ impl Tail {
         let cuts_early = planted::is(Bug::PartialAsWhole)
             || planted::is(Bug::PartialWhenRotated) && generation.is_rotated();
         let closed = reaches_end && (generation.finished || cuts_early);
-        generation.books.is_cut(generation.stat.size.saturating_sub(chunk.stat.size));
-        generation.stat = chunk.stat;
+        generation.learns_size(chunk.stat);
         generation.read_at = now;
         generation.is_hinted = false;
         if let (Some(after_ms), Some(path)) =
@@ -87,7 +98,6 @@ impl Tail {
         {
             self.notices.push(Notice::Recovered { path, after_ms });
         }
-        generation.books.reaches(chunk.stat.size);
         generation.head.extend(from, chunk.data);
         let old = generation.lines.cursor();
         let mut writer = Writer {
