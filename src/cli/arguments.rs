@@ -96,8 +96,27 @@ pub enum Command {
 /// `viewtail config ...`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print the configuration with every default filled in and secrets masked
+    /// Print the configuration with every default filled in, where each value comes from, and secrets masked
     Show,
+    /// Print the JSON Schema of agent.yaml, for editors
+    Schema,
+    /// Say what an option means, its default, and why it is that; without KEY, name all options
+    Explain(ConfigExplainArguments),
+}
+
+/// `viewtail config explain ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Needs no configuration and reads none.
+
+Examples:
+  viewtail config explain                          every option with its default
+  viewtail config explain kafka.commit_interval
+  viewtail config explain commit_interval          the last part is enough where it is the only one")]
+pub struct ConfigExplainArguments {
+    /// The option's name from the top, as in kafka.flush.bytes or logs.paths
+    #[arg(value_name = "KEY")]
+    pub key: Option<String>,
 }
 
 /// `viewtail init ...`

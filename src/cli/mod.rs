@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::io::terminal;
-use arguments::{Arguments, Command, ConfigCommand};
+use arguments::{Arguments, Command};
 
 pub use context::Context;
 pub use exit::{Exit, Failure};
@@ -61,7 +61,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
         Command::Check => check::run(context),
         Command::Preview(arguments) => preview::run(context, arguments),
         Command::Status => status::run(context),
-        Command::Config(ConfigCommand::Show) => config::show(context),
+        Command::Config(command) => config::run(context, command),
         Command::Explain(arguments) => explain::run(context, arguments),
         Command::Report(arguments) => report::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),

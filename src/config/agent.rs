@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::defaults;
 use super::node::{Kind, Node, quoted};
 use super::reader::Section;
+use super::shape::Shape;
 use super::units::Measure;
 use super::value::{Fault, Value};
 
@@ -66,6 +67,10 @@ impl Value for DeletedSize {
             Self::Bytes { bytes } => Measure::Size.show(*bytes),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::one_of(&["unlimited"]).or(&Shape::any(Measure::Size))
+    }
 }
 
 /// A name that is fit to be part of a transactional id and of group names.
@@ -109,6 +114,13 @@ impl Value for AgentId {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::matching(
+            "letters, digits, dots, underscores and dashes, at most 128",
+            "^[A-Za-z0-9._-]{1,128}$",
+        )
     }
 }
 

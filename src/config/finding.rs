@@ -43,6 +43,12 @@ impl Finding {
         }
     }
 
+    /// The same, about a text that begins so many bytes later.
+    pub(super) fn shifted(self, bytes: usize) -> Self {
+        // What is about a file as a whole is shown where that file begins.
+        Self { place: Some(self.place.unwrap_or_default().shifted(bytes)), ..self }
+    }
+
     pub(super) fn of_file(message: String, help: &str) -> Self {
         Self { severity: Severity::Error, place: None, message, help: help.to_owned() }
     }
@@ -74,9 +80,9 @@ impl ConfigErrors {
         Self { source, findings, permission: false }
     }
 
-    /// The file could not be read for lack of permission.
-    pub(super) fn of_permission(source: Arc<ConfigSource>, finding: Finding) -> Self {
-        Self { source, findings: vec![finding], permission: true }
+    /// What is wrong is that a file cannot be read for lack of permission.
+    pub(super) fn of_permission(self) -> Self {
+        Self { permission: true, ..self }
     }
 
     /// The errors.
@@ -175,7 +181,7 @@ fn snippet(source: &ConfigSource, place: Place) -> Snippet<'_, Annotation<'_>> {
     let span = within(place.start())..within(place.range().end);
     let (number, _) = source.line_column(place);
     Snippet::source(line)
-        .path(source.name())
+        .path(source.name_of(place))
         .line_start(number)
         .annotation(AnnotationKind::Primary.span(span))
 }

@@ -11,7 +11,9 @@ use super::number::Written;
 use super::pattern::{Exclude, PathPattern};
 use super::place::Place;
 use super::reader::{Reader, Section, did_you_mean};
+use super::shape::Shape;
 use super::source::ConfigSource;
+use super::survey::Presence;
 use super::units::Measure;
 use super::value::{Choice, Fault, Value, any_text};
 use crate::format::{Escape, Format, FormatError, Remark};
@@ -100,6 +102,11 @@ impl Value for Start {
             Self::Within { age_ms } => Measure::Duration.show(*age_ms),
         }
     }
+
+    fn shape() -> Shape {
+        let words = Shape::one_of(&["beginning", "end"]);
+        words.or(&Shape::any(Measure::Duration))
+    }
 }
 
 /// How fast the files of a log are read that are behind by more than one read; live ones are never slowed down.
@@ -139,6 +146,11 @@ impl Value for CatchUp {
             Self::Rate { bytes_per_s } => format!("{}/s", Measure::Size.show(*bytes_per_s)),
         }
     }
+
+    fn shape() -> Shape {
+        let rate = Shape::matching("bytes per second such as 20MiB/s", "^[0-9]+ *[kKMG]?i?B/s$");
+        Shape::one_of(&["unlimited"]).or(&rate)
+    }
 }
 
 /// What becomes of a file in which other bytes stand where some were delivered, and which is not empty.
@@ -177,6 +189,10 @@ impl Value for Site {
     fn show(&self) -> String {
         self.0.show()
     }
+
+    fn shape() -> Shape {
+        Shape::matching("a name without spaces, at most 253 bytes", "^\\S{1,253}$")
+    }
 }
 
 /// The name of a known format, or the text of a `log_format`.
@@ -212,6 +228,11 @@ impl Value for Word {
         }
         AnyText(self.0.clone()).show()
     }
+
+    fn shape() -> Shape {
+        let template = Shape::matching("the text of an nginx log_format", "\\$");
+        Shape::one_of(Format::KNOWN).or(&template)
+    }
 }
 
 /// Text with any characters.
@@ -224,6 +245,10 @@ impl Value for AnyText {
 
     fn show(&self) -> String {
         serde_json::Value::from(self.0.as_str()).to_string()
+    }
+
+    fn shape() -> Shape {
+        Shape::text("text")
     }
 }
 
@@ -246,6 +271,10 @@ impl Value for Template {
 
     fn show(&self) -> String {
         serde_json::Value::from(self.0.as_str()).to_string()
+    }
+
+    fn shape() -> Shape {
+        Shape::matching("the text of an nginx log_format", "\\$")
     }
 }
 
@@ -305,6 +334,24 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
 
 /// A word, the text of an nginx `log_format`, or a mapping whose key says who wrote the lines.
 fn read_format(section: &mut Section<'_>, reader: &Reader, source: &ConfigSource) -> Format {
+    if section.is_surveyed() {
+        section.optional("format", Word("combined".to_owned()));
+        let mut format = section.section("format");
+        let map = Shape::open("variables by nginx's names, and the paths of the keys that hold them");
+        for (dialect, shape, example) in [
+            ("nginx", Template::shape(), "'$remote_addr \"$request\" $status'"),
+            ("apache", AnyText::shape(), "'%h %t \"%r\" %>s'"),
+            ("json", map, "{time: ts, request_uri: uri, status: code}"),
+            ("regex", AnyText::shape(), r"'(?P<time>\S+) (?P<request_uri>\S+)'"),
+        ] {
+            format.declare(dialect, || (Some(shape), Presence::Alternative(example)));
+        }
+        for dialect in DIALECTS {
+            // What it is made of is thrown away: only what is asked for counts.
+            let _ = read_as(Some(dialect).filter(|dialect| *dialect != "nginx"), &mut format);
+        }
+        return Format::combined();
+    }
     let entry = section.entry("format");
     let compiled = if let Some(Entry { value: Node { kind: Kind::Map(_), .. }, .. }) = entry {
         read_dialect(section.section("format"))
@@ -349,11 +396,24 @@ fn read_format(section: &mut Section<'_>, reader: &Reader, source: &ConfigSource
 /// and of its entries.
 type Read = (Result<Format, Option<FormatError>>, Vec<Place>);
 
+/// The keys of a format that is a mapping; without one of the last three it is nginx's.
+const DIALECTS: [&str; 4] = ["nginx", "apache", "json", "regex"];
+
 fn read_dialect(mut format: Section<'_>) -> Read {
-    let dialect = ["apache", "json", "regex"].into_iter().find(|key| format.entry(key).is_some());
+    let dialect = DIALECTS[1..].iter().copied().find(|key| format.entry(key).is_some());
+    let read = read_as(dialect, &mut format);
+    format.finish();
+    let (compiled, places) = read;
+    (compiled.map_or(Err(None), |compiled| compiled.map_err(Some)), places)
+}
+
+fn read_as(
+    dialect: Option<&str>,
+    format: &mut Section<'_>,
+) -> (Option<Result<Format, FormatError>>, Vec<Place>) {
     let text = format.entry(dialect.unwrap_or("nginx"));
     let place = text.map_or(format.place(), |entry| entry.value.place);
-    let read = match dialect {
+    match dialect {
         Some("apache") => {
             let text: Option<AnyText> = format.required("apache", "'%h %l %u %t ...'");
             (text.map(|AnyText(text)| Format::apache(&text)), vec![place])
@@ -363,17 +423,14 @@ fn read_dialect(mut format: Section<'_>) -> Read {
             let escape = format.optional("escape", Escape::None);
             (text.map(|AnyText(text)| Format::regex(&text, escape)), vec![place])
         }
-        Some(_) => read_map(&mut format),
+        Some(_) => read_map(format),
         None => {
             let text: Option<Template> = format.required("nginx", "'$remote_addr ...'");
             let escape = format.optional("escape", Escape::Default);
             let compile = if format.optional("forced", false) { Format::nginx_forced } else { Format::nginx };
             (text.map(|Template(text)| compile(&text, escape)), vec![place])
         }
-    };
-    format.finish();
-    let (compiled, places) = read;
-    (compiled.map_or(Err(None), |compiled| compiled.map_err(Some)), places)
+    }
 }
 
 fn read_map(format: &mut Section<'_>) -> (Option<Result<Format, FormatError>>, Vec<Place>) {

@@ -41,6 +41,19 @@ pub(super) struct Entry {
 }
 
 impl Node {
+    /// Moves this and all that is in it behind so many bytes.
+    pub(super) fn shift(&mut self, bytes: usize) {
+        self.place = self.place.shifted(bytes);
+        match &mut self.kind {
+            Kind::List(nodes) => nodes.iter_mut().for_each(|node| node.shift(bytes)),
+            Kind::Map(entries) => entries.iter_mut().for_each(|Entry { key, value }| {
+                key.shift(bytes);
+                value.shift(bytes);
+            }),
+            Kind::Null | Kind::Bool(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Text(_) => {}
+        }
+    }
+
     /// What stands here, in words; long text is cut.
     pub(super) fn describe(&self) -> String {
         match &self.kind {

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::node::{Kind, Node};
+use super::shape::Shape;
 use super::units::Measure;
 use super::value::Fault;
 
@@ -34,6 +35,15 @@ impl Written {
                 format!("write a value from {low} to {high}"),
             )
         })
+    }
+
+    /// What is accepted within `bounds`.
+    pub(super) fn shape<T: Copy + Into<u64>>(self, bounds: &RangeInclusive<T>) -> Shape {
+        let (low, high) = ((*bounds.start()).into(), (*bounds.end()).into());
+        match self {
+            Self::Count => Shape::whole(low.into(), high.into()),
+            Self::As(measure) => Shape::measured(measure, low, high),
+        }
     }
 
     /// The number as it would be written.

@@ -5,10 +5,16 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::node::{Node, quoted};
+use super::shape::Shape;
 use super::value::{Fault, Value, absolute};
 
 /// Characters that make a pattern match more than one path.
 const WILDCARDS: [char; 5] = ['*', '?', '[', '{', '\\'];
+
+/// Whether more than one path can match.
+pub(super) fn has_wildcards(text: &str) -> bool {
+    text.contains(WILDCARDS)
+}
 
 /// An absolute path in which `*` and `?` match within a directory's name and `**` any number of directories.
 /// Matched on bytes: names need not be UTF-8.
@@ -34,7 +40,7 @@ impl PathPattern {
     /// Whether only one path can match.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        !self.text.contains(WILDCARDS)
+        !has_wildcards(&self.text)
     }
 
     /// The deepest directory that all matching paths are in or below: where a search begins.
@@ -70,6 +76,10 @@ impl Value for PathPattern {
 
     fn show(&self) -> String {
         self.text.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::matching("an absolute path, perhaps a glob", "^/.*[^/]$")
     }
 }
 
@@ -123,9 +133,14 @@ impl Value for Exclude {
     fn show(&self) -> String {
         self.as_str().to_owned().show()
     }
+
+    fn shape() -> Shape {
+        Shape::text("an absolute path or a name, perhaps a glob")
+    }
 }
 
-fn compile(text: &str) -> Result<GlobMatcher, Fault> {
+/// A glob in which `*` stays within a name.
+pub(super) fn compile(text: &str) -> Result<GlobMatcher, Fault> {
     let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| {
         let fault = format!("must be a glob, found {}: {}", quoted(text), error.kind());

@@ -16,6 +16,11 @@ impl Place {
         Self { start, end: end.max(start) }
     }
 
+    /// The same place in a text that begins so many bytes later.
+    pub(super) fn shifted(self, bytes: usize) -> Self {
+        Self { start: self.start + bytes, end: self.end + bytes }
+    }
+
     /// The first byte.
     #[must_use]
     pub fn start(self) -> usize {

@@ -14,7 +14,9 @@ use super::node::{Entry, Kind, Node, quoted};
 use super::number::Written;
 use super::path::Path;
 use super::place::Place;
+use super::shape::Shape;
 use super::source::ConfigSource;
+use super::survey::{Declared, Presence, Survey};
 use super::value::{Fault, Value};
 
 /// An option as it counts, in the order of reading.
@@ -26,6 +28,8 @@ pub(super) struct Setting {
     pub value: String,
     /// Where it was given; `None` for a default.
     pub place: Option<Place>,
+    /// The environment variables in its value.
+    pub variables: Vec<String>,
 }
 
 /// A finding, and the bytes of the value at its place that it is about, if not about all of them.
@@ -43,9 +47,25 @@ pub(super) struct Reader {
     places: RefCell<HashMap<String, Place>>,
     /// Options whose value is wrong, so that no rule builds on their defaults.
     broken: RefCell<HashSet<String>>,
+    survey: Survey,
 }
 
 impl Reader {
+    /// One that reads nothing and notes what is asked for.
+    pub(super) fn surveying() -> Self {
+        Self { survey: Survey::noting(), ..Self::default() }
+    }
+
+    /// What a surveying reader was asked for.
+    pub(super) fn declared(self) -> Vec<Declared> {
+        self.survey.finish()
+    }
+
+    /// The document itself, of which nothing is known.
+    pub(super) fn no_root(&self) -> Section<'_> {
+        Section::open(self, Path::default(), Place::default(), None)
+    }
+
     /// The document itself.
     pub(super) fn root<'a>(&'a self, node: &'a Node) -> Section<'a> {
         Section::open(self, Path::default(), Place::default(), Some(node))
@@ -80,7 +100,7 @@ impl Reader {
         if let Some(place) = place {
             self.places.borrow_mut().insert(path.to_string(), place);
         }
-        self.settings.borrow_mut().push(Setting { path, value, place });
+        self.settings.borrow_mut().push(Setting { path, value, place, variables: Vec::new() });
     }
 
     pub(super) fn report(&self, finding: Finding) {
@@ -138,6 +158,7 @@ impl<'a> Section<'a> {
 
     /// An option that must be given; `None` once it was reported. `example` is a value to copy.
     pub(super) fn required<T: Value>(&mut self, key: &'static str, example: &'static str) -> Option<T> {
+        self.declare(key, || (Some(T::shape()), Presence::Required(example)));
         match self.given(key) {
             Some(entry) if !matches!(entry.value.kind, Kind::Null) => self.read(entry),
             Some(entry) => {
@@ -157,6 +178,7 @@ impl<'a> Section<'a> {
 
     /// An option with a default.
     pub(super) fn optional<T: Value>(&mut self, key: &'static str, default: T) -> T {
+        self.declare(key, || (Some(T::shape()), Presence::Default(default.show())));
         match self.given(key) {
             Some(entry) if matches!(entry.value.kind, Kind::Null) => {
                 self.no_value(entry, &default.show());
@@ -172,6 +194,7 @@ impl<'a> Section<'a> {
 
     /// An option that may be absent, empty or `null`.
     pub(super) fn nullable<T: Value>(&mut self, key: &'static str) -> Option<T> {
+        self.declare(key, || (Some(T::shape().or_null()), Presence::null()));
         match self.given(key) {
             Some(entry) if !matches!(entry.value.kind, Kind::Null) => self.read(entry),
             entry => {
@@ -183,6 +206,7 @@ impl<'a> Section<'a> {
 
     /// A list; absent, empty or `null` is an empty one. Wrong items are reported one by one and left out.
     pub(super) fn list<T: Value>(&mut self, key: &'static str) -> Vec<T> {
+        self.declare(key, || (Some(T::shape().listed()), Presence::Default("[]".to_owned())));
         let Some(entry) = self.given(key) else {
             self.record(key, "[]".to_owned(), None);
             return Vec::new();
@@ -192,6 +216,7 @@ impl<'a> Section<'a> {
 
     /// A list with a default that is not empty: `[]` is none of its items.
     pub(super) fn list_or<T: Value>(&mut self, key: &'static str, default: Vec<T>) -> Vec<T> {
+        self.declare(key, || (Some(T::shape().listed()), Presence::Default(shown(&default))));
         match self.given(key) {
             Some(entry) if matches!(entry.value.kind, Kind::Null) => {
                 self.no_value(entry, &shown(&default));
@@ -208,6 +233,9 @@ impl<'a> Section<'a> {
     /// A list that is too long to be repeated where it is kept: the word `default` stands for it. `None`: the default.
     pub(super) fn list_or_default<T: Value>(&mut self, key: &'static str) -> Option<Vec<T>> {
         const WORD: &str = "default";
+        let about =
+            || (Some(Shape::one_of(&[WORD]).or(&T::shape().listed())), Presence::Default(WORD.to_owned()));
+        self.declare(key, about);
         match self.given(key) {
             Some(entry) if matches!(&entry.value.kind, Kind::Text(word) if word == WORD) => {
                 self.record(key, WORD.to_owned(), Some(entry.key.place));
@@ -261,6 +289,7 @@ impl<'a> Section<'a> {
 
     /// A list that must have an item.
     pub(super) fn filled_list<T: Value>(&mut self, key: &'static str, example: &'static str) -> Vec<T> {
+        self.declare(key, || (Some(T::shape().filled()), Presence::Required(example)));
         let items = self.list(key);
         match self.entry(key) {
             None => self.missing(key, example),
@@ -290,6 +319,7 @@ impl<'a> Section<'a> {
     where
         T: Copy + TryFrom<u64> + Into<u64>,
     {
+        self.declare(key, || (Some(written.shape(&bounds)), Presence::Default(written.show(default.into()))));
         let Some(entry) = self.given(key) else {
             self.record(key, written.show(default.into()), None);
             return default;
@@ -313,6 +343,7 @@ impl<'a> Section<'a> {
 
     /// A mapping within this one, with nothing in it where it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
+        self.declare(key, || (None, Presence::empty()));
         let entry = self.given(key);
         let place = entry.map_or(self.place, |entry| entry.key.place);
         Section::open(self.reader, self.path.key(key), place, entry.map(|entry| &entry.value))
@@ -321,6 +352,7 @@ impl<'a> Section<'a> {
     /// A mapping within this one that must be given; `example` is one to copy. Where it is absent, that is all that
     /// is said of it.
     pub(super) fn required_section(&mut self, key: &'static str, example: &'static str) -> Section<'a> {
+        self.declare(key, || (None, Presence::Required(example)));
         let mut section = self.section(key);
         if self.entry(key).is_none() {
             self.missing(key, example);
@@ -331,7 +363,8 @@ impl<'a> Section<'a> {
 
     /// A mapping within this one; `None`, and an option that is `null`, where it is absent or empty.
     pub(super) fn nullable_section(&mut self, key: &'static str) -> Option<Section<'a>> {
-        if self.is_given(key) {
+        self.declare(key, || (None, Presence::null()));
+        if self.is_given(key) || self.reader.survey.is_noting() {
             return Some(self.section(key));
         }
         self.nullable::<String>(key);
@@ -340,6 +373,10 @@ impl<'a> Section<'a> {
 
     /// The mappings of a list; reported where there is none. `example` is an item to copy.
     pub(super) fn sections(&mut self, key: &'static str, example: &'static str) -> Vec<Section<'a>> {
+        self.declare(key, || (None, Presence::Required(example)));
+        if self.reader.survey.is_noting() {
+            return vec![self.no_item(key)];
+        }
         let Some(entry) = self.given(key) else {
             self.missing(key, example);
             return Vec::new();
@@ -374,6 +411,10 @@ impl<'a> Section<'a> {
 
     /// The mappings of a list that may be empty, absent or `null`.
     pub(super) fn optional_sections(&mut self, key: &'static str, example: &'static str) -> Vec<Section<'a>> {
+        self.declare(key, || (None, Presence::Default("[]".to_owned())));
+        if self.reader.survey.is_noting() {
+            return vec![self.no_item(key)];
+        }
         let is_filled = |entry: &Entry| match &entry.value.kind {
             Kind::Null => false,
             Kind::List(nodes) => !nodes.is_empty(),
@@ -385,6 +426,21 @@ impl<'a> Section<'a> {
         let place = self.given(key).map(|entry| entry.key.place);
         self.record(key, "[]".to_owned(), place);
         Vec::new()
+    }
+
+    /// An item of a list of mappings, for a survey.
+    fn no_item(&self, key: &str) -> Section<'a> {
+        Section::open(self.reader, self.path.key(key).index(0), self.place, None)
+    }
+
+    /// Notes in a survey what an option that is read in its own way accepts.
+    pub(super) fn declare(&self, key: &str, about: impl FnOnce() -> (Option<Shape>, Presence)) {
+        self.reader.survey.note(&self.path.key(key), about);
+    }
+
+    /// Whether nothing is read and every option is to be asked for.
+    pub(super) fn is_surveyed(&self) -> bool {
+        self.reader.survey.is_noting()
     }
 
     /// As [`Reader::rule`], for options of this section.

@@ -37,7 +37,7 @@ fn all_switched_on() -> String {
 /// The options of a configuration, `logs[0].paths` as `logs.paths`.
 fn options(text: &str) -> (Vec<Finding>, BTreeSet<(String, bool)>) {
     let mut source = ConfigSource::new("agent.yaml", text);
-    let tree = plant(&mut source).unwrap();
+    let tree = plant(&mut source).unwrap().unwrap();
     let reading = interpret(&tree, &source);
     let name = |path: &path::Path| path.to_string().replace("[0]", "");
     let options = reading.settings.iter().map(|setting| (name(&setting.path), setting.place.is_some()));
@@ -183,7 +183,7 @@ fn every_value_knows_its_place() {
     let switched = all_switched_on();
     for text in [hard, SHIPPED, switched.as_str()] {
         let mut source = ConfigSource::new("agent.yaml", text);
-        let tree = plant(&mut source).unwrap();
+        let tree = plant(&mut source).unwrap().unwrap();
         places_hold(&tree, source.text());
     }
 }

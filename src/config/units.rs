@@ -81,6 +81,11 @@ impl Measure {
         }
     }
 
+    /// The names of the units.
+    pub(super) fn unit_names(self) -> impl Iterator<Item = &'static str> {
+        self.units().iter().map(|(name, _)| *name)
+    }
+
     fn units(self) -> &'static [(&'static str, u64)] {
         match self {
             Self::Size => &SIZES,

@@ -6,6 +6,7 @@ use std::path::{Component, PathBuf};
 use super::node::{Kind, Node, is_plain_text, quoted};
 use super::reader::did_you_mean;
 use super::secret::{MASK, Secret};
+use super::shape::Shape;
 
 /// Why a value is wrong. The message goes on where the option's name ends: "must be text, found ...".
 pub(super) struct Fault {
@@ -33,6 +34,9 @@ pub(super) trait Value: Sized {
 
     /// The value in YAML, on one line; reading it gives the value again, secrets excepted.
     fn show(&self) -> String;
+
+    /// What [`Value::read`] takes.
+    fn shape() -> Shape;
 }
 
 /// A type with a fixed set of words.
@@ -75,6 +79,11 @@ impl<T: Choice> Value for T {
     fn show(&self) -> String {
         self.word().to_owned()
     }
+
+    fn shape() -> Shape {
+        let words: Vec<&str> = T::WORDS.iter().map(|(word, _)| *word).collect();
+        Shape::one_of(&words)
+    }
 }
 
 impl Value for String {
@@ -93,6 +102,10 @@ impl Value for String {
 
     fn show(&self) -> String {
         yaml_text(self)
+    }
+
+    fn shape() -> Shape {
+        Shape::text("text")
     }
 }
 
@@ -115,6 +128,10 @@ impl Value for bool {
     fn show(&self) -> String {
         self.to_string()
     }
+
+    fn shape() -> Shape {
+        Shape::boolean()
+    }
 }
 
 impl Value for i32 {
@@ -132,6 +149,10 @@ impl Value for i32 {
     fn show(&self) -> String {
         self.to_string()
     }
+
+    fn shape() -> Shape {
+        Shape::whole(Self::MIN.into(), Self::MAX.into())
+    }
 }
 
 impl Value for PathBuf {
@@ -143,6 +164,10 @@ impl Value for PathBuf {
 
     fn show(&self) -> String {
         yaml_text(&self.to_string_lossy())
+    }
+
+    fn shape() -> Shape {
+        Shape::matching("an absolute path", "^/")
     }
 }
 
@@ -162,6 +187,10 @@ impl Value for Secret {
 
     fn show(&self) -> String {
         yaml_text(MASK)
+    }
+
+    fn shape() -> Shape {
+        Shape::text("a secret text")
     }
 }
 

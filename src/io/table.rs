@@ -56,6 +56,29 @@ fn row(cells: &[String], heading: &[(&str, Align)], widths: &[usize]) -> String 
     line
 }
 
+/// Words in lines of at most `width` characters; the first line begins with `prefix`, the others as deep.
+#[must_use]
+pub fn wrapped(text: &str, prefix: &str, width: usize) -> String {
+    let indentation = " ".repeat(prefix.chars().count());
+    let mut lines = vec![prefix.to_owned()];
+    let mut is_first = true;
+    // Leading spaces are part of an example.
+    let (lead, text) = text.split_at(text.len() - text.trim_start().len());
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a line from the start");
+        if is_first {
+            line.push_str(lead);
+        } else if line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(indentation.clone());
+        } else {
+            line.push(' ');
+        }
+        is_first = false;
+        lines.last_mut().expect("there is a line from the start").push_str(word);
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
 /// A number with thin groups of three: `1 234 567` as `1,234,567`.
 #[must_use]
 pub fn number(value: u64) -> String {
@@ -99,6 +122,12 @@ mod tests {
         assert_eq!([0, 1023, 1536, 5 << 30].map(size), ["0 B", "1023 B", "1.5 KiB", "5.0 GiB"]);
         assert_eq!(size(u64::MAX), "16777216.0 TiB".replace("16777216.0", "16777215.9"));
         assert_eq!([1, 2].map(|value| count(value, "line")), ["1 line", "2 lines"]);
+    }
+
+    #[test]
+    fn long_text_goes_on_below_where_it_began() {
+        assert_eq!(wrapped("one two three", "  a  ", 12), "  a  one two\n     three\n");
+        assert_eq!(wrapped("  as it is", "", 80), "  as it is\n");
     }
 
     #[test]

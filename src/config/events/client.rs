@@ -8,6 +8,7 @@ use crate::config::defaults;
 use crate::config::node::{Node, quoted};
 use crate::config::number::Written;
 use crate::config::reader::Section;
+use crate::config::shape::Shape;
 use crate::config::value::{Fault, Value};
 use crate::event::compile;
 use crate::event::rules::ClientRules;
@@ -26,6 +27,10 @@ impl Value for Network {
 
     fn show(&self) -> String {
         self.0.to_string().show()
+    }
+
+    fn shape() -> Shape {
+        Shape::text("a network or an address")
     }
 }
 

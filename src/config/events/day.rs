@@ -2,6 +2,7 @@
 
 use crate::config::node::{Node, quoted};
 use crate::config::reader::{Section, nearest};
+use crate::config::shape::Shape;
 use crate::config::value::{Fault, Value};
 use crate::event::compile;
 use crate::event::rules::DayZone;
@@ -23,6 +24,10 @@ impl Value for DayZone {
 
     fn show(&self) -> String {
         self.name().unwrap_or(LINE).to_owned().show()
+    }
+
+    fn shape() -> Shape {
+        Shape::text("log, or the name of a time zone")
     }
 }
 

@@ -20,6 +20,8 @@ use super::kafka::Topic;
 use super::node::quoted;
 use super::place::Place;
 use super::reader::{Reader, Section, nearest};
+use super::shape::Shape;
+use super::survey::Presence;
 use super::value::{Choice, Fault};
 use crate::event::rules::{Emit, Rules};
 use crate::format::Format;
@@ -67,6 +69,9 @@ pub(super) fn read_of_log(section: &mut Section<'_>, above: &Events) -> Events {
     {
         let fault = Fault::new("counts for all logs", "move it to the top of the file");
         section.fault(entry.key.place, "rejects_topic", &fault);
+    }
+    for key in SECTIONS {
+        section.declare(key, || (Some(Shape::as_at_the_top(key)), Presence::AtTheTop));
     }
     let given: Vec<&str> = SECTIONS.into_iter().filter(|key| section.given(key).is_some()).collect();
     if !given.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::config::node::{Node, quoted};
 use crate::config::reader::Section;
+use crate::config::shape::Shape;
 use crate::config::value::{Choice, Fault, Value};
 use crate::event::compile;
 use crate::event::rules::{ArticleRule, PageRules, TrailingSlash};
@@ -26,6 +27,10 @@ impl Value for Pattern {
     fn show(&self) -> String {
         self.0.as_str().to_owned().show()
     }
+
+    fn shape() -> Shape {
+        Shape::text("a regular expression")
+    }
 }
 
 /// The name of a file, without its directories.
@@ -43,6 +48,10 @@ impl Value for Document {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::matching("the name of a file", "^[^/]+$")
     }
 }
 

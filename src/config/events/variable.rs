@@ -3,6 +3,7 @@
 use super::Asked;
 use crate::config::node::{Kind, Node, quoted};
 use crate::config::reader::Section;
+use crate::config::shape::Shape;
 use crate::config::value::{Fault, Value};
 use crate::event::may_be_shown;
 
@@ -22,6 +23,10 @@ impl Value for Variable {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::text("the name of a variable of the log format")
     }
 }
 
@@ -44,6 +49,10 @@ impl Value for Extra {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::text("the name of a variable of the log format")
     }
 }
 
@@ -68,6 +77,10 @@ impl Value for Header {
 
     fn show(&self) -> String {
         if self.0.starts_with("http_") { self.0.show() } else { format!("${}", self.0).show() }
+    }
+
+    fn shape() -> Shape {
+        Shape::text("the name of a header, or a variable with its $")
     }
 }
 

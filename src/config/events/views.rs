@@ -6,6 +6,7 @@ use crate::config::defaults;
 use crate::config::node::{Node, quoted};
 use crate::config::number::Written;
 use crate::config::reader::Section;
+use crate::config::shape::Shape;
 use crate::config::value::{Choice, Fault, Value};
 use crate::event::bots::Bots;
 use crate::event::compile;
@@ -35,6 +36,10 @@ impl Value for Method {
     fn show(&self) -> String {
         self.0.show()
     }
+
+    fn shape() -> Shape {
+        Shape::matching("a request method in capitals", "^[A-Z-]+$")
+    }
 }
 
 /// The status code of a response.
@@ -49,6 +54,10 @@ impl Value for Status {
 
     fn show(&self) -> String {
         self.0.to_string()
+    }
+
+    fn shape() -> Shape {
+        Shape::whole((*defaults::STATUS_BOUNDS.start()).into(), (*defaults::STATUS_BOUNDS.end()).into())
     }
 }
 
@@ -71,6 +80,10 @@ impl Value for PathGlob {
     fn show(&self) -> String {
         self.0.show()
     }
+
+    fn shape() -> Shape {
+        Shape::matching("a glob over the whole path", "^[/*{\\[]")
+    }
 }
 
 /// A glob over host names, which are compared in lower case.
@@ -88,6 +101,10 @@ impl Value for HostGlob {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::matching("a glob over the name of a host", "^[^/]+$")
     }
 }
 
@@ -117,6 +134,10 @@ impl Value for Extension {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::text("the extension of a file's name")
     }
 }
 
@@ -189,6 +210,10 @@ impl Value for KnownBot {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::text("a pattern of the built-in list")
     }
 }
 

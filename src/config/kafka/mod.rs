@@ -13,6 +13,8 @@ use super::defaults;
 use super::node::{Node, quoted};
 use super::number::Written;
 use super::reader::{Reader, Section};
+use super::shape::Shape;
+use super::survey::Presence;
 use super::units::Measure;
 use super::value::{Choice, Fault, Value};
 
@@ -99,6 +101,10 @@ impl Value for Broker {
     fn show(&self) -> String {
         self.0.show()
     }
+
+    fn shape() -> Shape {
+        Shape::matching("host:port", "^[^ ,/]+$")
+    }
 }
 
 /// A topic's name.
@@ -126,6 +132,13 @@ impl Value for Topic {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::matching(
+            "a topic's name: letters, digits, dots, underscores and dashes",
+            "^[A-Za-z0-9._-]{1,249}$",
+        )
     }
 }
 
@@ -287,6 +300,8 @@ pub(super) fn read(mut section: Section<'_>, reader: &Reader) -> Kafka {
     let create_topic = section.nullable_section("create_topic").and_then(read_create_topic);
     let tls = security::read_tls(section.section("tls"), reader);
     let sasl = security::read_sasl(section.section("sasl"), reader);
+    let words = "properties of librdkafka's producer";
+    section.declare("properties", || (Some(Shape::open(words)), Presence::empty()));
     let given = properties::read(&section.section("properties"), flush.bytes);
     section.finish();
     let kafka = Kafka {
@@ -373,6 +388,10 @@ impl Value for Partitions {
     fn show(&self) -> String {
         self.0.show()
     }
+
+    fn shape() -> Shape {
+        Shape::whole(1, defaults::PARTITIONS_MAX.into())
+    }
 }
 
 /// A number of copies of a partition.
@@ -385,6 +404,10 @@ impl Value for Replicas {
 
     fn show(&self) -> String {
         self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::whole(1, defaults::REPLICATION_FACTOR_MAX.into())
     }
 }
 
