@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::failpoint;
+use crate::format::Format;
 use crate::io::aliases::{Aliases, Meaning};
 use crate::io::clock::{self, Clock};
 use crate::io::files::{self, Directories, Files};
@@ -27,7 +28,8 @@ use crate::pipeline::action::{Action, Command, Exit, FileError, Input, Millis, R
 use crate::pipeline::checkpoint::Snapshot;
 use crate::pipeline::machine::Machine;
 use crate::pipeline::notice::{Level, Notice};
-use crate::pipeline::options::Options;
+use crate::pipeline::options::{DeliveryOptions, LogOptions, Options};
+use crate::pipeline::reload::{Producer, Reload};
 
 /// Directories of which hints cannot be had are looked at so often instead.
 const LOOK_WITHOUT_HINTS_MS: u64 = 2000;
@@ -36,8 +38,25 @@ const LOOK_WITHOUT_HINTS_MS: u64 = 2000;
 const NOTICES_MAX: u32 = 20;
 const NOTICE_WINDOW_MS: u64 = 10_000;
 
-/// Everything the agent is made of.
+/// All that a reload may change.
 #[derive(Debug)]
+pub struct Reconfiguration {
+    /// The logs, each with the format that it had before, if that was another one.
+    pub logs: Vec<(LogOptions, Option<Format>)>,
+    /// For the machine.
+    pub delivery: DeliveryOptions,
+    /// For the machine: how much of the disk deleted files may hold.
+    pub deleted_bytes_max: Option<u64>,
+    /// For the Kafka edge.
+    pub kafka: KafkaOptions,
+    /// The globs of all logs, absolute.
+    pub globs: Vec<String>,
+}
+
+/// Reads the configuration anew; if it cannot be used, the sentence that says why. What is wrong in detail was told.
+pub type Reconfigure = Box<dyn FnMut(&StateDir) -> Result<Reconfiguration, String>>;
+
+/// Everything the agent is made of.
 pub struct AgentOptions {
     /// For the machine.
     pub machine: Options,
@@ -51,12 +70,15 @@ pub struct AgentOptions {
     pub agent_id: String,
     /// This machine's fingerprint.
     pub machine_id: String,
+    /// For SIGHUP.
+    pub reconfigure: Reconfigure,
 }
 
 /// What wakes the loop.
 enum Wake {
     Kafka(Reply),
     Hints,
+    Reload,
     Stop,
 }
 
@@ -84,6 +106,14 @@ struct Agent {
     /// When directories without hints are looked at next.
     look_at: Millis,
     edge: EdgeHandle,
+    /// What the edge and its producer were made of.
+    kafka: ProducerOptions,
+    wake: Sender<Wake>,
+    reconfigure: Reconfigure,
+    /// SIGHUP arrived.
+    must_reload: bool,
+    /// What waits for the end of a transaction.
+    next: Option<Next>,
     service: Service,
     state: StateDir,
     agent_id: String,
@@ -94,6 +124,20 @@ struct Agent {
     pending: VecDeque<Action>,
 }
 
+/// What cannot be changed in a producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ProducerOptions {
+    edge: KafkaOptions,
+    batch_bytes_max: usize,
+}
+
+/// The shell's part of a configuration that does not count yet.
+struct Next {
+    trust: Trust,
+    directories: Directories,
+    kafka: ProducerOptions,
+}
+
 /// How often one kind of notice was told lately.
 struct Told {
     since: Millis,
@@ -102,7 +146,7 @@ struct Told {
 
 impl Agent {
     fn start(options: AgentOptions, wake: &Sender<Wake>) -> anyhow::Result<Self> {
-        let AgentOptions { machine, kafka, globs, state, agent_id, machine_id } = options;
+        let AgentOptions { machine, kafka, globs, state, agent_id, machine_id, reconfigure } = options;
         let trust = Trust::new(&machine.logs);
         let directories = Directories::new(&globs).context("read the paths of the logs")?;
         let to_loop = wake.clone();
@@ -112,10 +156,11 @@ impl Agent {
         };
         let stop = send.clone();
         interrupt::on_signal(move || stop(Wake::Stop)).context("listen to signals")?;
-        let hints = send.clone();
-        let watch = Watch::new(move || hints(Wake::Hints));
-        let edge =
-            Edge::spawn(kafka, move |reply| send(Wake::Kafka(reply))).context("start the Kafka thread")?;
+        let reload = send.clone();
+        interrupt::on_hangup(move || reload(Wake::Reload)).context("listen to SIGHUP")?;
+        let watch = Watch::new(move || send(Wake::Hints));
+        let edge = connect(&kafka, wake).context("start the Kafka thread")?;
+        let batch_bytes_max = machine.delivery.batch_bytes_max;
         Ok(Self {
             stop_deadline: Duration::from_millis(machine.delivery.stop_deadline_ms),
             machine: Machine::new(machine),
@@ -129,6 +174,11 @@ impl Agent {
             watch,
             look_at: Millis(LOOK_WITHOUT_HINTS_MS),
             edge,
+            kafka: ProducerOptions { edge: kafka, batch_bytes_max },
+            wake: wake.clone(),
+            reconfigure,
+            must_reload: false,
+            next: None,
             service: Service::find(),
             state,
             agent_id,
@@ -151,6 +201,11 @@ impl Agent {
                 while let Ok(wake) = woken.try_recv() {
                     self.wake(wake);
                 }
+            }
+            // All that the machine wanted is done, so what the shell has is what the machine knows.
+            if std::mem::take(&mut self.must_reload) {
+                self.reload();
+                continue;
             }
             self.service.beat();
             match woken.recv_timeout(self.patience()) {
@@ -210,6 +265,7 @@ impl Agent {
                     }
                 }
             }
+            Wake::Reload => self.must_reload = true,
             Wake::Stop => {
                 tracing::info!("stopping: committing what was read");
                 self.service.stopping();
@@ -268,10 +324,62 @@ impl Agent {
                 }
                 self.edge.send(command);
             }
+            Action::Switch => self.switch(),
             Action::Say(notice) => self.tell(&notice),
             Action::Exit(exit) => return Some(exit),
         }
         None
+    }
+
+    /// Reads the configuration again; what is wrong leaves everything as it is.
+    fn reload(&mut self) {
+        self.service.reloading();
+        let read = (self.reconfigure)(&self.state).and_then(|next| self.prepare(next));
+        match read {
+            Ok(reload) => self.step(Input::Reload(Box::new(reload))),
+            Err(why) => {
+                let line = format!("the configuration was refused, going on with the one from before: {why}");
+                let line = terminal::escape(&line);
+                self.service.status(&line);
+                tracing::error!("{line}");
+                self.service.reloaded();
+            }
+        }
+    }
+
+    /// Takes a configuration apart: what the machine is told now, and what waits for its word.
+    fn prepare(&mut self, next: Reconfiguration) -> Result<Reload, String> {
+        let Reconfiguration { logs, delivery, deleted_bytes_max, kafka, globs } = next;
+        let options: Vec<LogOptions> = logs.iter().map(|(log, _)| log.clone()).collect();
+        let trust = Trust::new(&options);
+        let directories =
+            Directories::new(&globs).map_err(|error| format!("the paths of the logs: {error}"))?;
+        let kafka = ProducerOptions { edge: kafka, batch_bytes_max: delivery.batch_bytes_max };
+        let producer = if self.kafka == kafka { Producer::Kept } else { Producer::Replaced };
+        self.next = Some(Next { trust, directories, kafka });
+        Ok(Reload { logs, delivery, deleted_bytes_max, producer })
+    }
+
+    /// The configuration that waited counts from here on.
+    fn switch(&mut self) {
+        let Some(Next { trust, directories, kafka }) = self.next.take() else { return };
+        self.files.trust(trust.clone());
+        self.trust = trust;
+        self.directories = directories;
+        if self.kafka.edge != kafka.edge {
+            match connect(&kafka.edge, &self.wake) {
+                // The edge from before ends with its handle; its producer has no transaction open.
+                Ok(edge) => self.edge = edge,
+                Err(error) => {
+                    tracing::error!("no thread for the new brokers, going on with the old ones: {error}");
+                }
+            }
+        }
+        self.kafka = kafka;
+        let line = "the configuration was read again and counts";
+        tracing::info!("{line}");
+        self.service.status(line);
+        self.service.reloaded();
     }
 
     fn list(&mut self, directory: &SharedPath) -> crate::pipeline::action::Listing {
@@ -336,6 +444,15 @@ impl Agent {
             Level::Error => tracing::error!("{line}"),
         }
     }
+}
+
+/// An edge to Kafka whose replies wake the loop.
+fn connect(kafka: &KafkaOptions, wake: &Sender<Wake>) -> std::io::Result<EdgeHandle> {
+    let wake = wake.clone();
+    Edge::spawn(kafka.clone(), move |reply| {
+        // The loop ends before its senders only when the process does.
+        let _ = wake.send(Wake::Kafka(reply));
+    })
 }
 
 /// The failpoint that lies behind a reply.

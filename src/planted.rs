@@ -79,6 +79,12 @@ pub enum Bug {
     LossForgotten,
     /// A descriptor that its file server no longer knows is kept for ever.
     StaleKept,
+    /// A reload goes on from where reading was instead of from the committed positions.
+    ReloadWithoutRewind,
+    /// A reload takes effect in the middle of a transaction.
+    ReloadInTransaction,
+    /// A reload replaces the producer without asking Kafka what its last transaction came to.
+    ReloadWithoutDoubt,
 }
 
 #[cfg(feature = "testing")]

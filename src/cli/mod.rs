@@ -13,6 +13,7 @@ mod init;
 mod lines;
 mod preview;
 mod proof;
+mod reload;
 mod report;
 mod run;
 mod settings;

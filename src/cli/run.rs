@@ -7,7 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::context::Talk;
 use super::setup::Setup;
-use super::{Context, Exit, Failure, visitors};
+use super::{Context, Exit, Failure, reload, visitors};
 use crate::agent::{self, AgentOptions};
 use crate::config::{Style, Warning};
 use crate::io::state::{Durability, Saved, StateDir, StateError};
@@ -58,6 +58,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         },
         kafka: setup.kafka()?,
         globs: setup.globs(),
+        reconfigure: reload::reconfigure(&setup, context.config()),
         state,
         agent_id: setup.agent_id,
         machine_id: setup.machine,

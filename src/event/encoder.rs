@@ -104,6 +104,8 @@ pub struct Encoder {
     raw: Raw,
     extras: Extras,
     clean: Vec<u8>,
+    /// Tried with lines that are not of the format.
+    second: Option<Box<Encoder>>,
 }
 
 impl Encoder {
@@ -133,7 +135,14 @@ impl Encoder {
             raw: rules.privacy.raw,
             extras,
             clean: Vec::new(),
+            second: None,
         })
+    }
+
+    /// The same, with another encoder for lines that are not of the format: the one from before a change of it.
+    #[must_use]
+    pub fn or_else(self, second: Self) -> Self {
+        Self { second: Some(Box::new(second)), ..self }
     }
 
     /// Whether `emit` lets an event out. A malformed one that has a topic of its own goes there in any case.
@@ -147,6 +156,19 @@ impl Encoder {
 
     /// Appends the event of `line` (without its terminator) to `out`: one JSON object, no newline.
     pub fn encode(&mut self, line: &[u8], place: &Place, out: &mut Vec<u8>) -> Encoded {
+        let start = out.len();
+        let encoded = self.encode_by_format(line, place, out);
+        let Some(second) = self.second.as_mut().filter(|_| !encoded.parsed) else { return encoded };
+        out.truncate(start);
+        let by_second = second.encode_by_format(line, place, out);
+        if by_second.parsed {
+            return by_second;
+        }
+        out.truncate(start);
+        self.encode_by_format(line, place, out)
+    }
+
+    fn encode_by_format(&mut self, line: &[u8], place: &Place, out: &mut Vec<u8>) -> Encoded {
         self.push_identity(place, out);
         let fields = self.format.split(line, &mut self.spans);
         let encoded = match &fields {
@@ -254,6 +276,18 @@ mod tests {
         let text = String::from_utf8(out).unwrap().strip_prefix("before").unwrap().to_owned();
         schema::read(text.as_bytes()).unwrap();
         (encoded, text)
+    }
+
+    #[test]
+    fn a_line_of_the_format_from_before_is_read_by_it() {
+        let site = || Site::Fixed("example.net".to_owned());
+        let old = Format::nginx("$status $request_uri", Escape::Default).unwrap();
+        let new = Format::nginx("[$status] $request_uri", Escape::Default).unwrap();
+        let mut both = encoder(new.clone(), site()).or_else(encoder(old.clone(), site()));
+        for (line, format) in [(&b"200 /a"[..], old), (b"[200] /a", new.clone()), (b"noise", new)] {
+            let (alone, expected) = encode(&mut encoder(format, site()), line, &PLACE);
+            assert_eq!(encode(&mut both, line, &PLACE), (alone, expected));
+        }
     }
 
     /// What the rules make of a line, which has tests of its own.

@@ -49,6 +49,11 @@ impl Files {
         Self { trust, ..Self::default() }
     }
 
+    /// Other links may be followed from now on; what is open stays open.
+    pub fn trust(&mut self, trust: Trust) {
+        self.trust = trust;
+    }
+
     /// Opens a regular file and looks at it.
     ///
     /// # Errors

@@ -1,29 +1,52 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Calls `act` from a thread of its own whenever SIGINT or SIGTERM arrives, for the rest of the process's life.
 ///
 /// # Errors
 /// The handlers or their thread could not be set up.
 pub fn on_signal(act: impl Fn() + Send + 'static) -> io::Result<()> {
+    listen("signals", &[SignalKind::interrupt(), SignalKind::terminate()], act)
+}
+
+/// The same for SIGHUP, by which a service is asked to read its configuration again.
+///
+/// # Errors
+/// The handler or its thread could not be set up.
+pub fn on_hangup(act: impl Fn() + Send + 'static) -> io::Result<()> {
+    listen("hangup", &[SignalKind::hangup()], act)
+}
+
+fn listen(thread: &str, kinds: &[SignalKind], act: impl Fn() + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     // The handlers are in place when this function returns: an early signal is not lost.
-    let (mut interrupt, mut terminate) = {
+    let mut signals: Vec<Signal> = {
         let _inside = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        kinds.iter().map(|kind| signal(*kind)).collect::<io::Result<_>>()?
     };
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
+    std::thread::Builder::new().name(thread.into()).spawn(move || {
         runtime.block_on(async {
             loop {
-                tokio::select! {
-                    _ = interrupt.recv() => act(),
-                    _ = terminate.recv() => act(),
+                // All are asked each time, so that whichever arrives next wakes this.
+                let arrived = poll_fn(|context| {
+                    let arrived = signals.iter_mut().filter_map(|signal| match signal.poll_recv(context) {
+                        Poll::Ready(arrived) => Some(arrived),
+                        Poll::Pending => None,
+                    });
+                    arrived.last().map_or(Poll::Pending, Poll::Ready)
+                });
+                // Nothing means that the handlers are gone, with the process.
+                if arrived.await.is_none() {
+                    return;
                 }
+                act();
             }
         });
     })?;

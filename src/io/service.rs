@@ -1,4 +1,4 @@
-//! What the service manager is told by sd_notify(3): ready, alive, how things stand, stopping. Without one, nothing is.
+//! What the service manager is told by sd_notify(3): ready, alive, how things stand, reloading, stopping. Without one, nothing is.
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,22 @@ impl Service {
         }
     }
 
+    /// The configuration is being read again. The time tells the manager which of its wishes this answers.
+    pub fn reloading(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell_all(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::debug!("the service manager hears of no reload: {error}"),
+        }
+    }
+
+    /// The reload is over, whatever came of it.
+    pub fn reloaded(&self) {
+        // Before that, it is told once the service does its work.
+        if self.is_ready {
+            tell(NotifyState::Ready);
+        }
+    }
+
     /// How things stand, in one line of text without control characters.
     pub fn status(&self, text: &str) {
         tell(NotifyState::Status(text));
@@ -57,7 +73,11 @@ impl Service {
 }
 
 fn tell(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+    tell_all(&[state]);
+}
+
+fn tell_all(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
         tracing::debug!("the service manager hears nothing: {error}");
     }
 }

@@ -11,6 +11,7 @@ use super::batch::Block;
 use super::checkpoint::Snapshot;
 use super::identity::Tuple;
 use super::notice::Notice;
+use super::reload::Reload;
 use super::shard::ShardWrite;
 
 /// A path as the file system spells it: bytes, shared between all who remember it.
@@ -220,6 +221,9 @@ pub enum Input<'a> {
     Weighed(FileId, Result<Weight, FileError>),
     /// Answers [`Action::Kafka`].
     Kafka(Reply),
+    /// Another configuration, to take effect between two transactions. A further one replaces one that still waits, so no
+    /// action may be waiting to be carried out when it is given.
+    Reload(Box<Reload>),
     /// Stop: commit what is read, then exit.
     Stop,
 }
@@ -257,6 +261,9 @@ pub enum Action {
     Persist(Snapshot),
     /// Hand a command to the thread that owns the producer; commands are carried out in order, one at a time.
     Kafka(Command),
+    /// The configuration of the last [`Input::Reload`] counts from here on: the shell changes what it has of it, and makes a
+    /// new edge to Kafka if brokers or properties are others. No command is under way. Not answered.
+    Switch,
     /// Tell the operator. Not answered.
     Say(Notice),
     /// The work is over. Not answered; nothing follows.

@@ -12,6 +12,7 @@ use super::batch::{Block, Filled, Reaches};
 use super::checkpoint::{Checkpoint, Proposal, Snapshot};
 use super::notice::Notice;
 use super::options::{DeliveryOptions, Mode};
+use super::reload::Producer;
 use super::resolve::{self, Confirmation, Expected, Fetched, Remote, Truth};
 use super::shard::{Entry, ShardError};
 use crate::event::StreamId;
@@ -281,6 +282,45 @@ impl Delivery {
     /// No more blocks will come.
     pub fn stop(&mut self) {
         self.stopping = true;
+    }
+
+    /// Whether no transaction is open: what changes now changes whole batches.
+    #[must_use]
+    pub fn is_between_transactions(&self) -> bool {
+        match self.state {
+            State::Ready | State::Down(_) => true,
+            State::Open(_) => planted::is(Bug::ReloadInTransaction),
+            State::Connecting
+            | State::Fetching(_)
+            | State::Beginning
+            | State::Producing(_)
+            | State::Flushing
+            | State::SendingOffsets
+            | State::Committing
+            | State::Aborting
+            | State::Leaving
+            | State::Over => false,
+        }
+    }
+
+    /// Goes on with these options, between two transactions. A block that waits is read again.
+    pub fn reconfigure(&mut self, now: Millis, options: DeliveryOptions, producer: Producer) {
+        assert!(
+            options.mode == self.options.mode && options.topic == self.options.topic,
+            "the mode or the topic of an agent at work was changed"
+        );
+        self.waiting = None;
+        if options.batch_bytes_max != self.options.batch_bytes_max {
+            self.batch_bytes_max = options.batch_bytes_max;
+        }
+        self.options = options;
+        if producer == Producer::Replaced {
+            if planted::is(Bug::ReloadWithoutDoubt) {
+                self.proposal = None;
+            }
+            self.retry_ms = RETRY_MS_MIN;
+            self.set(State::Down(now));
+        }
     }
 
     /// Does whatever is due.

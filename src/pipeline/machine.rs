@@ -8,6 +8,7 @@ use super::checkpoint::{FileSnapshot, Snapshot};
 use super::delivery::{Delivery, Event, Out};
 use super::notice::Notice;
 use super::options::{Mode, Options};
+use super::reload::Reload;
 use super::resolve::Truth;
 use super::tail::{Allowance, Tail, TailOptions};
 use crate::event::StreamId;
@@ -26,6 +27,8 @@ pub struct Machine {
     /// Positions moved since the local state was written, and it is written again then.
     persist_at: Option<Millis>,
     persisted_at: Millis,
+    /// A configuration that waits for the end of a transaction.
+    reload: Option<Box<Reload>>,
     stop_deadline_ms: u64,
     stop_at: Option<Millis>,
     over: bool,
@@ -57,6 +60,7 @@ impl Machine {
             local,
             persist_at: None,
             persisted_at: Millis(0),
+            reload: None,
             stop_deadline_ms,
             stop_at: None,
             over: false,
@@ -87,6 +91,7 @@ impl Machine {
             Input::Writers(file, writers) => self.tail.writers_found(now, file, writers, &mut out.actions),
             Input::Weighed(file, weight) => self.tail.weighed(now, file, weight, &mut out.actions),
             Input::Kafka(reply) => self.delivery.reply(now, reply, &mut out),
+            Input::Reload(reload) => self.reload = Some(reload),
             Input::Stop => self.stop(now),
         }
         self.settle(now, &mut out);
@@ -125,6 +130,7 @@ impl Machine {
                 continue;
             }
             if self.stop_at.is_none() {
+                self.switch_if_due(now, out);
                 let allowance = self.allowance();
                 self.tail.pump(now, allowance, &mut out.actions);
             }
@@ -163,6 +169,21 @@ impl Machine {
         } else {
             self.persist_at = Some(at);
         }
+    }
+
+    /// Lets a new configuration take effect, if there is one and no transaction is open. A look at everything that is under
+    /// way looks with the eyes of the old one, so it is waited for.
+    fn switch_if_due(&mut self, now: Millis, out: &mut Out) {
+        if self.tail.sweeping || !self.delivery.is_between_transactions() {
+            return;
+        }
+        let Some(reload) = self.reload.take() else { return };
+        let Reload { logs, delivery, deleted_bytes_max, producer } = *reload;
+        out.actions.push(Action::Switch);
+        self.stop_deadline_ms = delivery.stop_deadline_ms;
+        self.tail.options.deleted_bytes_max = deleted_bytes_max;
+        self.tail.reconfigure(now, logs, &delivery, &mut out.actions);
+        self.delivery.reconfigure(now, delivery, producer);
     }
 
     fn persist(&mut self, now: Millis, out: &mut Out) {

@@ -20,6 +20,7 @@ pub mod notice;
 pub mod options;
 pub mod partition;
 mod reading;
+pub mod reload;
 pub mod resolve;
 mod rewrite;
 pub mod shard;

@@ -328,7 +328,8 @@ impl Tail {
         }
         let generation = self.generation(stream);
         match (generation.registration, generation.file, generation.log) {
-            (_, _, None) => {}
+            (_, Some(_), None) => self.detach(now, stream, actions),
+            (_, None, None) => {}
             (Registration::Due, _, Some(_)) => {
                 generation.registration = Registration::Offered;
                 let entry = generation.entry();

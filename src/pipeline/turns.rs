@@ -32,6 +32,11 @@ impl Throttle {
     pub fn of(log: &LogOptions) -> Self {
         Self { rate: log.catch_up_bytes_per_s, free_at: Millis(0), waiting: VecDeque::new() }
     }
+
+    /// The files that waited for it.
+    pub fn into_waiting(self) -> VecDeque<StreamId> {
+        self.waiting
+    }
 }
 
 impl Tail {

@@ -13,6 +13,7 @@ mod input;
 mod nginx;
 mod outage;
 mod pause;
+mod reload;
 mod rivals;
 mod stage;
 mod stop;

@@ -45,8 +45,17 @@ fn without_kafka_the_service_is_ready_and_alive_and_says_what_it_waits_for() {
     assert!(!start.iter().any(|line| line.starts_with("STOPPING")), "{start:?}");
     hear_until("STATUS=Kafka: ", 1);
     hear_until("WATCHDOG=1", 4);
+    // What is the same counts; what is wrong does not, and is said; the service goes on with each.
+    agent.process().signal(Signal::HUP);
+    let reloaded = hear_until("READY=1", 2);
+    let heard_of = |wanted: &str| reloaded.iter().any(|line| line.starts_with(wanted));
+    assert!(heard_of("RELOADING=1") && heard_of("MONOTONIC_USEC="), "{reloaded:?}");
+    std::fs::write(scratch.join("service.yaml"), "nonsense").expect("the configuration can be written");
+    agent.process().signal(Signal::HUP);
+    hear_until("STATUS=the configuration was refused", 1);
+    hear_until("READY=1", 3);
     agent.process().signal(Signal::TERM);
     let all = hear_until("STOPPING=1", 1);
-    assert_eq!(all.iter().filter(|line| *line == "READY=1").count(), 1, "{all:?}");
+    assert_eq!(all.iter().filter(|line| *line == "READY=1").count(), 3, "{all:?}");
     agent.stop();
 }

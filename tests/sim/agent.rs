@@ -11,6 +11,7 @@ use viewtail::pipeline::action::{
 use viewtail::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
 use viewtail::pipeline::machine::Machine;
 use viewtail::pipeline::notice::Notice;
+use viewtail::pipeline::reload::{Producer, Reload};
 
 use crate::deleted::Held;
 use crate::edge::{Edge, Network, name};
@@ -46,6 +47,8 @@ pub struct Agent {
     pub held: Held,
     edge: Edge,
     commands: VecDeque<Command>,
+    /// What the configuration that waits brings.
+    next: Option<Producer>,
     /// The command that is being carried out.
     busy: Option<Option<Reply>>,
     /// The main thread is in a system call.
@@ -76,6 +79,7 @@ struct OwnedChunk {
 enum Hint {
     Path(SharedPath),
     Lost,
+    Reload(Box<Reload>),
     Stop,
 }
 
@@ -112,6 +116,7 @@ impl World {
             held: Held::default(),
             edge: Edge::new(self.plan.mode),
             commands: VecDeque::new(),
+            next: None,
             busy: None,
             busy_until: Millis(0),
             paused_until: Millis(0),
@@ -243,6 +248,10 @@ impl World {
             agent.hints.push_back(Hint::Stop);
         } else if self.rng.chance(self.plan.agent.second) {
             self.second_start(slot, 0);
+        } else if self.plan.agent.reload > 0 && self.rng.chance(self.plan.agent.reload) {
+            self.tally.reloads += 1;
+            let reload = options::reload(&self.plan, &mut self.rng);
+            agent.hints.push_back(Hint::Reload(Box::new(reload)));
         }
         Fate::Lives
     }
@@ -346,6 +355,7 @@ impl World {
                 agent.commands.push_back(command);
                 self.start_command(agent, slot);
             }
+            Action::Switch => self.switch(agent),
             Action::Say(notice) => {
                 if matches!(notice, Notice::GivenUp { .. }) {
                     self.gives_up(agent);
@@ -358,6 +368,20 @@ impl World {
             Action::Exit(exit) => return self.exits(agent, slot, &exit),
         }
         Fate::Lives
+    }
+
+    /// A new configuration counts. Another producer takes over without a word from the old one, which must have none to say.
+    fn switch(&mut self, agent: &mut Agent) {
+        let producer = agent.next.take();
+        self.say(|| {
+            format!("agent {} goes on with a new configuration, producer {producer:?}", agent.process)
+        });
+        if producer == Some(Producer::Replaced) {
+            if agent.busy.is_some() || !agent.commands.is_empty() {
+                self.oracle.violated(|| "the producer is replaced while a command is under way".to_owned());
+            }
+            agent.edge = Edge::new(self.plan.mode);
+        }
     }
 
     fn exits(&mut self, agent: &mut Agent, slot: usize, exit: &Exit) -> Fate {
@@ -655,6 +679,10 @@ impl Agent {
             match self.hints.pop_front() {
                 Some(Hint::Path(path)) => machine.step(now, Input::Hint(path), actions),
                 Some(Hint::Lost) => machine.step(now, Input::HintsLost, actions),
+                Some(Hint::Reload(reload)) => {
+                    self.next = Some(reload.producer);
+                    machine.step(now, Input::Reload(reload), actions);
+                }
                 Some(Hint::Stop) => machine.step(now, Input::Stop, actions),
                 None => {}
             }

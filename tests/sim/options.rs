@@ -8,6 +8,7 @@ use viewtail::pipeline::checkpoint::Snapshot;
 use viewtail::pipeline::options::{
     DeliveryOptions, Links, LogOptions, OnRewrite, OpenFiles, Options, PathMatcher, Rejects, Start, Timestamp,
 };
+use viewtail::pipeline::reload::{Producer, Reload};
 
 use crate::plan::Plan;
 use crate::rng::Rng;
@@ -22,18 +23,7 @@ const STOP_DEADLINE_MS: u64 = 25_000;
 const BATCH_BYTES_MAX: usize = 3_000_000;
 
 pub fn of(plan: &Plan, local: Option<Snapshot>, rng: &mut Rng) -> Options {
-    let delivery = DeliveryOptions {
-        mode: plan.mode,
-        topic: TOPIC.to_owned(),
-        commit_interval_ms: plan.commit_interval_ms,
-        batch_events_max: plan.batch_events_max,
-        batch_bytes_max: BATCH_BYTES_MAX,
-        partition_by: plan.partition_by,
-        rejects: Rejects::Topic,
-        timestamp: Timestamp::Now,
-        stop_deadline_ms: STOP_DEADLINE_MS,
-        quiet_grace_ms: plan.quiet_grace_ms,
-    };
+    let delivery = delivery(plan);
     // Lives with many files have few descriptors.
     let open_files = match plan.wide {
         Some(files) if files % 2 == 0 => OpenFiles { idle: 2, all: 8 },
@@ -48,6 +38,37 @@ pub fn of(plan: &Plan, local: Option<Snapshot>, rng: &mut Rng) -> Options {
         local,
         nonce: rng.next(),
         stream_seed: rng.next(),
+    }
+}
+
+/// Another configuration of the same logs: in another order, with other limits of a batch, perhaps for other brokers.
+pub fn reload(plan: &Plan, rng: &mut Rng) -> Reload {
+    let mut logs = logs(plan);
+    if rng.chance(500) {
+        logs.reverse();
+    }
+    let delivery = DeliveryOptions {
+        commit_interval_ms: rng.pick(&[50, 200, 1000]),
+        batch_events_max: rng.pick(&[3, 10, 1000]),
+        ..delivery(plan)
+    };
+    let producer = if rng.chance(500) { Producer::Replaced } else { Producer::Kept };
+    let logs = logs.into_iter().map(|log| (log, None)).collect();
+    Reload { logs, delivery, deleted_bytes_max: plan.deleted_bytes_max, producer }
+}
+
+fn delivery(plan: &Plan) -> DeliveryOptions {
+    DeliveryOptions {
+        mode: plan.mode,
+        topic: TOPIC.to_owned(),
+        commit_interval_ms: plan.commit_interval_ms,
+        batch_events_max: plan.batch_events_max,
+        batch_bytes_max: BATCH_BYTES_MAX,
+        partition_by: plan.partition_by,
+        rejects: Rejects::Topic,
+        timestamp: Timestamp::Now,
+        stop_deadline_ms: STOP_DEADLINE_MS,
+        quiet_grace_ms: plan.quiet_grace_ms,
     }
 }
 

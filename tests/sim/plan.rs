@@ -91,6 +91,7 @@ pub struct AgentRates {
     pub second: u32,
     pub state_lost: u32,
     pub state_stale: u32,
+    pub reload: u32,
     /// Crash exactly before this effect, counted over the whole run: the exhaustive mode.
     pub crash_at: Option<u64>,
 }
@@ -143,6 +144,8 @@ impl Plan {
             plan.gap_ms = rng.pick(&[1, 5, 20]);
         }
         plan.keep_truth_somewhere();
+        // Without a draw of its own, too: lives without a reload stay as they are.
+        plan.agent.reload = rng.clone().pick(&[0, 0, 0, 5, 30]);
         plan
     }
 
@@ -186,6 +189,7 @@ impl Plan {
             ("agent.second", &mut agent.second),
             ("agent.state_lost", &mut agent.state_lost),
             ("agent.state_stale", &mut agent.state_stale),
+            ("agent.reload", &mut agent.reload),
         ]
     }
 
@@ -287,6 +291,7 @@ impl AgentRates {
             second: sometimes(rng, &[2, 5]),
             state_lost: sometimes(rng, &[300, 1000]),
             state_stale: sometimes(rng, &[300, 1000]),
+            reload: 0,
             crash_at: None,
         }
     }

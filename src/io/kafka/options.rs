@@ -11,7 +11,7 @@ use super::classify::Resources;
 pub use crate::pipeline::options::Mode;
 
 /// Everything the edge has to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KafkaOptions {
     /// host:port of at least one broker.
     pub brokers: Vec<String>,
