@@ -20,6 +20,7 @@ const IDLE_FILES_MAX: usize = 32;
 
 /// Runs the agent until it is stopped.
 pub fn run(context: &Context) -> anyhow::Result<Exit> {
+    limits::forbid_cores().context("forbid core dumps")?;
     let mut setup = Setup::load(context.config())?;
     start_talking(context.talk);
     for warning in &setup.warnings {

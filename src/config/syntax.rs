@@ -32,6 +32,9 @@ pub(super) fn finding(source: &ConfigSource, place: Place, reason: &str) -> Find
             "YAML is indented with spaces alone: replace the tab",
         );
     }
+    // One of the parsers tells of such a character only that there is one.
+    let place = if reason.contains("control characters") { control_character(source.text()) } else { None }
+        .unwrap_or(place);
     let help = REMEDIES.iter().find(|(words, _)| reason.contains(words)).map(|(_, help)| *help);
     let help =
         help.unwrap_or("compare the indentation with the lines above, and look for open quotes or brackets");
@@ -45,6 +48,13 @@ pub(super) fn finding(source: &ConfigSource, place: Place, reason: &str) -> Find
     let problem = problem.split(" at position ").next().unwrap_or(problem);
     let context = if context.is_empty() { String::new() } else { format!(", while {context}") };
     Finding::error(place, &format!("not valid YAML: {problem}{context}"), help)
+}
+
+/// The first character that YAML has no place for.
+fn control_character(text: &str) -> Option<Place> {
+    let is_refused = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+    let (start, character) = text.char_indices().find(|(_, c)| is_refused(*c))?;
+    Some(Place::new(start, start + character.len_utf8()))
 }
 
 /// The line and column that a message ends with.

@@ -300,6 +300,28 @@ fn the_largest_text_is_answered_in_bounded_time() {
 }
 
 #[test]
+fn what_is_hostile_is_refused_with_its_place_in_few_words() {
+    let large = "x".repeat((1 << 20) - 200);
+    for (text, place, fact) in [
+        (MINIMAL.replace("page-views", &format!("'{large}'")), "2:43", "`topic` must be at most"),
+        (MINIMAL.replace("kafka:", &format!("{large}:")), "2:1", "not valid YAML"),
+        (MINIMAL.replace("page-views", "\0"), "2:43", "control character"),
+        (MINIMAL.replace("page-views", "\"\\0\""), "2:43", "control character"),
+        ("\u{feff}".to_owned() + &MINIMAL.replace("topic", "topik"), "2:36", "unknown key `topik`"),
+        (format!("{MINIMAL}a: &a [x]\nb: *a\n"), "3:", "anchors are not accepted"),
+        (format!("{MINIMAL}<<: {{a: b}}\n"), "3:1", "unknown key `<<`"),
+        (format!("{MINIMAL}kafka: {{}}\n"), "3:1", "given twice"),
+        (format!("{MINIMAL}x:\n\t- a\n"), "4:1", "a tab"),
+        (format!("{MINIMAL}x: {}", "[".repeat(40)), "3:", "nested deeper"),
+    ] {
+        let shown = parse(&text, "agent.yaml").unwrap_err().to_string();
+        let head: String = shown.chars().take(300).collect();
+        assert!(shown.contains(&format!("agent.yaml:{place}")) && shown.contains(fact), "{fact}:\n{head}");
+        assert!(shown.len() < 10_000, "{fact}: {} bytes of words\n{head}", shown.len());
+    }
+}
+
+#[test]
 fn the_delivery_is_shown_as_it_is_written() {
     for word in ["exactly_once", "at_least_once", "best_effort"] {
         let (config, _) = valid(&MINIMAL.replace("kafka: {", &format!("kafka: {{delivery: {word}, ")));

@@ -55,6 +55,14 @@ fn take() -> [Option<OwnedFd>; 2] {
     [(); 2].map(|()| rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok())
 }
 
+/// Lets no core of this process be written, now or later: it would hold passwords and visitors' addresses.
+///
+/// # Errors
+/// The kernel refuses to lower a limit.
+pub fn forbid_cores() -> std::io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).map_err(Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

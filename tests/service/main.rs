@@ -4,4 +4,5 @@
 mod support;
 
 mod notify;
+mod secrets;
 mod unit;
