@@ -14,7 +14,7 @@ PORT ?= 9092
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-kill test setup lint unit sim kafka-tests matrix kafka bench update-bots fuzz clean
+.PHONY: help build deb rpm staged dist packages deny actionlint demo demo-kill test setup lint unit sim kafka-tests matrix kafka bench update-bots fuzz clean
 
 help: ## this list
 	@echo "viewtail: access logs into Kafka, every line exactly once"
@@ -26,6 +26,23 @@ help: ## this list
 build: ## the agent: target/release/viewtail
 	@tests/tools/setup.sh build
 	$(CARGO) build $(CARGO_FLAGS)
+
+deb: staged ## a Debian package in target/package
+	packaging/package.sh deb
+
+rpm: staged ## an rpm in target/package
+	packaging/package.sh rpm
+
+dist: ## packages for amd64 and arm64 that need glibc 2.28 and nothing else, in target/dist (many minutes)
+	packaging/dist.sh
+
+packages: setup ## the packages and their tests: lintian, rpmlint, a life in a chroot, the container examples
+	@tests/tools/test.sh packages
+
+staged:
+	@tests/tools/setup.sh package
+	$(CARGO) build $(CARGO_FLAGS)
+	packaging/package.sh stage
 
 demo: build ## the main job on an embedded broker, under a minute after the build
 	target/release/viewtail demo
@@ -56,6 +73,15 @@ matrix: setup ## the 53 rows of the tailing matrix: runs their tests and prints 
 
 kafka: setup ## a real broker on PORT (9092) with topic page-views for trying things by hand; Ctrl-C ends it
 	@tests/tools/kafka.sh run --port $(PORT) --topic page-views
+
+# The advisories need a database that is fetched from a public forge; the rest works without a network.
+deny: ## licences, sources, bans and advisories of the dependencies (installs cargo-deny, which takes minutes)
+	@tests/tools/setup.sh deny
+	target/tools/bin/cargo-deny --locked check advisories bans licenses sources
+
+actionlint: ## the workflows of the public forge (needs Go)
+	@tests/tools/setup.sh actionlint
+	target/tools/bin/actionlint
 
 bench: setup build ## viewtail against kcat on the same lines and broker; report in target/bench
 	$(CARGO) build $(CARGO_FLAGS) --example genlog --example per_line

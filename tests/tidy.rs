@@ -9,8 +9,10 @@ const LINES_MAX: usize = 900;
 const ARCHITECTURE_LINES_MAX: usize = 200;
 
 /// An outside library and the only places of `src` that may name it.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("rdkafka", &["io/kafka"]),
+    ("clap_complete", &["cli/completions"]),
+    ("clap_mangen", &["cli/man"]),
     ("flate2", &["io/archive"]),
     ("indicatif", &["io/progress"]),
     ("libc", &["io/sys"]),

@@ -91,6 +91,10 @@ pub enum Command {
     Verify(VerifyArguments),
     /// Show the whole job on this machine, ending by itself with the totals checked
     Demo(DemoArguments),
+    /// Print what a shell needs to complete commands and options
+    Completions(CompletionsArguments),
+    /// Print the manual as roff: `viewtail man | man -l -`
+    Man(ManArguments),
 }
 
 /// `viewtail config ...`
@@ -339,6 +343,45 @@ pub struct DemoArguments {
     /// Kill the agent with SIGKILL every few seconds
     #[arg(long, requires = "brokers")]
     pub kill: bool,
+}
+
+/// `viewtail completions ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The packages install them. By hand, for the shell that you use:
+  viewtail completions bash > ~/.local/share/bash-completion/completions/viewtail
+  viewtail completions zsh > \"${fpath[1]}/_viewtail\"
+  viewtail completions fish > ~/.config/fish/completions/viewtail.fish")]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+/// `viewtail man ...`
+#[derive(Args, Debug)]
+pub struct ManArguments {
+    /// The page
+    #[arg(value_name = "PAGE", value_enum, default_value = "viewtail")]
+    pub page: ManPage,
+}
+
+/// A page of the manual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ManPage {
+    /// viewtail(1): the commands
+    Viewtail,
+    /// viewtail.yaml(5): the configuration
+    #[value(name = "viewtail.yaml")]
+    ViewtailYaml,
+}
+
+/// Shells that are completed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[cfg(test)]

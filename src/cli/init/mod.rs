@@ -18,6 +18,8 @@ use search::Search;
 
 /// What the packages put where `init` writes: nothing of anybody's is lost with it.
 const SHIPPED: &[u8] = include_bytes!("../../../agent.yaml");
+/// Where the packages put the service, which reads the configuration of the usual name.
+const UNIT: &str = "/usr/lib/systemd/system/viewtail.service";
 /// The service's user reads it, and it holds no secret.
 const FILE_MODE: u32 = 0o644;
 
@@ -124,8 +126,14 @@ fn next_steps(target: &Path, arguments: &InitArguments, text: &str) -> String {
     let line =
         text.lines().position(|line| line.trim_start().starts_with("brokers:")).map_or(0, |line| line + 1);
     let brokers = terminal::escape(&arguments.brokers.join(", ")).into_owned();
+    // Run by root himself, the agent would leave a state that the service's user cannot write.
+    let start = if option.is_empty() && Path::new(UNIT).exists() {
+        "systemctl enable --now viewtail".to_owned()
+    } else {
+        format!("viewtail run{option}")
+    };
     format!(
-        "\nwrote {name}\nnext:  is {brokers} your broker? ({name}:{line})\n       viewtail check{option}\n       viewtail run{option}"
+        "\nwrote {name}\nnext:  is {brokers} your broker? ({name}:{line})\n       viewtail check{option}\n       {start}"
     )
 }
 

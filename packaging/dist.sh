@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Packages for every system with glibc 2.28 or newer (Debian 10, RHEL 8, Ubuntu 20.04), for amd64 and arm64, in
+# target/dist; and the highest version of a glibc symbol that each binary asks for.
+#
+#   dist.sh [ARCH...]      x86_64 aarch64 by default
+#
+# cargo-auditable writes the list of crates into the binaries; it compiles the crate with other flags, which only this build,
+# in a directory of its own, does anyway.
+# zig is the C compiler and linker: it brings the headers and stubs of every glibc. It comes from PyPI, prebuilt.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+GLIBC_MAX=2.28
+ZIG="cargo-zigbuild==0.24.1 ziglang==0.17.1"
+ZIG_DIR=target/zig
+OUT=target/dist
+export PATH="$PWD/$ZIG_DIR/bin:$PWD/target/tools/bin:$PATH"
+# zig's linker writes no symbols; a strip that knows every architecture is then not needed.
+export CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_DEBUG=false
+
+die() {
+    echo "dist: $*" >&2
+    exit 1
+}
+
+fetch_zig() {
+    [ "$(cat "$ZIG_DIR/complete" 2>/dev/null || true)" != "$ZIG" ] || return 0
+    echo "dist: fetching $ZIG to $ZIG_DIR"
+    rm -rf "$ZIG_DIR"
+    # shellcheck disable=SC2086 # a list
+    python3 -m venv "$ZIG_DIR" && "$ZIG_DIR/bin/pip" install --quiet --no-deps $ZIG || die "missing: $ZIG, which pip could not install"
+    echo "$ZIG" >"$ZIG_DIR/complete"
+}
+
+add_target() {
+    local installed
+    installed="$(rustc --print sysroot)/lib/rustlib/$1"
+    [ ! -d "$installed/lib" ] || return 0
+    command -v rustup >/dev/null || die "missing: Rust's standard library for $1, expected in $installed"
+    rustup --quiet target add "$1" || die "missing: Rust's standard library for $1, which rustup could not fetch"
+}
+
+# The highest GLIBC_ version among the symbols that a binary takes from elsewhere.
+highest_glibc() {
+    readelf --wide --dyn-syms "$1" | grep -o '@GLIBC_[0-9.]*' | sed 's/@GLIBC_//' | sort -uV | tail -n 1
+}
+
+make_for() {
+    local arch=$1 triple="$1-unknown-linux-gnu" binary highest
+    add_target "$triple"
+    echo "==> $arch"
+    cargo auditable zigbuild --release --locked --target "$triple.$GLIBC_MAX" --target-dir target/zigbuild
+    binary=target/zigbuild/$triple/release/viewtail
+    highest=$(highest_glibc "$binary")
+    echo "$binary: $(stat -c %s "$binary") bytes, highest symbol GLIBC_$highest"
+    [ "$(printf '%s\n' "$highest" $GLIBC_MAX | sort -V | tail -n 1)" = $GLIBC_MAX ] ||
+        die "$binary needs GLIBC_$highest, which is above $GLIBC_MAX"
+    readelf --wide --sections "$binary" | grep -q '\.dep-v0' || die "$binary has no list of its crates"
+    ARCH=$arch NATIVE=$(native "$arch") packaging/package.sh stage "$binary"
+    ARCH=$arch GLIBC=$GLIBC_MAX packaging/package.sh deb
+    ARCH=$arch packaging/package.sh rpm
+    mkdir -p $OUT
+    mv target/package/*.deb target/package/*.rpm $OUT/
+}
+
+# A binary of the same commit that runs here, for the manual.
+native() {
+    local here
+    here=$(uname -m)
+    if [ "$1" = "$here" ]; then
+        echo "target/zigbuild/$here-unknown-linux-gnu/release/viewtail"
+    else
+        cargo build --release --locked --quiet
+        echo target/release/viewtail
+    fi
+}
+
+tests/tools/setup.sh dist
+fetch_zig
+mkdir -p target
+for arch in "${@:-x86_64 aarch64}"; do
+    for one in $arch; do make_for "$one"; done
+done
+ls -l $OUT
