@@ -63,8 +63,10 @@ stage() {
     local doc=usr/share/doc/viewtail
     put 644 README.md $doc/README.md
     put 644 SECURITY.md $doc/SECURITY.md
+    put 644 docs/metrics.md $doc/metrics.md
     put 644 docs/downstream.md $doc/examples/downstream.md
     for file in docs/downstream/*.sql systemd/*.conf; do put 644 "$file" "$doc/examples/${file#docs/}"; done
+    for file in packaging/prometheus/*.yaml packaging/grafana/*.json; do put 644 "$file" "$doc/examples/$(basename "$file")"; done
     put_gz CHANGELOG.md $doc/changelog
     python3 packaging/components.py sbom "$(triple)" >"$made/viewtail.cdx.json"
     put 644 "$made/viewtail.cdx.json" $doc/viewtail.cdx.json

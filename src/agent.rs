@@ -3,20 +3,27 @@
 //! The loop owns the files and the local state; the Kafka edge, the hints and the signals live on threads of their own
 //! and wake it through one channel. The data plane is plain blocking code: a read of the page cache is no I/O to wait for.
 
+mod endpoints;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::Discriminant;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::oneshot;
 
+use self::endpoints::Endpoints;
 use crate::failpoint;
 use crate::format::Format;
 use crate::io::aliases::{Aliases, Meaning};
 use crate::io::clock::{self, Clock};
 use crate::io::files::{self, Directories, Files};
 use crate::io::interrupt;
+use crate::io::kafka::heard::Heard;
 use crate::io::kafka::{Edge, EdgeHandle, KafkaOptions};
 use crate::io::limits::Spare;
 use crate::io::service::Service;
@@ -24,12 +31,14 @@ use crate::io::state::{Saved, StateDir};
 use crate::io::terminal;
 use crate::io::trust::Trust;
 use crate::io::watch::{Unwatched, Watch};
+use crate::pipeline::account;
 use crate::pipeline::action::{Action, Command, Exit, FileError, Input, Millis, Reply, SharedPath};
 use crate::pipeline::checkpoint::Snapshot;
 use crate::pipeline::machine::Machine;
 use crate::pipeline::notice::{Level, Notice};
 use crate::pipeline::options::{DeliveryOptions, LogOptions, Options};
 use crate::pipeline::reload::{Producer, Reload};
+use crate::telemetry::{self, AgentFacts, KafkaFacts, Latencies, LostBytes, Observation, ReloadFacts};
 
 /// Directories of which hints cannot be had are looked at so often instead.
 const LOOK_WITHOUT_HINTS_MS: u64 = 2000;
@@ -51,6 +60,8 @@ pub struct Reconfiguration {
     pub kafka: KafkaOptions,
     /// The globs of all logs, absolute.
     pub globs: Vec<String>,
+    /// Where the agent is looked at, if anywhere.
+    pub http: Option<SocketAddr>,
 }
 
 /// Reads the configuration anew; if it cannot be used, the sentence that says why. What is wrong in detail was told.
@@ -72,6 +83,10 @@ pub struct AgentOptions {
     pub machine_id: String,
     /// For SIGHUP.
     pub reconfigure: Reconfigure,
+    /// Where it is looked at, if anywhere.
+    pub http: Option<SocketAddr>,
+    /// When an earlier process committed last, in milliseconds since the epoch.
+    pub committed_at_ms: Option<u64>,
 }
 
 /// What wakes the loop.
@@ -79,6 +94,8 @@ enum Wake {
     Kafka(Reply),
     Hints,
     Reload,
+    /// Somebody looks at the agent; he may be gone by the time of the answer.
+    Look(oneshot::Sender<Observation>),
     Stop,
 }
 
@@ -106,6 +123,9 @@ struct Agent {
     /// When directories without hints are looked at next.
     look_at: Millis,
     edge: EdgeHandle,
+    /// What librdkafka said, whatever edge it was.
+    heard: Arc<Heard>,
+    endpoints: Endpoints,
     /// What the edge and its producer were made of.
     kafka: ProducerOptions,
     wake: Sender<Wake>,
@@ -121,6 +141,9 @@ struct Agent {
     state_in_trouble: bool,
     stop_deadline: Duration,
     told: HashMap<Discriminant<Notice>, Told>,
+    messages_suppressed: u64,
+    shown: Shown,
+    latencies: Latencies,
     pending: VecDeque<Action>,
 }
 
@@ -136,6 +159,31 @@ struct Next {
     trust: Trust,
     directories: Directories,
     kafka: ProducerOptions,
+    http: Option<SocketAddr>,
+}
+
+/// What is shown of the agent and does not follow from anything else.
+struct Shown {
+    started_at_ms: u64,
+    committed_at_ms: Option<u64>,
+    is_discovered: bool,
+    is_stopping: bool,
+    reload: ReloadFacts,
+    lost: LostBytes,
+}
+
+impl Shown {
+    fn at_start(committed_at_ms: Option<u64>, lost: LostBytes) -> Self {
+        let started_at_ms = clock::unix_milliseconds();
+        Self {
+            started_at_ms,
+            committed_at_ms,
+            is_discovered: false,
+            is_stopping: false,
+            reload: ReloadFacts { loaded_at_ms: started_at_ms, refused: None },
+            lost,
+        }
+    }
 }
 
 /// How often one kind of notice was told lately.
@@ -146,7 +194,19 @@ struct Told {
 
 impl Agent {
     fn start(options: AgentOptions, wake: &Sender<Wake>) -> anyhow::Result<Self> {
-        let AgentOptions { machine, kafka, globs, state, agent_id, machine_id, reconfigure } = options;
+        let AgentOptions {
+            machine,
+            kafka,
+            globs,
+            state,
+            agent_id,
+            machine_id,
+            reconfigure,
+            http,
+            committed_at_ms,
+        } = options;
+        let accounts = machine.local.as_ref().map(account::accounts).unwrap_or_default();
+        let shown = Shown::at_start(committed_at_ms, LostBytes::beyond(&accounts));
         let trust = Trust::new(&machine.logs);
         let directories = Directories::new(&globs).context("read the paths of the logs")?;
         let to_loop = wake.clone();
@@ -159,7 +219,10 @@ impl Agent {
         let reload = send.clone();
         interrupt::on_hangup(move || reload(Wake::Reload)).context("listen to SIGHUP")?;
         let watch = Watch::new(move || send(Wake::Hints));
-        let edge = connect(&kafka, wake).context("start the Kafka thread")?;
+        let heard = Arc::default();
+        let edge = connect(&kafka, &heard, wake).context("start the Kafka thread")?;
+        let mut endpoints = Endpoints::default();
+        endpoints.move_to(http, wake);
         let batch_bytes_max = machine.delivery.batch_bytes_max;
         Ok(Self {
             stop_deadline: Duration::from_millis(machine.delivery.stop_deadline_ms),
@@ -174,6 +237,8 @@ impl Agent {
             watch,
             look_at: Millis(LOOK_WITHOUT_HINTS_MS),
             edge,
+            heard,
+            endpoints,
             kafka: ProducerOptions { edge: kafka, batch_bytes_max },
             wake: wake.clone(),
             reconfigure,
@@ -185,6 +250,9 @@ impl Agent {
             machine_id,
             state_in_trouble: false,
             told: HashMap::new(),
+            messages_suppressed: 0,
+            shown,
+            latencies: telemetry::latencies(),
             pending: VecDeque::new(),
         })
     }
@@ -251,6 +319,11 @@ impl Agent {
             Wake::Kafka(reply) => {
                 failpoint::pass(point_after(&reply));
                 self.step(Input::Kafka(reply));
+                self.note_commit();
+            }
+            Wake::Look(answer) => {
+                // Whoever asked may have given up.
+                let _ = answer.send(self.observe());
             }
             Wake::Hints => {
                 let pending = self.watch.take();
@@ -269,6 +342,7 @@ impl Agent {
             Wake::Stop => {
                 tracing::info!("stopping: committing what was read");
                 self.service.stopping();
+                self.shown.is_stopping = true;
                 self.edge.stop_by(clock::now() + self.stop_deadline);
                 self.step(Input::Stop);
             }
@@ -284,6 +358,7 @@ impl Agent {
                 self.step(Input::Listed(listings));
                 // Kafka need not answer for that: a host has to come up without it.
                 self.service.ready();
+                self.shown.is_discovered = true;
             }
             Action::List(directory) => {
                 let listing = self.list(&directory);
@@ -343,31 +418,32 @@ impl Agent {
                 self.service.status(&line);
                 tracing::error!("{line}");
                 self.service.reloaded();
+                self.shown.reload.refused = Some(why);
             }
         }
     }
 
     /// Takes a configuration apart: what the machine is told now, and what waits for its word.
     fn prepare(&mut self, next: Reconfiguration) -> Result<Reload, String> {
-        let Reconfiguration { logs, delivery, deleted_bytes_max, kafka, globs } = next;
+        let Reconfiguration { logs, delivery, deleted_bytes_max, kafka, globs, http } = next;
         let options: Vec<LogOptions> = logs.iter().map(|(log, _)| log.clone()).collect();
         let trust = Trust::new(&options);
         let directories =
             Directories::new(&globs).map_err(|error| format!("the paths of the logs: {error}"))?;
         let kafka = ProducerOptions { edge: kafka, batch_bytes_max: delivery.batch_bytes_max };
         let producer = if self.kafka == kafka { Producer::Kept } else { Producer::Replaced };
-        self.next = Some(Next { trust, directories, kafka });
+        self.next = Some(Next { trust, directories, kafka, http });
         Ok(Reload { logs, delivery, deleted_bytes_max, producer })
     }
 
     /// The configuration that waited counts from here on.
     fn switch(&mut self) {
-        let Some(Next { trust, directories, kafka }) = self.next.take() else { return };
+        let Some(Next { trust, directories, kafka, http }) = self.next.take() else { return };
         self.files.trust(trust.clone());
         self.trust = trust;
         self.directories = directories;
         if self.kafka.edge != kafka.edge {
-            match connect(&kafka.edge, &self.wake) {
+            match connect(&kafka.edge, &self.heard, &self.wake) {
                 // The edge from before ends with its handle; its producer has no transaction open.
                 Ok(edge) => self.edge = edge,
                 Err(error) => {
@@ -376,10 +452,59 @@ impl Agent {
             }
         }
         self.kafka = kafka;
+        self.endpoints.move_to(http, &self.wake);
+        self.shown.reload = ReloadFacts { loaded_at_ms: clock::unix_milliseconds(), refused: None };
         let line = "the configuration was read again and counts";
         tracing::info!("{line}");
         self.service.status(line);
         self.service.reloaded();
+    }
+
+    /// How long lines took that are in Kafka now.
+    fn note_commit(&mut self) {
+        let Some(times) = self.machine.take_committed_times() else { return };
+        let now_ms = clock::unix_milliseconds();
+        self.shown.committed_at_ms = Some(now_ms);
+        for (time_ms, lines) in times.iter() {
+            let time_ms = u64::try_from(time_ms).unwrap_or_default();
+            let latency = Duration::from_millis(now_ms.saturating_sub(time_ms));
+            self.latencies.add(latency.as_secs_f64(), lines);
+        }
+    }
+
+    fn observe(&mut self) -> Observation {
+        let facts = self.machine.facts(self.clock.now());
+        self.shown.lost.note(&facts.accounts);
+        let Shown { started_at_ms, committed_at_ms, is_discovered, is_stopping, reload, lost } = &self.shown;
+        let kafka = &self.kafka.edge;
+        Observation {
+            at_ms: clock::unix_milliseconds(),
+            facts,
+            reload: reload.clone(),
+            lost: lost.clone(),
+            agent: AgentFacts {
+                id: self.agent_id.clone(),
+                state_dir: self.state.directory().to_string_lossy().into_owned(),
+                pid: std::process::id(),
+                started_at_ms: *started_at_ms,
+                committed_at_ms: *committed_at_ms,
+                is_discovered: *is_discovered,
+                is_stopping: *is_stopping,
+                state_in_trouble: self.state_in_trouble,
+            },
+            latencies: self.latencies,
+            kafka: KafkaFacts {
+                brokers: kafka.brokers.join(","),
+                topics: [Some(&kafka.topic), kafka.rejects_topic.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect(),
+                errors: self.heard.failures(),
+                round_trips: self.heard.round_trips(),
+            },
+            messages_suppressed: self.messages_suppressed + self.heard.messages_suppressed(),
+        }
     }
 
     fn list(&mut self, directory: &SharedPath) -> crate::pipeline::action::Listing {
@@ -431,6 +556,7 @@ impl Agent {
         }
         told.count += 1;
         if told.count > NOTICES_MAX {
+            self.messages_suppressed += 1;
             return;
         }
         let text = notice.to_string();
@@ -447,9 +573,9 @@ impl Agent {
 }
 
 /// An edge to Kafka whose replies wake the loop.
-fn connect(kafka: &KafkaOptions, wake: &Sender<Wake>) -> std::io::Result<EdgeHandle> {
+fn connect(kafka: &KafkaOptions, heard: &Arc<Heard>, wake: &Sender<Wake>) -> std::io::Result<EdgeHandle> {
     let wake = wake.clone();
-    Edge::spawn(kafka.clone(), move |reply| {
+    Edge::spawn(kafka.clone(), heard, move |reply| {
         // The loop ends before its senders only when the process does.
         let _ = wake.send(Wake::Kafka(reply));
     })

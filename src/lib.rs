@@ -6,6 +6,8 @@ pub mod config;
 
 pub mod agent;
 
+pub mod telemetry;
+
 pub mod io;
 
 pub mod pipeline;

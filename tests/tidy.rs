@@ -9,19 +9,24 @@ const LINES_MAX: usize = 900;
 const ARCHITECTURE_LINES_MAX: usize = 200;
 
 /// An outside library and the only places of `src` that may name it.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 17] = [
     ("rdkafka", &["io/kafka"]),
     ("clap_complete", &["cli/completions"]),
     ("clap_mangen", &["cli/man"]),
     ("flate2", &["io/archive"]),
+    ("http_body_util", &["io/http"]),
+    ("hyper", &["io/http"]),
+    ("hyper_util", &["io/http"]),
     ("indicatif", &["io/progress"]),
     ("libc", &["io/sys"]),
     ("notify", &["io/watch"]),
+    ("prometheus_client", &["telemetry"]),
     ("serde_yaml", &["config"]),
     ("saphyr_parser", &["config"]),
     ("sd_notify", &["io/service"]),
     ("regex", &["format", "event"]),
     ("tokio", &["main.rs", "agent", "io"]),
+    ("tracing_subscriber", &["io/diagnostics"]),
 ];
 
 /// Modules without any input, output or clock, and what they must not name.

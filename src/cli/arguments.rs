@@ -68,7 +68,7 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Follow the logs and deliver every line, until SIGTERM or Ctrl-C
-    Run,
+    Run(RunArguments),
     /// Write the configuration from that of the web server on this host
     Init(InitArguments),
     /// Test configuration, logs, broker and topic, and say how to fix what is wrong
@@ -83,7 +83,7 @@ pub enum Command {
     /// Count page views, visitors and addresses a day, from log files or from the topic
     Report(ReportArguments),
     /// Show files, how far they are delivered, and whether Kafka answers
-    Status,
+    Status(StatusArguments),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -95,6 +95,42 @@ pub enum Command {
     Completions(CompletionsArguments),
     /// Print the manual as roff: `viewtail man | man -l -`
     Man(ManArguments),
+}
+
+/// `viewtail run ...`
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    /// How lines on stderr are written [default: journal under systemd, else text]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormatName>,
+}
+
+/// How diagnostics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatName {
+    /// Time, level and message
+    Text,
+    /// Priority and message, as sd-daemon(3) has it
+    Journal,
+    /// One JSON object a line
+    Json,
+}
+
+/// `viewtail status ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Asks the running agent at http.listen; where none answers, the state directory says how far files were
+delivered, and Kafka is asked whether it answers.
+
+Examples:
+  viewtail status
+  viewtail status --watch 5            again every 5 s, until Ctrl-C
+  viewtail status --json               for a program")]
+pub struct StatusArguments {
+    /// Show it again every so many seconds, until Ctrl-C
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+          value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub watch: Option<u16>,
 }
 
 /// `viewtail config ...`

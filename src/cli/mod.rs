@@ -59,11 +59,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Run => run::run(context),
+        Command::Run(arguments) => run::run(context, arguments),
         Command::Init(arguments) => init::run(context, arguments),
         Command::Check => check::run(context),
         Command::Preview(arguments) => preview::run(context, arguments),
-        Command::Status => status::run(context),
+        Command::Status(arguments) => status::run(context, arguments),
         Command::Config(command) => config::run(context, command),
         Command::Explain(arguments) => explain::run(context, arguments),
         Command::Report(arguments) => report::run(context, arguments),

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde::{Serialize, Serializer};
-
 use super::setup::QUIET_GRACE_MS;
 use crate::io::lease::Rights;
 use crate::pipeline::action::NoProof;
@@ -22,6 +20,14 @@ impl Proof {
     pub fn of(rights: Option<Rights>, path: &Path) -> Option<Self> {
         let obstacle = rights?.obstacle(path).ok()?;
         Some(obstacle.map_or(Self::Lease, Self::Quiet))
+    }
+
+    /// Its name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Quiet(_) => "quiet",
+        }
     }
 
     /// What is in force, for a person.
@@ -43,15 +49,6 @@ impl Proof {
             Self::Lease => "",
             Self::Quiet(why) => why.remedy(),
         }
-    }
-}
-
-impl Serialize for Proof {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
-            Self::Lease => "lease",
-            Self::Quiet(_) => "quiet",
-        })
     }
 }
 

@@ -62,6 +62,7 @@ impl Running {
             deleted_bytes_max: setup.config.agent.max_deleted_size.bytes(),
             kafka,
             globs: setup.globs(),
+            http: setup.config.http.listen,
         })
     }
 

@@ -1,15 +1,14 @@
 //! `viewtail run`.
 
-use std::io::IsTerminal as _;
-
 use anyhow::Context as _;
-use tracing_subscriber::filter::LevelFilter;
 
+use super::arguments::{LogFormatName, RunArguments};
 use super::context::Talk;
 use super::setup::Setup;
 use super::{Context, Exit, Failure, reload, visitors};
 use crate::agent::{self, AgentOptions};
 use crate::config::{Style, Warning};
+use crate::io::diagnostics::{self, LevelFilter, LogFormat};
 use crate::io::state::{Durability, Saved, StateDir, StateError};
 use crate::io::{identity, limits};
 use crate::pipeline::action::Exit as Ended;
@@ -19,10 +18,10 @@ use crate::pipeline::options::{Mode, OpenFiles, Options};
 const IDLE_FILES_MAX: usize = 32;
 
 /// Runs the agent until it is stopped.
-pub fn run(context: &Context) -> anyhow::Result<Exit> {
+pub fn run(context: &Context, arguments: &RunArguments) -> anyhow::Result<Exit> {
     limits::forbid_cores().context("forbid core dumps")?;
     let mut setup = Setup::load(context.config())?;
-    start_talking(context.talk);
+    start_talking(context.talk, arguments.log_format.map(LogFormat::from));
     for warning in &setup.warnings {
         anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
     }
@@ -38,6 +37,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
     }
     let mut encoders: Vec<_> = setup.logs.iter_mut().map(|log| &mut log.encoder).collect();
     visitors::give(&setup.config, &state, &mut encoders)?;
+    let committed_at_ms = saved.as_ref().map(|saved| saved.written_at_ms);
     tracing::info!(
         "viewtail {} starts as agent {}, {} to topic {:?} at {}",
         env!("CARGO_PKG_VERSION"),
@@ -63,6 +63,8 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         state,
         agent_id: setup.agent_id,
         machine_id: setup.machine,
+        http: setup.config.http.listen,
+        committed_at_ms,
     })?;
     match ended {
         Ended::Stopped => {
@@ -97,21 +99,23 @@ fn no_state(error: &StateError) -> anyhow::Error {
     Failure::new(exit, error.to_string()).into()
 }
 
-/// Diagnostics go to stderr; times are left to journald where it adds its own.
-fn start_talking(talk: Talk) {
+/// From now on diagnostics go to stderr.
+fn start_talking(talk: Talk, format: Option<LogFormat>) {
     let level = match talk {
         Talk::Quiet => LevelFilter::WARN,
         Talk::Normal => LevelFilter::INFO,
         Talk::Verbose => LevelFilter::DEBUG,
         Talk::Debug => LevelFilter::TRACE,
     };
-    let to_terminal = std::io::stderr().is_terminal();
-    let builder =
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(to_terminal);
-    let builder = builder.with_target(talk >= Talk::Verbose);
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
-        builder.without_time().init();
-    } else {
-        builder.init();
+    diagnostics::start(format.unwrap_or_else(LogFormat::fitting), level, talk >= Talk::Verbose);
+}
+
+impl From<LogFormatName> for LogFormat {
+    fn from(name: LogFormatName) -> Self {
+        match name {
+            LogFormatName::Text => Self::Text,
+            LogFormatName::Journal => Self::Journal,
+            LogFormatName::Json => Self::Json,
+        }
     }
 }

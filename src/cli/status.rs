@@ -1,23 +1,30 @@
-//! `viewtail status`: how far each file is delivered, from the local state and the files themselves.
+//! `viewtail status`: how far each file is delivered, as the running agent says, or from the local state and the files
+//! themselves.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::Serialize;
 
+use super::arguments::StatusArguments;
 use super::context::Output;
 use super::proof::Proof;
+use super::setup::Setup;
 use super::{Context, Exit, FileView, Settings, StateView, topics};
 use crate::event::{Encoder, Place};
+use crate::io::clock::Deadline;
+use crate::io::http::client;
+use crate::io::interrupt::Interrupt;
 use crate::io::kafka::topic;
 use crate::io::lease::Rights;
 use crate::io::table::{self, Align, GREEN, RED, RESET, YELLOW};
 use crate::io::{clock, terminal};
 use crate::pipeline::account::Account;
+use crate::telemetry::status::{AgentStatus, FileStatus, KafkaStatus, PathAccount, State, Status};
 
 /// How long Kafka may take to answer: a person waits for the table.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
@@ -26,91 +33,99 @@ const PROBE_WAIT: Duration = Duration::from_secs(3);
 /// default buffers fits.
 const FIRST_LINE_BYTES: usize = 32 * 1024;
 
-/// The documented JSON of `status --json`.
-#[derive(Clone, Debug, Serialize)]
-struct Status {
-    agent: AgentStatus,
-    kafka: KafkaStatus,
-    files: Vec<FileStatus>,
-    accounts: Vec<PathAccount>,
-}
+/// How long the running agent may take to answer: its loop comes by within milliseconds.
+const AGENT_WAIT: Duration = Duration::from_secs(6);
 
-/// What became of the bytes of the files that began under one path.
-#[derive(Clone, Debug, Serialize)]
-struct PathAccount {
-    /// Empty for files whose path is remembered no more.
-    path: String,
-    #[serde(flatten)]
-    account: Account,
-}
+/// How often a watch looks whether it is to end.
+const WATCH_SLICE: Duration = Duration::from_millis(100);
 
-#[derive(Clone, Debug, Serialize)]
-struct AgentStatus {
-    id: String,
-    state_dir: String,
-    pid: Option<i32>,
-    sequence: Option<u64>,
-    last_commit_seconds: Option<i64>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct KafkaStatus {
-    brokers: String,
-    topics: Vec<String>,
-    reachable: bool,
-    error: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct FileStatus {
-    path: String,
-    stream: Option<String>,
-    size: Option<u64>,
-    position: u64,
-    committed: u64,
-    lag_bytes: Option<u64>,
-    lag_seconds: Option<u64>,
-    state: State,
-    /// What ends it once it is rotated.
-    proof: Option<Proof>,
-}
-
-/// What a file is to the agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    /// Everything in it is in Kafka.
-    Current,
-    /// Complete lines wait.
-    Behind,
-    /// Only the beginning of a line waits, for its end. Waiting bytes are `behind` for a program, as ever.
-    #[serde(rename = "behind")]
-    Unfinished,
-    /// It is configured, and the agent has not begun with it.
-    New,
-    /// Its path is gone, or is another file now.
-    Moved,
-}
-
-/// Prints the status.
-pub fn run(context: &Context) -> anyhow::Result<Exit> {
-    let settings = Settings::load(context.config())?;
-    let state = StateView::read(&settings.state_dir)?;
-    let status = Status {
-        agent: agent_status(&settings, state.as_ref()),
-        kafka: kafka_status(&settings),
-        files: file_statuses(&settings, state.as_ref()),
-        accounts: path_accounts(state.as_ref()),
+/// Prints the status, once or again and again.
+pub fn run(context: &Context, arguments: &StatusArguments) -> anyhow::Result<Exit> {
+    let Some(seconds) = arguments.watch else {
+        print(context, &look(context)?, Before::Nothing)?;
+        return Ok(Exit::Ok);
     };
+    let interrupt = Interrupt::install().context("listen to Ctrl-C")?;
+    let mut before = if std::io::stdout().is_terminal() && context.output == Output::Text {
+        Before::ClearedScreen
+    } else {
+        Before::Nothing
+    };
+    while !interrupt.is_wanted() {
+        print(context, &look(context)?, before)?;
+        if before == Before::Nothing && context.output == Output::Text {
+            before = Before::EmptyLine;
+        }
+        let next = Deadline::after(Duration::from_secs(seconds.into()));
+        while !next.passed() && !interrupt.is_wanted() {
+            std::thread::sleep(next.remaining(WATCH_SLICE));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// What stands before a status that is shown again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    EmptyLine,
+    ClearedScreen,
+}
+
+fn print(context: &Context, (status, proofs): &(Status, Proofs), before: Before) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
+    match before {
+        Before::Nothing => {}
+        Before::EmptyLine => writeln!(stdout)?,
+        Before::ClearedScreen => write!(stdout, "\x1b[H\x1b[2J")?,
+    }
     match context.output {
         Output::Json => {
-            writeln!(stdout, "{}", serde_json::to_string(&status).context("write the status as JSON")?)?;
+            writeln!(stdout, "{}", serde_json::to_string(status).context("write the status as JSON")?)?;
         }
-        Output::Text => write!(stdout, "{}", text(&status))?,
+        Output::Text => write!(stdout, "{}", text(status, proofs))?,
     }
     stdout.flush()?;
-    Ok(Exit::Ok)
+    Ok(())
+}
+
+/// What ends each file once it is rotated, in the order of the files.
+type Proofs = Vec<Option<Proof>>;
+
+/// Of the running agent where it answers, else from what it left behind.
+fn look(context: &Context) -> anyhow::Result<(Status, Proofs)> {
+    let setup = Setup::load(context.config())?;
+    let live = setup.config.http.listen.and_then(|address| ask(address, &setup));
+    let mut status = match live {
+        Some(status) => status,
+        None => remembered(&Settings::of(&setup)?)?,
+    };
+    let rights = Rights::of(status.agent.pid);
+    let proof = |file: &FileStatus| Proof::of(rights, Path::new(&file.path));
+    let proofs: Proofs = status.files.iter().map(proof).collect();
+    for (file, proof) in status.files.iter_mut().zip(&proofs) {
+        file.proof = proof.map(|proof| proof.name().to_owned());
+    }
+    Ok((status, proofs))
+}
+
+/// The status of the agent that listens there, if it is the configured one.
+fn ask(address: SocketAddr, setup: &Setup) -> Option<Status> {
+    let reply = client::get(address, "/status", AGENT_WAIT).ok().filter(|reply| reply.status == 200)?;
+    let status: Status = serde_json::from_slice(&reply.body).ok()?;
+    let state_dir = setup.config.agent.state_dir.to_string_lossy();
+    (status.agent.id == setup.agent_id && status.agent.state_dir == state_dir).then_some(status)
+}
+
+/// The status of an agent that does not run, or does not listen: from its state directory, and Kafka is asked.
+fn remembered(settings: &Settings) -> anyhow::Result<Status> {
+    let state = StateView::read(&settings.state_dir)?;
+    Ok(Status {
+        agent: agent_status(settings, state.as_ref()),
+        kafka: kafka_status(settings),
+        files: file_statuses(settings, state.as_ref()),
+        accounts: state.iter().flat_map(|state| &state.accounts).map(PathAccount::of).collect(),
+    })
 }
 
 fn agent_status(settings: &Settings, state: Option<&StateView>) -> AgentStatus {
@@ -121,6 +136,7 @@ fn agent_status(settings: &Settings, state: Option<&StateView>) -> AgentStatus {
         pid: state.and_then(|state| state.running_pid),
         sequence: state.map(|state| state.sequence),
         last_commit_seconds: committed_at_ms.map(|at| (wall_ms() - at).max(0) / 1000),
+        reload_refused: None,
     }
 }
 
@@ -136,13 +152,6 @@ fn kafka_status(settings: &Settings) -> KafkaStatus {
     }
 }
 
-fn path_accounts(state: Option<&StateView>) -> Vec<PathAccount> {
-    let accounts = state.into_iter().flat_map(|state| &state.accounts);
-    accounts
-        .map(|(path, account)| PathAccount { path: path.to_string_lossy().into_owned(), account: *account })
-        .collect()
-}
-
 fn file_statuses(settings: &Settings, state: Option<&StateView>) -> Vec<FileStatus> {
     let known = state.map(|state| state.files.as_slice()).unwrap_or_default();
     let mut statuses: Vec<FileStatus> = known.iter().map(|file| known_file(settings, file)).collect();
@@ -156,10 +165,6 @@ fn file_statuses(settings: &Settings, state: Option<&StateView>) -> Vec<FileStat
         }
     }
     statuses.sort_by(|left, right| left.path.cmp(&right.path));
-    let rights = Rights::of(state.and_then(|state| state.running_pid));
-    for status in &mut statuses {
-        status.proof = Proof::of(rights, Path::new(&status.path));
-    }
     statuses
 }
 
@@ -182,7 +187,6 @@ fn known_file(settings: &Settings, file: &FileView) -> FileStatus {
         state: match lag_bytes {
             None => State::Moved,
             Some(0) => State::Current,
-            Some(lag_bytes) if is_unfinished_line(file, lag_bytes) => State::Unfinished,
             Some(_) => State::Behind,
         },
         proof: None,
@@ -204,13 +208,13 @@ fn new_file(path: &Path, size: Option<u64>) -> FileStatus {
 }
 
 /// Whether what waits is the beginning of one line. Of a longer rest that is not asked.
-fn is_unfinished_line(file: &FileView, lag_bytes: u64) -> bool {
-    let size = usize::try_from(lag_bytes).unwrap_or(usize::MAX);
+fn is_unfinished_line(file: &FileStatus) -> bool {
+    let size = usize::try_from(file.lag_bytes.unwrap_or_default()).unwrap_or(usize::MAX);
     if size > FIRST_LINE_BYTES {
         return false;
     }
     let mut rest = vec![0; size];
-    let read = std::fs::File::open(&file.path).and_then(|log| log.read_exact_at(&mut rest, file.position));
+    let read = std::fs::File::open(&file.path).and_then(|log| log.read_exact_at(&mut rest, file.committed));
     read.is_ok() && memchr::memchr(b'\n', &rest).is_none()
 }
 
@@ -238,7 +242,7 @@ fn wall_ms() -> i64 {
     i64::try_from(clock::unix_milliseconds()).unwrap_or(i64::MAX)
 }
 
-fn text(status: &Status) -> String {
+fn text(status: &Status, proofs: &Proofs) -> String {
     let agent = &status.agent;
     let mut text = match agent.pid {
         Some(pid) => format!("agent  {} {GREEN}runs{RESET} (pid {pid})", terminal::escape(&agent.id)),
@@ -258,9 +262,15 @@ fn text(status: &Status) -> String {
         }
     }
     text.push_str(&format!("\nstate  {}\n", terminal::escape(&agent.state_dir)));
+    if let Some(why) = &agent.reload_refused {
+        text.push_str(&format!(
+            "config {YELLOW}the one from before goes on, the new one was refused: {}{RESET}\n",
+            terminal::escape(why)
+        ));
+    }
     text.push_str(&kafka_text(&status.kafka));
     text.push('\n');
-    text.push_str(&files_text(&status.files));
+    text.push_str(&files_text(&status.files, proofs));
     text.push_str(&accounts_text(&status.accounts));
     text
 }
@@ -273,7 +283,7 @@ fn kafka_text(kafka: &KafkaStatus) -> String {
     }
 }
 
-fn files_text(files: &[FileStatus]) -> String {
+fn files_text(files: &[FileStatus], proofs: &Proofs) -> String {
     if files.is_empty() {
         return format!("{YELLOW}No file matches the configured paths.{RESET}\n");
     }
@@ -281,8 +291,8 @@ fn files_text(files: &[FileStatus]) -> String {
     let row = |file: &FileStatus| {
         let state = match file.state {
             State::Current => "current",
+            State::Behind if is_unfinished_line(file) => "unfinished line",
             State::Behind => "behind",
-            State::Unfinished => "unfinished line",
             State::New => "new",
             State::Moved => "moved or gone",
         };
@@ -304,7 +314,7 @@ fn files_text(files: &[FileStatus]) -> String {
         ("waiting", Align::Right),
         ("since", Align::Right),
     ];
-    table::table(&heading, &rows) + &proofs_text(files)
+    table::table(&heading, &rows) + &proofs_text(proofs)
 }
 
 /// What became of the bytes, path by path; nothing while there is nothing to account for.
@@ -340,13 +350,13 @@ fn accounts_text(accounts: &[PathAccount]) -> String {
 }
 
 /// What ends rotated files, each kind once.
-fn proofs_text(files: &[FileStatus]) -> String {
-    let proofs: Vec<Proof> = files.iter().filter_map(|file| file.proof).collect();
+fn proofs_text(proofs: &Proofs) -> String {
+    let proofs: Vec<Proof> = proofs.iter().copied().flatten().collect();
     let mut text = String::new();
     for (number, proof) in
         proofs.iter().enumerate().filter(|(number, proof)| !proofs[..*number].contains(proof))
     {
-        let files = files.iter().filter(|file| file.proof == Some(*proof)).count();
+        let files = proofs.iter().filter(|other| *other == proof).count();
         let start = if number == 0 { "\n" } else { "" };
         let remedy =
             if proof.remedy().is_empty() { String::new() } else { format!(" -> {}", proof.remedy()) };
@@ -367,7 +377,6 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::StreamId;
     use crate::pipeline::account::{Loss, Losses};
     use crate::pipeline::action::NoProof;
 
@@ -381,7 +390,7 @@ mod tests {
             lag_bytes: Some(1024),
             lag_seconds: Some(7),
             state: State::Behind,
-            proof: Some(Proof::Quiet(NoProof::Owner)),
+            proof: Some("quiet".to_owned()),
         };
         Status {
             agent: AgentStatus {
@@ -390,6 +399,7 @@ mod tests {
                 pid: None,
                 sequence: Some(2),
                 last_commit_seconds: Some(180),
+                reload_refused: Some("1 error".into()),
             },
             kafka: KafkaStatus {
                 brokers: "b:9092".into(),
@@ -413,7 +423,7 @@ mod tests {
     #[test]
     fn the_json_is_the_documented_one() {
         let expected = concat!(
-            r#"{"agent":{"id":"web-1","state_dir":"/var/lib/viewtail","pid":null,"sequence":2,"last_commit_seconds":180},"#,
+            r#"{"agent":{"id":"web-1","state_dir":"/var/lib/viewtail","pid":null,"sequence":2,"last_commit_seconds":180,"reload_refused":"1 error"},"#,
             r#""kafka":{"brokers":"b:9092","topics":["t"],"reachable":true,"error":null},"#,
             r#""files":[{"path":"/var/log/\u001b.log","stream":"00000000000000aa","size":2048,"position":1024,"#,
             r#""committed":1024,"lag_bytes":1024,"lag_seconds":7,"state":"behind","proof":"quiet"}],"#,
@@ -425,10 +435,12 @@ mod tests {
 
     #[test]
     fn a_person_sees_the_same() {
-        let text = anstream::adapter::strip_str(&text(&status())).to_string();
+        let text = anstream::adapter::strip_str(&text(&status(), &vec![Some(Proof::Quiet(NoProof::Owner))]))
+            .to_string();
         let expected = "\
 agent  web-1 does not run, 2 transactions committed, the last one 3 min ago
 state  /var/lib/viewtail
+config the one from before goes on, the new one was refused: 1 error
 kafka  b:9092, topic t answers
 
 file               state      size  committed  waiting  since
@@ -444,14 +456,17 @@ bytes of              read  committed  unread in rotated files  read again  lost
     }
 
     #[test]
-    fn the_beginning_of_a_line_waits_for_its_end_and_is_behind_for_a_program() {
+    fn the_beginning_of_a_line_waits_for_its_end() {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let tuple = crate::pipeline::identity::Tuple { device: 1, inode: 1, birth_ns: None };
-        let file = FileView { path: log.path().to_owned(), stream: StreamId(1), position: 4, tuple };
         for (content, expected) in [("one\ntwo", true), ("one\ntwo\n", false), ("one\ntwo\nthree", false)] {
             std::fs::write(log.path(), content).unwrap();
-            assert_eq!(is_unfinished_line(&file, content.len() as u64 - 4), expected, "{content:?}");
+            let file = FileStatus {
+                path: log.path().to_string_lossy().into_owned(),
+                committed: 4,
+                lag_bytes: Some(content.len() as u64 - 4),
+                ..new_file(log.path(), None)
+            };
+            assert_eq!(is_unfinished_line(&file), expected, "{content:?}");
         }
-        assert_eq!(serde_json::to_string(&State::Unfinished).unwrap(), r#""behind""#);
     }
 }

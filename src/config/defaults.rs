@@ -3,6 +3,7 @@
 //! The comment of a default is what `viewtail config explain` answers to "why that default?", so it is written for whoever
 //! asks there. An option whose default is nothing or a plain word that its reader names has its reason here too.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::agent::DeletedSize;
@@ -73,6 +74,10 @@ defaults! {
     ["kafka.buffer.messages"] pub const BUFFER_MESSAGES: u32 = 20_000;
     /// librdkafka's own default is 1 GiB, far too much beside a web server; this is 20,000 events of 800 bytes.
     ["kafka.buffer.bytes"] pub const BUFFER_BYTES: u64 = 16_000_000;
+    /// OpenTelemetry's customary port for Prometheus exporters, on the loopback: the pages name paths of the host.
+    ["http.listen"] pub const HTTP_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+    /// A service that shows how it does is looked after, and only this host can look.
+    ["http"];
     /// One file is enough for a host with a few logs; packages bring the directory along for those with many.
     ["include"];
     /// The machine's id and the path of state_dir are the same after a restart, after an upgrade, and when state_dir was lost.

@@ -18,6 +18,7 @@ pub mod defaults;
 mod environment;
 mod events;
 mod finding;
+mod http;
 mod include;
 mod kafka;
 mod log;
@@ -51,6 +52,7 @@ use std::sync::Arc;
 pub use agent::{Agent, AgentId, DeletedSize};
 pub use events::Events;
 pub use finding::{ConfigErrors, Finding, Severity, Style, Warning};
+pub use http::Http;
 pub use kafka::{
     Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
     SaslMechanism, Timestamp, Tls, TlsIdentity,
@@ -85,6 +87,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// Where events of lines that could not be read go; `None`: where all go.
     pub rejects_topic: Option<String>,
+    /// Where the agent is looked at.
+    pub http: Http,
     source: Arc<ConfigSource>,
     settings: Vec<Setting>,
 }
@@ -203,8 +207,8 @@ fn read(
         return Err(if is_forbidden { errors.of_permission() } else { errors });
     }
     let warnings = warnings.into_iter().map(|finding| Warning::new(source.clone(), finding)).collect();
-    let Values { agent, logs, kafka, rejects_topic } = values;
-    Ok((Config { agent, logs, kafka, rejects_topic, source, settings }, warnings))
+    let Values { agent, logs, kafka, rejects_topic, http } = values;
+    Ok((Config { agent, logs, kafka, rejects_topic, http, source, settings }, warnings))
 }
 
 /// From the text of one file to its tree, `None` where it says nothing; secrets are masked on the way, before anything
@@ -238,6 +242,7 @@ struct Values {
     logs: Vec<Log>,
     kafka: Kafka,
     rejects_topic: Option<String>,
+    http: Http,
 }
 
 fn interpret(tree: &Node, source: &ConfigSource) -> Reading {
@@ -268,8 +273,9 @@ fn read_root(mut root: Section<'_>, reader: &Reader, source: &ConfigSource) -> V
     let kafka = root.required_section("kafka", "{brokers: [localhost:9092], topic: page-views}");
     let kafka = kafka::read(kafka, reader);
     let rejects_topic = events::read_rejects(&mut root, &kafka.topic);
+    let http = http::read(&mut root, reader);
     root.finish();
-    Values { agent, logs, kafka, rejects_topic }
+    Values { agent, logs, kafka, rejects_topic, http }
 }
 
 /// A password that stands in a file that everybody on the host can read.

@@ -20,7 +20,7 @@ fn valid(text: &str) -> (Config, Vec<Warning>) {
 
 /// Everything of a configuration but where it stands.
 fn values(config: &Config) -> String {
-    format!("{:?}\n{:?}\n{:?}", config.agent, config.logs, config.kafka)
+    format!("{:?}\n{:?}\n{:?}\n{:?}", config.agent, config.logs, config.kafka, config.http)
 }
 
 /// The shipped file with everything that it offers switched on.
@@ -326,5 +326,20 @@ fn the_delivery_is_shown_as_it_is_written() {
     for word in ["exactly_once", "at_least_once", "best_effort"] {
         let (config, _) = valid(&MINIMAL.replace("kafka: {", &format!("kafka: {{delivery: {word}, ")));
         assert_eq!(config.kafka.delivery.to_string(), word);
+    }
+}
+
+#[test]
+fn the_endpoints_are_where_they_are_told_or_nowhere() {
+    let with = |http: &str| valid(&format!("{MINIMAL}http: {http}\n"));
+    assert_eq!(valid(MINIMAL).0.http.listen, Some(defaults::HTTP_LISTEN));
+    assert_eq!(with("false").0.http.listen, None);
+    assert_eq!(with("{listen: '[::1]:80'}").0.http.listen.unwrap().to_string(), "[::1]:80");
+    assert!(with("{listen: 127.0.0.2:80}").1.is_empty());
+    assert_eq!(with("{listen: 0.0.0.0:9464}").1.len(), 1, "whoever shows it to everybody is warned");
+    for wrong in
+        ["true", "9464", "{listen: localhost}", "{listen: 127.0.0.1:0}", "{listen: 9464}", "{port: 1}"]
+    {
+        assert!(parse(&format!("{MINIMAL}http: {wrong}\n"), "agent.yaml").is_err(), "{wrong}");
     }
 }

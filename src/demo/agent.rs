@@ -155,7 +155,7 @@ impl AgentSettings<'_> {
         format!(
             "agent:\n  id: {topic}\n  state_dir: {state}\nlogs:\n  - paths: [{log}]\n    format: combined\n    \
              site: blog.example.com\n    start: beginning\nkafka:\n  brokers: [{brokers}]\n  topic: {topic}\n  \
-             delivery: exactly_once\n  commit_interval: 250ms\n  create_topic: {create}\n",
+             delivery: exactly_once\n  commit_interval: 250ms\n  create_topic: {create}\nhttp: false\n",
             topic = serde_json::Value::from(self.topic),
             state = quoted("state"),
             log = quoted("access.log"),

@@ -20,6 +20,13 @@ pub fn unix_milliseconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, whole_milliseconds)
 }
 
+/// CPU time that this process has used, all threads together.
+#[must_use]
+pub fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 /// Monotonic milliseconds for the machine, counted from the creation of the clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {

@@ -5,12 +5,15 @@
 pub mod aliases;
 pub mod archive;
 pub mod clock;
+pub mod diagnostics;
 pub mod files;
+pub mod http;
 pub mod identity;
 pub mod interrupt;
 pub mod kafka;
 pub mod lease;
 pub mod limits;
+pub mod process;
 pub mod progress;
 pub mod secret;
 pub mod service;

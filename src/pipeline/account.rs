@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::action::SharedPath;
@@ -102,6 +103,18 @@ impl Serialize for Losses {
     }
 }
 
+impl<'de> Deserialize<'de> for Losses {
+    /// Reasons of which this version knows nothing are left out.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let named: BTreeMap<String, u64> = BTreeMap::deserialize(deserializer)?;
+        let mut losses = Self::default();
+        Loss::ALL
+            .into_iter()
+            .for_each(|why| losses.add(why, named.get(why.name()).copied().unwrap_or_default()));
+        Ok(losses)
+    }
+}
+
 /// The books of one generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Books {
@@ -160,7 +173,7 @@ impl Books {
 }
 
 /// What became of the bytes of one path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Account {
     /// Bytes that were read, each counted once.
     pub read: u64,

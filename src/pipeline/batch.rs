@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::shard::Entry;
+use super::tally::Tally;
 use crate::event::StreamId;
 
 /// A block is handed over when it holds so much: a few milliseconds of work for the producer, and three of them
@@ -106,6 +107,8 @@ pub struct Filled {
     pub block: Block,
     /// The generations it moves.
     pub reaches: Reaches,
+    /// What its lines became.
+    pub tally: Tally,
 }
 
 impl Filled {

@@ -10,11 +10,14 @@ use std::collections::BTreeSet;
 use super::action::{Action, Cause, Class, Command, Committed, Exit, Failure, Millis, Reply};
 use super::batch::{Block, Filled, Reaches};
 use super::checkpoint::{Checkpoint, Proposal, Snapshot};
+use super::facts::{Delivered, Standing, TransactionResult};
 use super::notice::Notice;
 use super::options::{DeliveryOptions, Mode};
 use super::reload::Producer;
 use super::resolve::{self, Confirmation, Expected, Fetched, Remote, Truth};
 use super::shard::{Entry, ShardError};
+use super::tally::Tally;
+use super::times::Times;
 use crate::event::StreamId;
 use crate::planted::{self, Bug};
 
@@ -124,6 +127,7 @@ struct Batch {
     gone: Vec<StreamId>,
     records: u64,
     bytes: usize,
+    tally: Tally,
 }
 
 /// The delivery machine.
@@ -147,9 +151,16 @@ pub struct Delivery {
     batch: Batch,
     /// What the transaction carries once its positions are sent: committed, not committed, or in doubt.
     proposal: Option<Proposal>,
+    /// What the lines of a proposal become whose outcome is not known.
+    doubted: Tally,
+    delivered: Delivered,
+    /// When the last transaction began.
+    began_at: Millis,
     refreshed_at: Millis,
     retry_ms: u64,
     down_since: Option<Millis>,
+    /// What Kafka said last while it is down.
+    trouble: Option<String>,
     /// Most bytes of a partition's batch before compression; halved each time a broker refuses one.
     batch_bytes_max: usize,
     stopping: bool,
@@ -193,9 +204,13 @@ impl Delivery {
             gone: Vec::new(),
             batch: Batch::default(),
             proposal: None,
+            doubted: Tally::default(),
+            delivered: Delivered::default(),
+            began_at: Millis(0),
             refreshed_at: Millis(0),
             retry_ms: RETRY_MS_MIN,
             down_since: None,
+            trouble: None,
             stopping: false,
         }
     }
@@ -246,6 +261,41 @@ impl Delivery {
     #[must_use]
     pub fn anchor(&self) -> &str {
         &self.anchor
+    }
+
+    /// What was delivered so far.
+    #[must_use]
+    pub fn delivered(&self) -> &Delivered {
+        &self.delivered
+    }
+
+    /// When the lines were written that were committed since this was asked last; nothing if nothing was.
+    pub fn take_committed_times(&mut self) -> Option<Times> {
+        self.delivered.times.take()
+    }
+
+    /// How things stand with Kafka.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match (&self.trouble, &self.checkpoint) {
+            (Some(message), _) => Standing::Down(message.clone()),
+            (None, None) => Standing::Connecting,
+            (None, Some(_)) => Standing::Up,
+        }
+    }
+
+    /// What was handed over and is not committed.
+    #[must_use]
+    pub fn on_their_way(&self) -> Tally {
+        let mut tally = self.batch.tally.clone();
+        tally.merge(&self.doubted);
+        self.waiting.iter().for_each(|filled| tally.merge(&filled.tally));
+        tally
+    }
+
+    /// What was made of these lines is given up.
+    pub fn give_up(&mut self, tally: &Tally) {
+        self.delivered.give_up(tally);
     }
 
     /// When the delivery wants to be looked at again if nothing happens before.
@@ -309,14 +359,14 @@ impl Delivery {
             options.mode == self.options.mode && options.topic == self.options.topic,
             "the mode or the topic of an agent at work was changed"
         );
-        self.waiting = None;
+        self.give_up_waiting();
         if options.batch_bytes_max != self.options.batch_bytes_max {
             self.batch_bytes_max = options.batch_bytes_max;
         }
         self.options = options;
         if producer == Producer::Replaced {
             if planted::is(Bug::ReloadWithoutDoubt) {
-                self.proposal = None;
+                self.give_up_doubted();
             }
             self.retry_ms = RETRY_MS_MIN;
             self.set(State::Down(now));
@@ -371,16 +421,20 @@ impl Delivery {
             }
             (State::SendingOffsets, Reply::OffsetsSent) => self.commit(out),
             (State::Committing, Reply::Committed { tainted }) => {
+                self.delivered.took(now.since(self.began_at));
                 self.committed(out);
                 if tainted && !planted::is(Bug::NoEpochHygiene) {
                     // The next block is read again after the new producer is there, as after any loss of one.
-                    self.waiting = None;
+                    self.give_up_waiting();
                     self.set(State::Down(now));
                 } else {
                     self.set(State::Ready);
                 }
             }
-            (State::Aborting, Reply::Aborted) => self.lose_producer(now),
+            (State::Aborting, Reply::Aborted) => {
+                self.delivered.ended(TransactionResult::Aborted);
+                self.lose_producer(now);
+            }
             (State::Leaving, Reply::Disconnected | Reply::Failed(_)) => self.end(Exit::Stopped, out),
             (_, Reply::Failed(failure)) => self.failed(now, failure, out),
             (
@@ -541,11 +595,11 @@ impl Delivery {
         let in_doubt = self.proposal.is_some();
         let expected = Expected { sequence, nonce: self.nonce, in_doubt };
         match resolve::confirm(expected, remote) {
-            _ if planted::is(Bug::ResendAfterDoubt) => self.proposal = None,
+            _ if planted::is(Bug::ResendAfterDoubt) => self.give_up_doubted(),
             Confirmation::Committed => self.committed(out),
-            Confirmation::NotCommitted => self.proposal = None,
+            Confirmation::NotCommitted => self.give_up_doubted(),
             Confirmation::Lost => {
-                self.proposal = None;
+                self.give_up_doubted();
                 out.say(Notice::RemoteLost);
                 self.lay_out_anew();
             }
@@ -593,10 +647,12 @@ impl Delivery {
         }
         match self.options.mode {
             Mode::ExactlyOnce => {
+                self.began_at = now;
                 self.set(State::Beginning);
                 out.command(Command::Begin);
             }
             Mode::AtLeastOnce | Mode::BestEffort => {
+                self.began_at = now;
                 self.set(State::Open(now));
                 self.go_on(now, now, out);
             }
@@ -632,11 +688,13 @@ impl Delivery {
         self.batch.reaches.append(&filled.reaches);
         self.batch.records += filled.block.records.len() as u64;
         self.batch.bytes += filled.block.arena.len();
+        self.batch.tally.merge(&filled.tally);
         self.set(State::Producing(since));
         out.command(Command::Produce(filled.block));
     }
 
     fn say_up(&mut self, now: Millis, out: &mut Out) {
+        self.trouble = None;
         if let Some(since) = self.down_since.take() {
             out.say(Notice::KafkaUp { down_ms: now.since(since) });
         }
@@ -651,6 +709,7 @@ impl Delivery {
             Mode::ExactlyOnce if planted::is(Bug::OffsetsFirst) => self.commit(out),
             Mode::ExactlyOnce => self.send_offsets(out),
             Mode::AtLeastOnce | Mode::BestEffort => {
+                self.delivered.took(now.since(self.began_at));
                 self.propose();
                 self.committed(out);
                 self.set(State::Ready);
@@ -701,9 +760,12 @@ impl Delivery {
     fn committed(&mut self, out: &mut Out) {
         let (Some(proposal), Some(checkpoint)) = (self.proposal.take(), &mut self.checkpoint) else { return };
         let changed = proposal.changed().to_vec();
-        let gone = std::mem::take(&mut self.batch.gone);
+        let Batch { gone, tally, .. } = std::mem::take(&mut self.batch);
         checkpoint.advance(proposal);
-        self.batch = Batch::default();
+        // A proposal that was in doubt left its batch long ago.
+        self.delivered.settle(&tally);
+        self.delivered.settle(&std::mem::take(&mut self.doubted));
+        self.delivered.ended(TransactionResult::Committed);
         self.retry_ms = RETRY_MS_MIN;
         out.events.push(Event::Committed(changed, gone));
     }
@@ -711,6 +773,9 @@ impl Delivery {
     // Failure: T8 and T9.
 
     fn failed(&mut self, now: Millis, failure: Failure, out: &mut Out) {
+        if failure.cause == Cause::Fenced {
+            self.delivered.fenced += 1;
+        }
         if failure.cause == Cause::TooLarge {
             self.batch_bytes_max = (self.batch_bytes_max / 2).max(BATCH_BYTES_MIN);
             out.say(Notice::TooLarge { batch_bytes_max: self.batch_bytes_max });
@@ -748,6 +813,7 @@ impl Delivery {
                 // A doubt about a commit lasts until Kafka's positions are read, however many attempts that takes.
                 if !matches!(self.state, State::Committing | State::Connecting | State::Fetching(_)) {
                     self.proposal = None;
+                    self.delivered.ended(TransactionResult::Lost);
                 }
                 self.report(now, failure, out);
                 self.lose_producer(now);
@@ -756,6 +822,7 @@ impl Delivery {
     }
 
     fn report(&mut self, now: Millis, failure: Failure, out: &mut Out) {
+        self.trouble = Some(failure.message.clone());
         if self.down_since.is_none() {
             self.down_since = Some(now);
             out.say(match failure.cause {
@@ -767,12 +834,31 @@ impl Delivery {
         }
     }
 
+    fn give_up_waiting(&mut self) {
+        if let Some(filled) = self.waiting.take() {
+            self.delivered.give_up(&filled.tally);
+        }
+    }
+
+    /// What was in doubt is not in Kafka.
+    fn give_up_doubted(&mut self) {
+        if self.proposal.take().is_some() {
+            self.delivered.give_up(&std::mem::take(&mut self.doubted));
+            self.delivered.ended(TransactionResult::Lost);
+        }
+    }
+
     /// Gives up the transaction and the producer with it; what was true is asked of Kafka at the next attempt. Positions
     /// that are in doubt stay in the proposal.
     fn lose_producer(&mut self, now: Millis) {
-        self.waiting = None;
-        self.gone.append(&mut self.batch.gone);
-        self.batch = Batch::default();
+        self.give_up_waiting();
+        let Batch { mut gone, tally, .. } = std::mem::take(&mut self.batch);
+        self.gone.append(&mut gone);
+        if self.proposal.is_some() {
+            self.doubted.merge(&tally);
+        } else {
+            self.delivered.give_up(&tally);
+        }
         self.set(State::Down(now.plus(self.retry_ms)));
         self.retry_ms = (self.retry_ms * 2).min(RETRY_MS_MAX);
     }

@@ -50,6 +50,8 @@ pub struct Generation {
     pub registration: Registration,
     /// When it was last read, and when it was last seen to grow.
     pub read_at: Millis,
+    /// When the last line that was read of it was written, in milliseconds since the epoch, as far as lines say so.
+    pub line_time_ms: Option<i64>,
     /// When it was last seen to grow.
     pub grown_at: Millis,
     /// When it will be read again without a hint.

@@ -6,6 +6,7 @@ use super::account::{self, Account, Books};
 use super::action::{Action, Exit, Input, Millis, SharedPath};
 use super::checkpoint::{FileSnapshot, Snapshot};
 use super::delivery::{Delivery, Event, Out};
+use super::facts::Backpressure;
 use super::notice::Notice;
 use super::options::{Mode, Options};
 use super::reload::Reload;
@@ -20,8 +21,8 @@ const FILES_PER_MS: u64 = 10;
 /// The whole pipeline as one stepped machine. See [`super::action`] for the contract with its shell.
 #[derive(Debug)]
 pub struct Machine {
-    tail: Tail,
-    delivery: Delivery,
+    pub(super) tail: Tail,
+    pub(super) delivery: Delivery,
     /// What the local state remembers, until the positions are resolved.
     local: Option<Snapshot>,
     /// Positions moved since the local state was written, and it is written again then.
@@ -32,6 +33,7 @@ pub struct Machine {
     stop_deadline_ms: u64,
     stop_at: Option<Millis>,
     over: bool,
+    pub(super) backpressure: Backpressure,
 }
 
 impl Machine {
@@ -64,6 +66,7 @@ impl Machine {
             stop_deadline_ms,
             stop_at: None,
             over: false,
+            backpressure: Backpressure::default(),
         }
     }
 
@@ -95,6 +98,7 @@ impl Machine {
             Input::Stop => self.stop(now),
         }
         self.settle(now, &mut out);
+        self.feel_pressure(now);
         *actions = out.actions;
     }
 
@@ -152,6 +156,7 @@ impl Machine {
             self.tail.check_index();
         }
         for notice in self.tail.notices.drain(..) {
+            self.tail.reads.note(&notice);
             out.actions.push(Action::Say(notice));
         }
     }
@@ -182,7 +187,8 @@ impl Machine {
         out.actions.push(Action::Switch);
         self.stop_deadline_ms = delivery.stop_deadline_ms;
         self.tail.options.deleted_bytes_max = deleted_bytes_max;
-        self.tail.reconfigure(now, logs, &delivery, &mut out.actions);
+        let given_up = self.tail.reconfigure(now, logs, &delivery, &mut out.actions);
+        self.delivery.give_up(&given_up);
         self.delivery.reconfigure(now, delivery, producer);
     }
 
@@ -231,7 +237,10 @@ impl Machine {
                     self.tail.committed(now, &entries, &gone);
                     self.persist_soon(now, out);
                 }
-                Event::Rewound => self.tail.rewind(now),
+                Event::Rewound => {
+                    let given_up = self.tail.rewind(now);
+                    self.delivery.give_up(&given_up);
+                }
                 Event::Spare(block) => self.tail.keep(block),
                 Event::Say(notice) => out.actions.push(Action::Say(notice)),
                 Event::Over(exit) => {

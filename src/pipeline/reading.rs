@@ -9,6 +9,7 @@ use super::notice::Notice;
 use super::options::{PartitionBy, Rejects, Timestamp};
 use super::partition::partition_of;
 use super::tail::{Allowance, HOT_POLL_MS, Tail};
+use super::tally::{Outcome, Tally};
 use super::trouble::Trouble;
 use crate::event::{Encoded, Encoder, Place, SkipReason, StreamId};
 use crate::planted::{self, Bug};
@@ -102,6 +103,9 @@ impl Tail {
         let old = generation.lines.cursor();
         let mut writer = Writer {
             block: &mut self.filling.block,
+            tally: &mut self.filling.tally,
+            site: self.sites.of(log),
+            lines: 0,
             encoder: &mut self.encoders[log],
             notices: &mut self.notices,
             partition_by: self.options.partition_by,
@@ -118,12 +122,14 @@ impl Tail {
         let bytes = Bytes { before: chunk.before, data: chunk.data };
         let ending = if closed { Ending::Closed } else { Ending::Open };
         lines.feed(bytes, ending, |line| writer.take(generation, line));
-        let full = writer.full;
+        let (full, taken) = (writer.full, writer.lines);
         let has_more_to_read = full || lines.has_long_line();
         let looked_to = if has_more_to_read { lines.want().from.position } else { end };
         let grown = looked_to > generation.looked_to;
         generation.note_read(looked_to);
         generation.lines = lines;
+        self.reads.lines += taken;
+        self.reads.bytes += generation.lines.cursor().position - old.position;
         if generation.lines.cursor() != old {
             self.filling.reaches.add(Reach { from: old.position, to: generation.entry() });
             if planted::is(Bug::AdvanceOnProduce) {
@@ -163,6 +169,11 @@ enum Progress {
 /// Turns the lines of one read into records.
 struct Writer<'a> {
     block: &'a mut Block,
+    tally: &'a mut Tally,
+    /// The number of the site that page views of this log count for.
+    site: usize,
+    /// Lines that were taken.
+    lines: u64,
     encoder: &'a mut Encoder,
     notices: &'a mut Vec<Notice>,
     partition_by: PartitionBy,
@@ -197,6 +208,7 @@ impl Writer<'_> {
             self.full = true;
             return Taken::Full;
         }
+        self.lines += 1;
         let begins_late = !generation.begun && generation.committed.position > 0;
         let is_told = line.skipped.is_some_and(|(size, _)| size == line.position);
         let from_start = Some((line.position, SkipReason::Start));
@@ -212,13 +224,16 @@ impl Writer<'_> {
         let start = self.block.arena.len();
         let encoded = self.encoder.encode(line.bytes, &place, &mut self.block.arena);
         let value = Slice::new(start, self.block.arena.len());
+        generation.line_time_ms = encoded.time_ms.or(generation.line_time_ms);
         let destination = self.destination(&encoded);
         if destination == Destination::Events && !self.encoder.lets_out(&encoded) {
             self.block.arena.truncate(start);
+            self.tally.leave_out(Outcome::Filtered);
             return Taken::Filtered;
         }
         if value.len() > self.allowance.record_bytes_max {
             self.block.arena.truncate(start);
+            self.tally.leave_out(Outcome::TooLarge);
             self.tell(generation, |path| Notice::EventTooLarge { path, position: line.position });
             return Taken::Skipped;
         }
@@ -239,6 +254,7 @@ impl Writer<'_> {
         };
         self.block.records.push(Record { key, value, destination, partition, timestamp_ms });
         generation.begun = true;
+        self.tally.take(&encoded, value.len(), self.site);
         Taken::Event
     }
 

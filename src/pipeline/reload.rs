@@ -10,6 +10,7 @@ use super::action::{Action, Millis};
 use super::generation::Whereabouts;
 use super::options::{DeliveryOptions, LogOptions};
 use super::tail::Tail;
+use super::tally::Tally;
 use super::turns::Throttle;
 use crate::event::{Encoder, StreamId};
 use crate::format::Format;
@@ -40,16 +41,17 @@ pub enum Producer {
 
 impl Tail {
     /// Follows these logs from now on. Generations of logs that are no longer there are let go of, their positions kept:
-    /// when their log comes back, they are read on.
+    /// when their log comes back, they are read on. What was being filled is given up, and told.
     pub fn reconfigure(
         &mut self,
         now: Millis,
         logs: Vec<(LogOptions, Option<Format>)>,
         delivery: &DeliveryOptions,
         actions: &mut Vec<Action>,
-    ) {
+    ) -> Tally {
         self.encoders = logs.iter().map(|(log, before)| encoder(log, before.as_ref())).collect();
         self.options.logs = logs.into_iter().map(|(log, _)| log).collect();
+        self.sites.renew(&self.options.logs);
         self.options.partition_by = delivery.partition_by;
         self.options.rejects = delivery.rejects;
         self.options.timestamp = delivery.timestamp;
@@ -62,9 +64,8 @@ impl Tail {
             let log = self.log_of_generation(*stream);
             self.generation(*stream).log = log;
         }
-        if !planted::is(Bug::ReloadWithoutRewind) {
-            self.rewind(now);
-        }
+        let given_up =
+            if planted::is(Bug::ReloadWithoutRewind) { Tally::default() } else { self.rewind(now) };
         for stream in streams {
             if self.generations[&stream].log.is_some() {
                 self.poll(stream, now);
@@ -73,6 +74,7 @@ impl Tail {
             }
         }
         self.look_at_everything_anew(now);
+        given_up
     }
 
     /// What was found out about files and directories was found out for other logs.

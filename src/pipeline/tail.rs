@@ -12,6 +12,7 @@ use super::copies::Rejected;
 use super::deleted::Deleted;
 use super::descriptors::Descriptors;
 use super::discover::{Directory, Examinations};
+use super::facts::Reads;
 use super::generation::{Generation, Registration, Whereabouts};
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
@@ -21,6 +22,7 @@ use super::notice::Notice;
 use super::options::{LogOptions, Mode, OpenFiles, PartitionBy, Rejects, Timestamp};
 use super::reading::Reading;
 use super::shard::Entry;
+use super::tally::{Sites, Tally};
 use super::trouble::Troubles;
 use super::turns::Throttle;
 use crate::event::{Encoder, StreamId};
@@ -64,6 +66,8 @@ pub(super) struct TailOptions {
 pub(super) struct Tail {
     pub options: TailOptions,
     pub encoders: Vec<Encoder>,
+    pub sites: Sites,
+    pub reads: Reads,
     pub generations: BTreeMap<StreamId, Generation>,
     pub index: Index,
     pub by_tuple: HashMap<Tuple, StreamId>,
@@ -137,6 +141,8 @@ impl Tail {
         Self {
             descriptors: Descriptors::new(options.open_files),
             throttles: options.logs.iter().map(Throttle::of).collect(),
+            sites: Sites::new(&options.logs),
+            reads: Reads::default(),
             options,
             encoders,
             generations: BTreeMap::new(),
@@ -208,6 +214,7 @@ impl Tail {
                 whereabouts: Whereabouts::Unlocated,
                 registration: Registration::Done,
                 read_at: Millis::default(),
+                line_time_ms: None,
                 grown_at: Millis::default(),
                 poll_at: None,
                 is_queued: false,
@@ -386,8 +393,8 @@ impl Tail {
         }
     }
 
-    /// Everything that is not committed will be read again.
-    pub fn rewind(&mut self, now: Millis) {
+    /// Everything that is not committed will be read again; what was being filled is given up, and told.
+    pub fn rewind(&mut self, now: Millis) -> Tally {
         let old = self.take_filled();
         self.keep(old.block);
         if let Some(reading) = &mut self.reading {
@@ -404,6 +411,7 @@ impl Tail {
                 self.poll(stream, now);
             }
         }
+        old.tally
     }
 
     /// Begins a generation at `mark`; it is read as soon as it may be.
@@ -431,6 +439,7 @@ impl Tail {
             whereabouts: Whereabouts::Here,
             registration,
             read_at: Millis::default(),
+            line_time_ms: None,
             grown_at: now,
             poll_at: None,
             is_queued: false,

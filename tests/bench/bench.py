@@ -149,7 +149,7 @@ class Viewtail:
             f"agent: {{id: {topic}, state_dir: {directory}/state}}\n"
             f"logs:\n  - paths: [{log}]\n    format: combined\n    site: bench.example.org\n"
             f"kafka:\n  brokers: [{broker.address}]\n  topic: {topic}\n"
-            "  delivery: exactly_once\n  compression: lz4\n")
+            "  delivery: exactly_once\n  compression: lz4\nhttp: false\n")
         return [str(self.binary), "run", "-c", str(configuration)]
 
     def run(self, broker, log, topic, lines, directory):

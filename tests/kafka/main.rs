@@ -8,6 +8,7 @@
 mod support;
 
 mod chaos;
+mod endpoints;
 mod generations;
 mod input;
 mod nginx;

@@ -1,5 +1,6 @@
 //! A mock cluster with an edge on it, and blocks to send through it.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ impl Rig {
         let mut options = options(&cluster);
         adjust(&mut options);
         let (outbox, replies) = mpsc::channel();
-        let edge = Edge::spawn(options, move |reply| drop(outbox.send(reply))).unwrap();
+        let edge = Edge::spawn(options, &Arc::default(), move |reply| drop(outbox.send(reply))).unwrap();
         Self { cluster, edge, replies }
     }
 

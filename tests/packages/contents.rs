@@ -9,7 +9,7 @@ use crate::made::{Kind, package, source, staged, succeed};
 const BINARY_SIZE_MAX: u64 = 20 * 1024 * 1024;
 
 /// Files of both kinds; `*` at the end stands for any of a directory.
-const BOTH: [&str; 21] = [
+const BOTH: [&str; 24] = [
     "/etc/viewtail/agent.yaml",
     "/usr/bin/viewtail",
     "/usr/lib/systemd/system/viewtail.service",
@@ -24,6 +24,9 @@ const BOTH: [&str; 21] = [
     "/usr/share/doc/viewtail/examples/downstream/doris-tables.sql",
     "/usr/share/doc/viewtail/examples/downstream/flink-tables.sql",
     "/usr/share/doc/viewtail/examples/systemd/lease.conf",
+    "/usr/share/doc/viewtail/examples/viewtail.json",
+    "/usr/share/doc/viewtail/examples/viewtail.rules.yaml",
+    "/usr/share/doc/viewtail/metrics.md",
     "/usr/share/doc/viewtail/viewtail.cdx.json",
     "/usr/share/fish/vendor_completions.d/viewtail.fish",
     "/usr/share/man/man1/viewtail.1.gz",

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alerts;
+mod journal;
 mod notify;
 mod secrets;
 mod unit;

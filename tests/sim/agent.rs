@@ -221,6 +221,8 @@ impl World {
             agent.machine.step(now, Input::Tick, &mut actions);
         }
         self.steps += 1;
+        let balance = agent.machine.balance();
+        assert!(balance.holds(), "a line is nowhere, or twice: {balance:?}");
         agent.actions.extend(actions);
         true
     }

@@ -31,6 +31,8 @@ pub struct Config {
     pub logs: Vec<(String, String)>,
     /// Further lines below `kafka:`, as YAML.
     pub kafka: Vec<String>,
+    /// Port of its endpoints; none unless a test looks, because many agents run side by side.
+    pub http: Option<u16>,
 }
 
 impl Config {
@@ -44,6 +46,7 @@ impl Config {
             topic: String::new(),
             logs: vec![(log.display().to_string(), "combined".to_owned())],
             kafka: vec!["commit_interval: 150ms".to_owned()],
+            http: None,
         }
     }
 
@@ -69,6 +72,13 @@ impl Config {
         self
     }
 
+    /// Endpoints at a port of the loopback.
+    #[must_use]
+    pub fn http(mut self, port: u16) -> Self {
+        self.http = Some(port);
+        self
+    }
+
     /// The text of agent.yaml.
     pub fn yaml(&self) -> String {
         let mut text = format!(
@@ -88,6 +98,10 @@ impl Config {
             &format!("kafka:\n  brokers: [{}]\n  topic: {}\n", quoted(&self.brokers), quoted(&self.topic));
         for line in &self.kafka {
             text += &format!("  {line}\n");
+        }
+        match self.http {
+            Some(port) => text += &format!("http: {{listen: 127.0.0.1:{port}}}\n"),
+            None => text += "http: false\n",
         }
         text
     }

@@ -11,6 +11,7 @@ pub mod events;
 pub mod kafka;
 pub mod load;
 pub mod nginx;
+pub mod page;
 pub mod process;
 pub mod schema;
 pub mod scratch;

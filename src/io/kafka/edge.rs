@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::log::LogFilter;
+use super::heard::Heard;
 use super::options::KafkaOptions;
 use super::producer::FLUSH_MAX;
 use super::worker::Worker;
@@ -47,18 +47,23 @@ pub struct EdgeHandle {
 pub struct Common {
     /// When the agent will be gone, once that is known: no call waits longer than that.
     stop_by: OnceLock<Instant>,
-    /// What librdkafka said lately.
-    pub log: LogFilter,
+    /// What is shown of librdkafka.
+    pub heard: Arc<Heard>,
 }
 
 impl Edge {
-    /// Starts the edge's threads. `reply` is called from one of them, once per command.
+    /// Starts the edge's threads. `reply` is called from one of them, once per command; what librdkafka tells besides is
+    /// added to what was heard before.
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn spawn(options: KafkaOptions, reply: impl Fn(Reply) + Send + 'static) -> io::Result<EdgeHandle> {
+    pub fn spawn(
+        options: KafkaOptions,
+        heard: &Arc<Heard>,
+        reply: impl Fn(Reply) + Send + 'static,
+    ) -> io::Result<EdgeHandle> {
         let (commands, inbox) = mpsc::channel();
-        let common = Arc::new(Common::default());
+        let common = Arc::new(Common { heard: Arc::clone(heard), ..Common::default() });
         let watch = Watch { options: Arc::new(options), common: Arc::clone(&common), thread: None };
         thread::Builder::new().name("kafka-watch".into()).spawn(move || watch.run(&inbox, reply))?;
         Ok(EdgeHandle { commands, common })

@@ -53,6 +53,8 @@ pub enum Event {
     },
     /// Records that were not delivered; successes are not reported (`delivery.report.only.error`).
     Undelivered(Vec<RDKafkaErrorCode>),
+    /// Its statistics, JSON, every `statistics.interval.ms`.
+    Statistics(String),
     /// Something that nobody asked for.
     Other,
 }
@@ -336,15 +338,25 @@ fn close(topic: &mut *mut rd::rd_kafka_topic_t) {
     }
 }
 
+/// librdkafka's name of a code, as its log writes it.
+pub fn name_of(code: RDKafkaErrorCode) -> String {
+    let named = descriptions().iter().find(|entry| RDKafkaErrorCode::from(entry.code) == code);
+    named.map_or_else(|| format!("{code:?}"), |entry| owned(entry.name))
+}
+
 /// The code that librdkafka's log calls by this name.
 pub fn code_named(name: &str) -> Option<RDKafkaErrorCode> {
+    let found = descriptions().iter().find(|entry| !entry.name.is_null() && owned(entry.name) == name)?;
+    Some(found.code.into())
+}
+
+/// All codes with their names.
+fn descriptions() -> &'static [rd::rd_kafka_err_desc] {
     let (mut descriptions, mut count) = (ptr::null(), 0);
     // SAFETY: lends a constant table of librdkafka and its length.
     unsafe { rd::rd_kafka_get_err_descs(&raw mut descriptions, &raw mut count) };
     // SAFETY: the table lives as long as the process and holds `count` elements.
-    let table = unsafe { std::slice::from_raw_parts(descriptions, count) };
-    let found = table.iter().find(|entry| !entry.name.is_null() && owned(entry.name) == name)?;
-    Some(found.code.into())
+    unsafe { std::slice::from_raw_parts(descriptions, count) }
 }
 
 impl Drop for Native {
@@ -372,6 +384,8 @@ impl OwnedEvent {
             rd::RD_KAFKA_EVENT_LOG => self.read_log(),
             rd::RD_KAFKA_EVENT_ERROR => Event::Error { code: self.code(), reason: self.reason() },
             rd::RD_KAFKA_EVENT_DR => Event::Undelivered(self.read_reports()),
+            // SAFETY: the event is alive, and so is the string it lends.
+            rd::RD_KAFKA_EVENT_STATS => Event::Statistics(owned(unsafe { rd::rd_kafka_event_stats(self.0) })),
             _ => Event::Other,
         }
     }
@@ -556,8 +570,9 @@ fn list_of(topic: &str, partitions: u32) -> TopicPartitionList {
 }
 
 fn enable_events(config: &NativeClientConfig) {
+    let events = rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
     // SAFETY: the configuration is alive.
-    unsafe { rd::rd_kafka_conf_set_events(config.ptr(), rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_ERROR) };
+    unsafe { rd::rd_kafka_conf_set_events(config.ptr(), events) };
 }
 
 fn transaction_result(error: *mut rd::rd_kafka_error_t) -> Result<(), TransactionError> {

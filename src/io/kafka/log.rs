@@ -4,6 +4,7 @@
 //! again what the last one told.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,15 +15,16 @@ const REPEAT_AFTER: Duration = Duration::from_secs(60);
 /// Kinds of lines that are remembered; more than a cluster's brokers times the kinds that occur.
 const KINDS_MAX: usize = 256;
 /// syslog's severities, as librdkafka uses them.
-const SEVERITY_ERROR: i32 = 3;
+const SEVERITY_CRITICAL: i32 = 2;
 const SEVERITY_WARNING: i32 = 4;
 /// Lines that librdkafka writes only because `debug` is set.
 pub const SEVERITY_DEBUG: i32 = 7;
 
-/// Remembers what was said.
+/// Remembers what was said, and counts what was not.
 #[derive(Debug, Default)]
 pub struct LogFilter {
     said: Mutex<HashMap<(String, String), Said>>,
+    suppressed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -42,13 +44,19 @@ impl LogFilter {
         let Some(suppressed) = self.suppressed_before(facility, text) else { return };
         let more =
             if suppressed == 0 { String::new() } else { format!(" ({suppressed} like it suppressed)") };
-        if severity <= SEVERITY_ERROR {
+        // What librdkafka calls an error it tries again; whether bytes are lost or a person is needed is for us to say.
+        if severity <= SEVERITY_CRITICAL {
             tracing::error!(target: "librdkafka", "{facility}: {text}{more}");
-        } else if severity == SEVERITY_WARNING {
+        } else if severity <= SEVERITY_WARNING {
             tracing::warn!(target: "librdkafka", "{facility}: {text}{more}");
         } else {
             tracing::info!(target: "librdkafka", "{facility}: {text}{more}");
         }
+    }
+
+    /// How many lines were kept back.
+    pub fn suppressed(&self) -> u64 {
+        self.suppressed.load(Ordering::Relaxed)
     }
 
     /// How many lines of this kind were kept back since the last one said; `None` if this one is kept back too.
@@ -65,6 +73,7 @@ impl LogFilter {
         };
         if now.duration_since(said.at) < REPEAT_AFTER {
             said.suppressed += 1;
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         said.at = now;

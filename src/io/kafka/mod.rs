@@ -8,6 +8,7 @@
 //! | `reader` | looking the topic up without creating it, reading committed positions |
 //! | `producer` | the producer: records, transactions, epoch hygiene |
 //! | `log` | librdkafka's own log, without its repetitions |
+//! | `heard` | what is shown of librdkafka, over all producers: `log`, failures, round trips |
 //! | `signals` | what librdkafka tells besides its answers, and which of it taints a transaction |
 //! | `classify` | the three classes and the causes |
 //! | `topic` | reading a topic as a consumer does: for `verify`, `demo` and the audit of others |
@@ -21,6 +22,7 @@ mod classify;
 pub mod edge;
 pub mod embedded;
 mod ffi;
+pub mod heard;
 mod log;
 pub mod lookup;
 pub mod options;

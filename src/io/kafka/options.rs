@@ -8,6 +8,7 @@ use std::time::Duration;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use super::classify::Resources;
+use super::heard::STATISTICS_EVERY;
 pub use crate::pipeline::options::Mode;
 
 /// Everything the edge has to know.
@@ -189,6 +190,8 @@ impl KafkaOptions {
         if let Some(level) = self.compression_level {
             set("compression.level", level.to_string());
         }
+        // The round trips to brokers, for the metrics.
+        set("statistics.interval.ms", STATISTICS_EVERY.as_millis().to_string());
         // For records whose partition is left to librdkafka, those of rejects_topic: as the Java client chooses it.
         set("partitioner", "murmur2_random".to_owned());
         // Successes are counted by librdkafka alone (rd_kafka_outq_len); only failures come back as events, so

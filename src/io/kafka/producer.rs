@@ -66,7 +66,7 @@ impl<'a> Producer<'a> {
         if let Some(topic) = &options.rejects_topic {
             native.open_rejects_topic(topic).map_err(|error| bad_configuration(&error))?;
         }
-        let mut producer = Self { native, signals: Signals::new(&common.log), options, common };
+        let mut producer = Self { native, signals: Signals::new(&common.heard), options, common };
         if options.mode == Mode::ExactlyOnce {
             producer.init()?;
         }

@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
     pub fn open(options: &'a KafkaOptions, common: &'a Common) -> Result<Self, Failure> {
         let native = Native::open(RDKafkaType::RD_KAFKA_CONSUMER, &options.reader_properties())
             .map_err(|error| bad_configuration(&error))?;
-        Ok(Self { native, signals: Signals::new(&common.log), options, common })
+        Ok(Self { native, signals: Signals::new(&common.heard), options, common })
     }
 
     /// Finds the topic, and that of rejects if there is one; creates what is missing if that is configured.

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::ffi::{Event, Native, code_named};
-use super::log::{LogFilter, SEVERITY_DEBUG, without_thread};
+use super::ffi::{Event, Native, code_named, name_of};
+use super::heard::Heard;
+use super::log::{SEVERITY_DEBUG, without_thread};
 use crate::io::clock;
 
 /// Client errors after which waiting longer for a connection is of little use.
@@ -39,12 +40,12 @@ pub struct Signals<'a> {
     pub offset_commit_version: Option<i16>,
     since: Instant,
     hopeless: bool,
-    log: &'a LogFilter,
+    shown: &'a Heard,
 }
 
 impl<'a> Signals<'a> {
     /// Nothing heard yet.
-    pub fn new(log: &'a LogFilter) -> Self {
+    pub fn new(shown: &'a Heard) -> Self {
         Self {
             taint: None,
             undelivered: 0,
@@ -54,7 +55,7 @@ impl<'a> Signals<'a> {
             offset_commit_version: None,
             since: clock::now(),
             hopeless: false,
-            log,
+            shown,
         }
     }
 
@@ -75,7 +76,7 @@ impl<'a> Signals<'a> {
 
     /// Starts a new transaction, or a new batch: what was heard so far concerns it no more.
     pub fn forget(&mut self) {
-        *self = Self::new(self.log);
+        *self = Self::new(self.shown);
     }
 
     /// Whether a connection is not worth waiting for any longer.
@@ -99,6 +100,7 @@ impl<'a> Signals<'a> {
         match event {
             Event::Log { severity, facility, text } => self.hear_line(severity, &facility, &text),
             Event::Error { code, reason } => self.hear_error(code, reason),
+            Event::Statistics(json) => self.shown.take_statistics(&json),
             Event::Undelivered(codes) => codes.into_iter().for_each(|code| self.hear_failure(code)),
             Event::Other => {}
         }
@@ -116,7 +118,7 @@ impl<'a> Signals<'a> {
         if facility == "FAIL" {
             self.reason = Some((Code::BrokerTransportFailure, without_thread(text).to_owned()));
         }
-        self.log.say(severity, facility, text);
+        self.shown.log.say(severity, facility, text);
     }
 
     fn hear_error(&mut self, code: Code, reason: String) {
@@ -129,6 +131,9 @@ impl<'a> Signals<'a> {
 
     fn hear_failure(&mut self, code: Code) {
         self.undelivered += 1;
+        if !follows_from_another(code) {
+            self.shown.failed(name_of(code));
+        }
         self.explain(code);
     }
 
@@ -142,7 +147,6 @@ impl<'a> Signals<'a> {
     }
 
     fn explain(&mut self, code: Code) {
-        let follows_from_another = |code| matches!(code, Code::PurgeQueue | Code::PurgeInflight);
         match self.first_failure {
             None => self.first_failure = Some(code),
             Some(first) if follows_from_another(first) => self.first_failure = Some(code),
@@ -158,6 +162,11 @@ impl<'a> Signals<'a> {
     }
 }
 
+/// Whether a record was given up only because of what befell the transaction.
+fn follows_from_another(code: Code) -> bool {
+    matches!(code, Code::PurgeQueue | Code::PurgeInflight)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_clean_end_of_a_transaction_does_not_taint() {
-        let log = LogFilter::default();
-        let mut signals = Signals::new(&log);
+        let heard = Heard::default();
+        let mut signals = Signals::new(&heard);
         let text = "[thrd:main]: EndTxn returned NO_ERROR in state CommittingTransaction (may_retry=true)";
         line(&mut signals, 7, "ENDTXN", text);
         line(&mut signals, 7, "TXNCOORD", "[thrd:main]: Unable to query for the coordinator");
@@ -188,8 +197,8 @@ mod tests {
             ("FAIL", "[thrd:a:1/1]: a:1/1: Disconnected (after 9ms in state UP)"),
             ("REQTMOUT", "[thrd:a:1/1]: a:1/1: Timed out ProduceRequest in flight"),
         ] {
-            let log = LogFilter::default();
-            let mut signals = Signals::new(&log);
+            let heard = Heard::default();
+            let mut signals = Signals::new(&heard);
             line(&mut signals, 7, facility, text);
             assert!(signals.taint.is_some(), "{facility}: {text}");
         }
@@ -197,8 +206,8 @@ mod tests {
 
     #[test]
     fn the_first_failure_is_the_one_that_explains_the_others() {
-        let log = LogFilter::default();
-        let mut signals = Signals::new(&log);
+        let heard = Heard::default();
+        let mut signals = Signals::new(&heard);
         for code in [Code::PurgeQueue, Code::TopicAuthorizationFailed, Code::PurgeInflight] {
             signals.hear_failure(code);
         }
@@ -208,8 +217,8 @@ mod tests {
 
     #[test]
     fn the_line_on_the_transaction_explains_what_was_purged() {
-        let log = LogFilter::default();
-        let mut signals = Signals::new(&log);
+        let heard = Heard::default();
+        let mut signals = Signals::new(&heard);
         signals.hear_failure(Code::PurgeQueue);
         let text = "[thrd:main]: Current transaction failed in state InTransaction: no (why) \
                     (TOPIC_AUTHORIZATION_FAILED, requires epoch bump)";
@@ -220,8 +229,8 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_the_brokers_table() {
-        let log = LogFilter::default();
-        let mut signals = Signals::new(&log);
+        let heard = Heard::default();
+        let mut signals = Signals::new(&heard);
         line(&mut signals, 7, "APIVERSION", "[thrd:x]: x:   ApiKey TxnOffsetCommit (28) Versions 0..2");
         line(&mut signals, 7, "APIVERSION", "[thrd:x]: x:   ApiKey EndTxn (26) Versions 0..9");
         assert_eq!(signals.offset_commit_version, Some(2));
