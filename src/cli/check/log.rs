@@ -1,0 +1,189 @@
+//! The logs: readable, of the configured format, and how their rotated files end.
+
+use std::path::Path;
+
+use super::answer::Answer;
+use crate::cli::Exit;
+use crate::cli::proof::Proof;
+use crate::cli::settings::LogSource;
+use crate::format::{Format, Spans};
+use crate::io::files::Files;
+use crate::io::lease::Rights;
+use crate::pipeline::action::{Ask, FileError, FileId};
+use crate::pipeline::identity::is_compressed;
+
+/// A format is tried on so many of the last bytes of each log: some hundred lines.
+const TRIED_BYTES: u64 = 64 * 1024;
+
+/// What is doubtful about a log's format, whatever its lines are.
+pub fn format_warnings(log: &str, source: &LogSource) -> Vec<Answer> {
+    let warnings = source.encoder.format.warnings().iter();
+    let answer = |remark: &crate::format::Remark| {
+        let fact = format!("byte {} of the format: {}", remark.span.start, remark.message);
+        Answer::warning("format", log, (fact, "quote the variable in log_format, or leave it out"))
+    };
+    warnings.map(answer).collect()
+}
+
+/// One answer per file of a log.
+pub fn check_log(log: &str, source: &LogSource) -> Vec<Answer> {
+    if source.files.is_empty() && source.refused.is_empty() {
+        let fact = "no file matches its paths yet".to_owned();
+        return vec![Answer::warning(
+            "log",
+            log,
+            (fact, "correct `paths`, or wait for the web server's first request"),
+        )];
+    }
+    source.files.iter().chain(&source.refused).map(|file| check_file(file, source)).collect()
+}
+
+/// By which proof its files end once they are rotated: the first of each kind speaks for the others.
+pub fn rotation(source: &LogSource, rights: Option<Rights>) -> Vec<Answer> {
+    let mut told = Vec::new();
+    let mut answers = Vec::new();
+    for file in &source.files {
+        let Some(proof) = Proof::of(rights, file).filter(|proof| !told.contains(proof)) else { continue };
+        told.push(proof);
+        let answer = Answer::ok("rotation", &file.display().to_string(), proof.fact());
+        answers.push(Answer { remedy: proof.remedy().to_owned(), ..answer });
+    }
+    answers
+}
+
+/// Whether a file can be read, and whether its last lines are of the configured format.
+fn check_file(path: &Path, source: &LogSource) -> Answer {
+    let target = path.display().to_string();
+    let lines = match content(path) {
+        Ok(Content::Lines(lines)) => lines,
+        Ok(Content::Compressed) => {
+            let fact = "it is compressed and will not be read".to_owned();
+            return Answer::warning("log", &target, (fact, "exclude it, to have no warning of it"));
+        }
+        Err(error) => {
+            let remedy = match error {
+                FileError::Permission => format!(
+                    "setfacl -m u:viewtail:r {target}, and u:viewtail:rx on its directory; or add the user to the file's group"
+                ),
+                FileError::NotFound
+                | FileError::TooManyFiles
+                | FileError::SymbolicLink
+                | FileError::BrokenLink
+                | FileError::HardLink
+                | FileError::NotRegular
+                | FileError::Stale
+                | FileError::Unknown => error.remedy().unwrap_or("correct `paths`, or exclude it").to_owned(),
+            };
+            let exit = if error == FileError::Permission { Exit::Permission } else { Exit::Configuration };
+            return Answer::failure("log", &target, (error.to_string(), remedy), exit);
+        }
+    };
+    let lines: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() {
+        return Answer::ok("log", &target, "readable, no complete line yet");
+    }
+    let mut spans = Spans::default();
+    let fitting = lines.iter().filter(|line| source.encoder.format.split(line, &mut spans).is_some()).count();
+    let share = format!("{fitting} of its last {} lines fit the format", lines.len());
+    if fitting * 2 >= lines.len() {
+        return Answer::ok("log", &target, format!("readable, {share}"));
+    }
+    let remedy = match Format::best_fit(&lines) {
+        Some(name) => format!("format: {name} fits them"),
+        None => "copy the log_format of this log from nginx.conf: format: {nginx: '...'}".to_owned(),
+    };
+    Answer::failure("log", &target, (format!("only {share}"), remedy), Exit::Configuration)
+}
+
+/// What a file holds.
+enum Content {
+    /// Its last complete lines.
+    Lines(Vec<u8>),
+    /// Nothing that the agent reads.
+    Compressed,
+}
+
+/// What a file holds, opened as the agent would open it.
+fn content(path: &Path) -> Result<Content, FileError> {
+    let mut files = Files::default();
+    let file = FileId(0);
+    let opened = files.open(file, path, &Ask { markers: Vec::new(), boundary: true })?;
+    if is_compressed(&opened.head) {
+        return Ok(Content::Compressed);
+    }
+    let end = opened.boundary.map_or(0, |boundary| boundary.position);
+    let start = end.saturating_sub(TRIED_BYTES);
+    let length = usize::try_from(end - start).unwrap_or(0);
+    let bytes = files.read(file, start, length, 0)?.data.to_vec();
+    // Unless it starts at the file's start, the first line is only the end of one.
+    let whole = if start == 0 { 0 } else { memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1) };
+    Ok(Content::Lines(bytes[whole..].to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::check::answer::Status;
+    use crate::cli::settings;
+
+    fn source(format: &str) -> LogSource {
+        let encoder = settings::encoder_options(format, None).unwrap();
+        LogSource { files: Vec::new(), refused: Vec::new(), encoder }
+    }
+
+    const LINE: &str = r#"192.0.2.1 - - [22/Nov/2026:10:13:39 +0000] "GET / HTTP/1.1" 200 5 "-" "curl""#;
+
+    #[test]
+    fn a_log_of_another_format_is_told_with_the_one_that_fits() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{LINE}\n").repeat(2000)).unwrap();
+        assert_eq!(check_file(file.path(), &source("combined")).status, Status::Ok);
+        let wrong = check_file(file.path(), &source("$request_id $status"));
+        assert_eq!((wrong.status, wrong.exit), (Status::Failure, Exit::Configuration));
+        assert_eq!(wrong.remedy, "format: combined fits them");
+    }
+
+    #[test]
+    fn a_file_that_is_none_is_told() {
+        let scratch = tempfile::tempdir().unwrap();
+        let answer = check_file(&scratch.path().join("none"), &source("combined"));
+        assert_eq!((answer.status, answer.message.as_str()), (Status::Failure, "it does not exist"));
+    }
+
+    #[test]
+    fn a_compressed_file_is_warned_about() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for magic in [&b"\x1f\x8b\x08"[..], b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0"] {
+            std::fs::write(file.path(), [magic, b"\0\n\xff\n"].concat()).unwrap();
+            let answer = check_file(file.path(), &source("combined"));
+            assert_eq!(answer.status, Status::Warning);
+            assert!(answer.message.contains("compressed") && answer.remedy.contains("exclude"), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn the_proof_that_ends_a_rotated_file_is_told_once_with_the_better_one() {
+        let scratch = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/target")).unwrap();
+        let files = ["one.log", "two.log"].map(|name| scratch.path().join(name));
+        files.iter().for_each(|file| std::fs::write(file, "").unwrap());
+        let source = LogSource { files: files.to_vec(), ..source("combined") };
+        let owner = Rights { user: rustix::process::geteuid().as_raw(), has_capability: false };
+        let [answer] = &rotation(&source, Some(owner))[..] else { panic!("not one answer") };
+        assert_eq!((answer.status, answer.remedy.as_str()), (Status::Ok, ""));
+        let stranger = Rights { user: owner.user + 1, ..owner };
+        let [answer] = &rotation(&source, Some(stranger))[..] else { panic!("not one answer") };
+        assert!(answer.remedy.contains("CAP_LEASE"), "{answer:?}");
+    }
+
+    #[test]
+    fn a_symbolic_link_is_a_failure_and_not_a_log_that_is_still_to_come() {
+        let scratch = tempfile::tempdir().unwrap();
+        let link = scratch.path().join("access.log");
+        std::os::unix::fs::symlink("elsewhere.log", &link).unwrap();
+        let answers = check_log("blog", &LogSource { refused: vec![link], ..source("combined") });
+        let [answer] = &answers[..] else { panic!("{answers:?}") };
+        assert_eq!((answer.status, answer.exit), (Status::Failure, Exit::Configuration));
+        assert!(answer.message.contains("symbolic link"), "{answer:?}");
+        assert!(answer.remedy.contains("name the real file in `paths`"), "{answer:?}");
+    }
+}
