@@ -7,11 +7,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Exit, Failure};
 use crate::config::{
-    self, CatchUp, Config, ConfigErrors, Delivery, Kafka, Log, PasswordError, Start as StartConfig, Style,
-    Warning,
+    self, CatchUp, Config, ConfigErrors, Credentials, Delivery, Kafka, Log, PasswordError,
+    Start as StartConfig, Style, Warning,
 };
 use crate::event::{Encoder, EncoderOptions, Site};
-use crate::io::kafka::{Acks, Compression, CreateTopic, Flush, KafkaOptions, QueueLimits};
+use crate::io::kafka::{
+    Acks, Compression, CreateTopic, Flush, KafkaOptions, QueueLimits, TOKEN_FILE_PROPERTY,
+};
 use crate::io::{clock, identity};
 use crate::pipeline::options::{
     DeliveryOptions, Links, LogOptions, Mode, OnRewrite, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
@@ -248,8 +250,13 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
     }
     if let Some(sasl) = &kafka.sasl {
         set("sasl.mechanism", sasl.mechanism.as_str());
-        set("sasl.username", &sasl.username);
-        set("sasl.password", sasl.password.read().map_err(|error| no_password(&error))?.expose());
+        match &sasl.credentials {
+            Credentials::Password { username, password } => {
+                set("sasl.username", username);
+                set("sasl.password", password.read().map_err(|error| no_password(&error))?.expose());
+            }
+            Credentials::Token(file) => set(TOKEN_FILE_PROPERTY, &file.to_string_lossy()),
+        }
     }
     for (name, value) in kafka.properties.iter() {
         set(name, value);

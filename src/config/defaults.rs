@@ -128,6 +128,8 @@ defaults! {
     ["kafka.sasl.password_env"];
     /// As for `password_file`, which is the better place: this file is copied and shown around.
     ["kafka.sasl.password"];
+    /// Only OAUTHBEARER takes a token, and whoever issues it decides where it is written.
+    ["kafka.sasl.token_file"];
     /// viewtail sets what its promises rest on; the rest is well with librdkafka's own defaults.
     ["kafka.properties"];
     /// A header that nobody vouches for can be written by any client.

@@ -54,8 +54,8 @@ pub use events::Events;
 pub use finding::{ConfigErrors, Finding, Severity, Style, Warning};
 pub use http::Http;
 pub use kafka::{
-    Acks, Broker, Buffer, Compression, CreateTopic, Delivery, Flush, Kafka, PartitionBy, Properties, Sasl,
-    SaslMechanism, Timestamp, Tls, TlsIdentity,
+    Acks, Broker, Buffer, Compression, CreateTopic, Credentials, Delivery, Flush, Kafka, PartitionBy,
+    Properties, Sasl, SaslMechanism, Timestamp, Tls, TlsIdentity,
 };
 pub use log::{CatchUp, Log, OnRewrite, Start};
 pub use options::{ConfigOption, find_option, options};
@@ -281,7 +281,10 @@ fn read_root(mut root: Section<'_>, reader: &Reader, source: &ConfigSource) -> V
 /// A password that stands in a file that everybody on the host can read.
 fn exposed_password(config: &Config, mode: u32) -> Option<Warning> {
     const READABLE_BY_OTHERS: u32 = 0o004;
-    let inline = |sasl: &Sasl| matches!(sasl.password, Password::Inline(_));
+    let inline = |sasl: &Sasl| match &sasl.credentials {
+        Credentials::Password { password, .. } => matches!(password, Password::Inline(_)),
+        Credentials::Token(_) => false,
+    };
     if mode & READABLE_BY_OTHERS == 0 || !config.kafka.sasl.as_ref().is_some_and(inline) {
         return None;
     }

@@ -60,10 +60,12 @@ fn the_shipped_file_has_every_option_and_no_other() {
     // What the file offers asks for variables that `combined` does not have.
     let findings: Vec<Finding> =
         findings.into_iter().filter(|finding| !finding.message.contains("has no $")).collect();
-    // The three sources of a password exclude each other; nothing else of what the file offers does.
-    let (passwords, others): (Vec<_>, Vec<_>) =
-        findings.iter().partition(|finding| finding.message.contains("more than one way"));
-    assert_eq!(passwords.len(), 1);
+    // The three sources of a password exclude each other, and a token excludes them all; nothing else of what the file
+    // offers does.
+    let excluded = ["more than one way", "of no use with this mechanism"];
+    let (credentials, others): (Vec<_>, Vec<_>) =
+        findings.iter().partition(|finding| excluded.iter().any(|words| finding.message.contains(words)));
+    assert_eq!(credentials.len(), excluded.len());
     assert!(others.is_empty(), "{others:?}");
 }
 
@@ -92,6 +94,17 @@ agent: {id: '5'}
         let shown = show(&config);
         assert_eq!(values(&valid(&shown).0), values(&config), "{shown}");
     }
+}
+
+#[test]
+fn a_token_that_everybody_on_the_way_can_read_is_warned_of() {
+    let of = |tls: &str| {
+        let sasl = "sasl: {mechanism: OAUTHBEARER, token_file: /token}";
+        valid(&MINIMAL.replace("topic: page-views", &format!("topic: t, {tls}{sasl}"))).1
+    };
+    let shown = of("")[0].render(Style::Plain);
+    assert!(shown.contains("OAUTHBEARER sends the token as it is"), "{shown}");
+    assert!(of("tls: {enabled: true}, ").is_empty());
 }
 
 #[test]

@@ -380,8 +380,10 @@ pub enum Cause {
     Fenced,
     /// A record or batch is larger than the broker takes.
     TooLarge,
-    /// The broker or its access rules will never allow it: configuration, not time, is the remedy.
+    /// The broker will never allow it: configuration, not time, is the remedy.
     Refused,
+    /// The brokers' access rules do not allow it: who gives rights has the remedy.
+    Forbidden,
     /// Anything else.
     Other,
 }

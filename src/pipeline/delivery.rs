@@ -780,7 +780,7 @@ impl Delivery {
             self.batch_bytes_max = (self.batch_bytes_max / 2).max(BATCH_BYTES_MIN);
             out.say(Notice::TooLarge { batch_bytes_max: self.batch_bytes_max });
         }
-        if failure.cause == Cause::Refused && self.checkpoint.is_none() {
+        if matches!(failure.cause, Cause::Refused | Cause::Forbidden) && self.checkpoint.is_none() {
             self.end(Exit::Refused(failure.message), out);
             return;
         }
@@ -827,9 +827,12 @@ impl Delivery {
             self.down_since = Some(now);
             out.say(match failure.cause {
                 Cause::TopicMissing => Notice::TopicMissing { topic: self.anchor.clone() },
-                Cause::Unreachable | Cause::Fenced | Cause::TooLarge | Cause::Refused | Cause::Other => {
-                    Notice::KafkaDown { message: failure.message }
-                }
+                Cause::Unreachable
+                | Cause::Fenced
+                | Cause::TooLarge
+                | Cause::Refused
+                | Cause::Forbidden
+                | Cause::Other => Notice::KafkaDown { message: failure.message },
             });
         }
     }

@@ -18,5 +18,6 @@ mod pod;
 mod reload;
 mod rivals;
 mod sandbox;
+mod security;
 mod stage;
 mod stop;

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use viewtail::io::clock;
-use viewtail::io::kafka::lookup::{Subject, examine};
+use viewtail::io::kafka::lookup::{Outcome, Subject, examine};
 use viewtail::io::kafka::{Acks, Compression, CreateTopic, QueueLimits};
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
 use viewtail::pipeline::batch::{ANY_PARTITION, Destination};
@@ -209,16 +209,17 @@ fn a_verbatim_property_is_checked() {
 #[test]
 fn check_finds_brokers_topic_and_transactions() {
     let cluster = cluster();
-    let findings = examine(&options(&cluster));
+    let findings = examine(&options(&cluster), None);
     let subjects: Vec<Subject> = findings.iter().map(|finding| finding.subject).collect();
     assert_eq!(subjects, [Subject::Brokers, Subject::Topic, Subject::Transactions]);
-    assert!(findings.iter().all(|finding| finding.outcome.is_ok()), "{findings:?}");
+    assert!(findings.iter().all(|finding| matches!(finding.outcome, Outcome::Good(_))), "{findings:?}");
 
     let mut elsewhere = options(&cluster);
     elsewhere.topic = "absent".into();
-    let problem = examine(&elsewhere).pop().unwrap();
-    assert_eq!(problem.subject, Subject::Topic);
-    assert!(problem.outcome.unwrap_err().remedy.contains("create_topic"));
+    let finding = examine(&elsewhere, None).pop().unwrap();
+    assert_eq!(finding.subject, Subject::Topic);
+    let Outcome::Bad(problem) = finding.outcome else { panic!("{finding:?}") };
+    assert!(problem.remedy.contains("create_topic"), "{problem:?}");
 }
 
 type Found = (Option<String>, String, i64);

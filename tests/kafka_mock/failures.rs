@@ -1,7 +1,8 @@
 //! Error injection, class by class.
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Code};
-use viewtail::io::kafka::lookup::{Subject, examine};
+use viewtail::io::kafka::connection::Blame;
+use viewtail::io::kafka::lookup::{Outcome, Subject, examine};
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
 
 use crate::support::{
@@ -70,7 +71,11 @@ fn missing_rights_on_the_topic_are_named() {
         rig.inject(api, &[Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
         rig.begin_with(block(50));
         let failure = rig.fail(Command::Flush);
-        assert_eq!((failure.class, failure.cause), (Class::Abortable, Cause::Refused), "{api:?} {failure:?}");
+        assert_eq!(
+            (failure.class, failure.cause),
+            (Class::Abortable, Cause::Forbidden),
+            "{api:?} {failure:?}"
+        );
         assert!(failure.message.contains("grant Write and Read on topic views"), "{failure:?}");
         assert!(matches!(rig.ask(Command::Abort), Reply::Aborted));
     }
@@ -82,23 +87,24 @@ fn missing_rights_on_the_group_are_named() {
     assert!(matches!(rig.ask(Command::Begin), Reply::Began));
     rig.inject(RDKafkaApiKey::AddOffsetsToTxn, &[Code::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED]);
     let failure = rig.fail(Command::SendOffsets(vec![write(0, 1)]));
-    assert_eq!((failure.class, failure.cause), (Class::Abortable, Cause::Refused), "{failure:?}");
+    assert_eq!((failure.class, failure.cause), (Class::Abortable, Cause::Forbidden), "{failure:?}");
     assert!(failure.message.contains("groups prefixed viewtail-"), "{failure:?}");
 }
 
 #[test]
 fn a_refused_init_is_said_with_its_remedy() {
-    for (error, remedy) in [
+    for (error, cause, remedy) in [
         (
             Code::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            Cause::Forbidden,
             "grant Write on transactional ids prefixed viewtail-",
         ),
-        (Code::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, "transaction.max.timeout.ms"),
+        (Code::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, Cause::Refused, "transaction.max.timeout.ms"),
     ] {
         let rig = Rig::new(|_| {});
         rig.inject(RDKafkaApiKey::InitProducerId, &[error]);
         let failure = rig.fail(connect());
-        assert_eq!((failure.class, failure.cause), (Class::Fatal, Cause::Refused), "{failure:?}");
+        assert_eq!((failure.class, failure.cause), (Class::Fatal, cause), "{failure:?}");
         assert!(failure.message.contains(remedy), "{failure:?}");
     }
 }
@@ -172,9 +178,10 @@ fn check_names_the_missing_right() {
         RDKafkaApiKey::InitProducerId,
         &[Code::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED],
     );
-    let finding = examine(&options(&cluster)).pop().unwrap();
+    let finding = examine(&options(&cluster), None).pop().unwrap();
     assert_eq!(finding.subject, Subject::Transactions);
-    let problem = finding.outcome.unwrap_err();
-    assert_eq!(problem.cause, Cause::Refused);
+    let Outcome::Bad(problem) = finding.outcome else { panic!("{finding:?}") };
+    assert_eq!(problem.blame, Some(Blame::Rights));
     assert!(problem.message.contains("transactional ids prefixed viewtail-"), "{problem:?}");
+    assert!(problem.remedy.contains("--operation Write --transactional-id viewtail-"), "{problem:?}");
 }

@@ -33,12 +33,18 @@ impl Kafka {
 
     /// A node that is ready to start but does not run: its port refuses connections.
     pub fn prepared() -> Self {
-        let scratch = Scratch::new("kafka");
-        let port = free_port();
+        let ports = [free_port(), free_port()].map(|port| port.to_string());
+        Self::formatted(Scratch::new("kafka"), ports.each_ref().map(String::as_str), &[])
+    }
+
+    /// The same in this directory, on these ports of the node and of its controller, and with further arguments for
+    /// `kafka.sh format`.
+    pub fn formatted(scratch: Scratch, ports: [&str; 2], further: &[&str]) -> Self {
         let output = Command::new(SCRIPT)
             .arg("format")
             .arg(scratch.path())
-            .args([port.to_string(), free_port().to_string()])
+            .args(ports)
+            .args(further)
             .output()
             .expect("kafka.sh can be run");
         assert!(
@@ -46,7 +52,19 @@ impl Kafka {
             "kafka.sh format: {}; is Kafka there? make setup",
             String::from_utf8_lossy(&output.stderr)
         );
+        let port = ports[0].parse().expect("a port is a number");
         Self { process: Mutex::new(None), port, scratch }
+    }
+
+    /// One of Kafka's own tools, by its class.
+    ///
+    /// # Panics
+    /// With what it said, when it fails.
+    pub fn tool(class: &str, arguments: &[&str]) {
+        let output = Command::new(SCRIPT).args(["tool", class]).args(arguments).output();
+        let output = output.expect("kafka.sh can be run");
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(output.status.success(), "{class} {arguments:?}: {}", said.concat());
     }
 
     /// A node that all tests use which do it no harm; it ends with the last of them.

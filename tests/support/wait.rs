@@ -13,6 +13,12 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// The time now, for dates: whole seconds since 1970.
+pub fn unix_seconds() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
+}
+
 /// Waits until `condition` holds.
 ///
 /// # Panics

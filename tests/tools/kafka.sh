@@ -2,8 +2,9 @@
 # Real Apache Kafka brokers (KRaft) on the loopback, for trying things by hand and for the tests.
 #
 #   kafka.sh run [--port P] [--nodes 1|3] [--dir DIR] [--topic NAME]   start, tell how to read, end with Ctrl-C
-#   kafka.sh format DIR PORT [CONTROLLER_PORT]                         prepare the directory of one node
+#   kafka.sh format DIR PORT [CONTROLLER_PORT [PROPERTIES [STORAGE_ARGUMENT...]]]   prepare the directory of one node
 #   kafka.sh serve DIR                                                 become that node (the process is Java's)
+#   kafka.sh tool CLASS ARGUMENT...                                    one of Kafka's own tools
 #
 # A broker never creates a topic by itself here: viewtail has to live with a missing one.
 set -euo pipefail
@@ -93,22 +94,25 @@ log.cleaner.threads=1
 PROPERTIES
 }
 
-# prepare DIR NODE PORT CONTROLLER_PORT VOTERS REPLICATION CLUSTER
+# prepare DIR NODE PORT CONTROLLER_PORT VOTERS REPLICATION CLUSTER [STORAGE_ARGUMENT...]
 prepare() {
     mkdir -p "$1"
     write_properties "$1" "$2" "$3" "$4" "$5" "$6"
-    (kafka_java kafka.tools.StorageTool format -t "$7" -c "$1/server.properties") >"$1/format.log" 2>&1 ||
+    # Of a key that is there twice Java takes the last value.
+    [ -z "$FURTHER_PROPERTIES" ] || cat "$FURTHER_PROPERTIES" >>"$1/server.properties"
+    (kafka_java kafka.tools.StorageTool format -t "$7" -c "$1/server.properties" "${@:8}") >"$1/format.log" 2>&1 ||
         die "the storage could not be formatted: $(tail -n 3 "$1/format.log")"
 }
 
 format_one() {
-    [ $# -ge 2 ] || die "say where and on which port: kafka.sh format DIR PORT [CONTROLLER_PORT]"
+    [ $# -ge 2 ] || die "say where and on which port: kafka.sh format DIR PORT [CONTROLLER_PORT [PROPERTIES ...]]"
     local dir port controller
     mkdir -p "$1"
     dir=$(cd "$1" && pwd)
     port=$2
     controller=${3:-$(free_ports 1)}
-    prepare "$dir" 1 "$port" "$controller" "1@127.0.0.1:$controller" 1 "$(random_uuid)"
+    FURTHER_PROPERTIES=${4:-}
+    prepare "$dir" 1 "$port" "$controller" "1@127.0.0.1:$controller" 1 "$(random_uuid)" "${@:5}"
 }
 
 serve() {
@@ -131,6 +135,7 @@ wait_until_ready() {
 
 PIDS=()
 RUN_DIR=
+FURTHER_PROPERTIES=
 OWN_DIR=
 
 # Ctrl-C reaches the brokers too (they share the terminal's group), so that here is only waiting, with a limit.
@@ -227,5 +232,6 @@ case "${1:-}" in
 run) shift; run "$@" ;;
 format) shift; format_one "$@" ;;
 serve) shift; serve "$@" ;;
-*) die "say what: kafka.sh run | format | serve" ;;
+tool) shift; kafka_java "$@" ;;
+*) die "say what: kafka.sh run | format | serve | tool" ;;
 esac

@@ -32,7 +32,7 @@ pub fn run(context: &Context) -> anyhow::Result<Exit> {
         answers.extend(log::check_log(&entry.name, source));
         answers.extend(log::rotation(source, rights));
     }
-    answers.extend(kafka::check(&setup)?);
+    answers.extend(kafka::check(&setup, None));
     answer::print(context, &answers)?;
     Ok(answer::worst(&answers))
 }

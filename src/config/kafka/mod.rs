@@ -5,7 +5,7 @@ mod rules;
 mod security;
 
 pub use properties::Properties;
-pub use security::{Sasl, SaslMechanism, Tls, TlsIdentity};
+pub use security::{Credentials, Sasl, SaslMechanism, Tls, TlsIdentity};
 
 use std::fmt;
 

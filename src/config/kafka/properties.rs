@@ -38,7 +38,7 @@ pub(super) struct Given {
 }
 
 /// Properties that viewtail sets, and by which of its options.
-const OWNED: [(&str, &str); 28] = [
+const OWNED: [(&str, &str); 29] = [
     ("bootstrap.servers", "kafka.brokers"),
     ("metadata.broker.list", "kafka.brokers"),
     ("transactional.id", "agent.id"),
@@ -66,6 +66,7 @@ const OWNED: [(&str, &str); 28] = [
     ("sasl.mechanisms", "kafka.sasl.mechanism"),
     ("sasl.username", "kafka.sasl.username"),
     ("sasl.password", "kafka.sasl.password_file"),
+    ("sasl.oauthbearer.config", "kafka.sasl.token_file"),
     ("allow.auto.create.topics", "kafka.create_topic"),
 ];
 

@@ -1,6 +1,6 @@
 //! What must hold between options of Kafka. Each rule names the options it is about, the most blameworthy first.
 
-use super::{Acks, Compression, Delivery, Kafka, Sasl, SaslMechanism};
+use super::{Acks, Compression, Delivery, Kafka, SaslMechanism};
 use crate::config::reader::Reader;
 use crate::config::units::Measure;
 use crate::config::value::{Choice as _, Fault};
@@ -10,10 +10,18 @@ pub(super) fn judge(kafka: &Kafka, reader: &Reader) {
     compression_level(kafka, reader);
     batches(kafka, reader);
     times(kafka, reader);
-    let sent_openly = |sasl: &Sasl| sasl.mechanism == SaslMechanism::Plain && kafka.tls.is_none();
-    reader.advice(&["kafka.sasl.mechanism"], !kafka.sasl.as_ref().is_some_and(sent_openly), || {
+    let sent_openly = match kafka.sasl.as_ref().map(|sasl| sasl.mechanism) {
+        Some(SaslMechanism::Plain) => Some("PLAIN sends the password"),
+        Some(SaslMechanism::OauthBearer) => Some("OAUTHBEARER sends the token"),
+        Some(SaslMechanism::ScramSha256 | SaslMechanism::ScramSha512) | None => None,
+    };
+    let is_fine = sent_openly.is_none() || kafka.tls.is_some();
+    reader.advice(&["kafka.sasl.mechanism"], is_fine, || {
         Fault::new(
-            "PLAIN sends the password as it is, and without TLS everybody on the way can read it",
+            format!(
+                "{} as it is, and without TLS everybody on the way can read it",
+                sent_openly.unwrap_or_default()
+            ),
             "set `kafka.tls`, or use SCRAM-SHA-512 where the brokers offer it",
         )
     });

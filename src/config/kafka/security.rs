@@ -30,26 +30,40 @@ pub struct TlsIdentity {
     pub key_password: Option<Password>,
 }
 
-/// Authentication by name and password.
+/// Who we say that we are, and how that is proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sasl {
-    /// How the password is proven.
+    /// How it is proven.
     pub mechanism: SaslMechanism,
-    /// The name.
-    pub username: String,
-    /// The password, or where it is.
-    pub password: Password,
+    /// By what.
+    pub credentials: Credentials,
 }
 
-/// How a password is proven.
+/// What proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// A name and a password.
+    Password {
+        /// The name.
+        username: String,
+        /// The password, or where it is.
+        password: Password,
+    },
+    /// The file of a token that says the name itself; with OAUTHBEARER alone.
+    Token(PathBuf),
+}
+
+/// How it is proven who we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaslMechanism {
-    /// By sending it.
+    /// By sending the password.
     Plain,
-    /// By a challenge.
+    /// By a challenge to the password.
     ScramSha256,
-    /// By a challenge.
+    /// By a challenge to the password.
     ScramSha512,
+    /// By sending a token.
+    OauthBearer,
 }
 
 impl SaslMechanism {
@@ -61,9 +75,13 @@ impl SaslMechanism {
 }
 
 impl Choice for SaslMechanism {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("PLAIN", Self::Plain), ("SCRAM-SHA-256", Self::ScramSha256), ("SCRAM-SHA-512", Self::ScramSha512)];
-    const LATER: &'static [&'static str] = &["GSSAPI", "OAUTHBEARER"];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("PLAIN", Self::Plain),
+        ("SCRAM-SHA-256", Self::ScramSha256),
+        ("SCRAM-SHA-512", Self::ScramSha512),
+        ("OAUTHBEARER", Self::OauthBearer),
+    ];
+    const LATER: &'static [&'static str] = &["GSSAPI"];
 }
 
 /// Off unless something is set: one file of another authority is a clear wish for encryption.
@@ -107,14 +125,25 @@ pub(super) fn read_tls(mut section: Section<'_>, reader: &Reader) -> Option<Tls>
     enabled.then_some(Tls { ca_file, identity, verify_hostname, unsafe_accept_any_certificate })
 }
 
-/// Off unless something is set; then mechanism, name and exactly one source of the password must be.
+/// Off unless something is set; then the mechanism must be, and what it proves: name and password, or a token.
 pub(super) fn read_sasl(mut section: Section<'_>, reader: &Reader) -> Option<Sasl> {
     let mechanism: Option<SaslMechanism> = needed(&mut section, "mechanism", "SCRAM-SHA-512");
+    if mechanism == Some(SaslMechanism::OauthBearer) {
+        let token = section.required("token_file", "/etc/viewtail/kafka-token").map(Credentials::Token);
+        for key in ["username", "password", "password_env", "password_file"] {
+            let is_given = section.nullable::<Secret>(key).is_some();
+            refuse_in_vain(reader, key, is_given);
+        }
+        section.finish();
+        return Some(Sasl { mechanism: mechanism?, credentials: token? });
+    }
     let username: Option<String> = needed(&mut section, "username", "viewtail");
     let password = read_password(&mut section);
     if section.has_values() && password.is_empty() && !SOURCES.iter().any(|key| section.is_given(key)) {
         section.missing("password_file", "/etc/viewtail/kafka-password");
     }
+    let token_file: Option<PathBuf> = section.nullable("token_file");
+    refuse_in_vain(reader, "token_file", token_file.is_some());
     section.finish();
     let sources = SOURCES.map(|key| format!("kafka.sasl.{key}"));
     let sources: Vec<&str> = sources.iter().rev().map(String::as_str).collect();
@@ -124,7 +153,18 @@ pub(super) fn read_sasl(mut section: Section<'_>, reader: &Reader) -> Option<Sas
             "keep one of `password_file`, `password_env` and `password`",
         )
     });
-    Some(Sasl { mechanism: mechanism?, username: username?, password: password.into_iter().next()? })
+    let credentials = Credentials::Password { username: username?, password: password.into_iter().next()? };
+    Some(Sasl { mechanism: mechanism?, credentials })
+}
+
+/// An option of the other kind of credentials.
+fn refuse_in_vain(reader: &Reader, key: &str, is_given: bool) {
+    reader.rule(&[&format!("kafka.sasl.{key}"), "kafka.sasl.mechanism"], !is_given, || {
+        Fault::new(
+            format!("`{key}` is of no use with this mechanism"),
+            "OAUTHBEARER takes `token_file` alone; the others take `username` and a password",
+        )
+    });
 }
 
 /// An option that must be given where anything is.

@@ -76,10 +76,26 @@ pub fn cause(code: Code) -> Cause {
         Cause::Fenced
     } else if is_in(TOO_LARGE) {
         Cause::TooLarge
-    } else if REFUSED.iter().any(|(refused, _)| *refused == code) {
-        Cause::Refused
     } else {
-        Cause::Other
+        match refusal(code) {
+            Some(remedy) if remedy.is_right() => Cause::Forbidden,
+            Some(_) => Cause::Refused,
+            None => Cause::Other,
+        }
+    }
+}
+
+fn refusal(code: Code) -> Option<Remedy> {
+    REFUSED.iter().find(|(refused, _)| *refused == code).map(|(_, remedy)| *remedy)
+}
+
+impl Remedy {
+    /// Whether somebody has to give a right.
+    fn is_right(self) -> bool {
+        match self {
+            Self::TopicRights | Self::GroupRights | Self::ClusterRights | Self::TransactionRights => true,
+            Self::NewerBroker | Self::OtherCompression | Self::ShorterTransactions | Self::OtherAcks => false,
+        }
     }
 }
 
@@ -102,8 +118,7 @@ pub fn class(error: &TransactionError, stage: Stage) -> Class {
 /// What a person can do about a code, as a clause that follows the fact; `None` if time is the remedy.
 pub fn remedy(code: Code, resources: &Resources<'_>) -> Option<String> {
     let Resources { topic, prefix } = resources;
-    let (_, remedy) = REFUSED.iter().find(|(refused, _)| *refused == code)?;
-    Some(match remedy {
+    Some(match refusal(code)? {
         Remedy::TopicRights => format!("grant Write and Read on topic {topic}"),
         Remedy::GroupRights => format!("grant Read on groups prefixed {prefix}"),
         Remedy::TransactionRights => format!("grant Write on transactional ids prefixed {prefix}"),

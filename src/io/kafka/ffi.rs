@@ -9,24 +9,31 @@
 
 #![allow(unsafe_code, reason = "librdkafka is a C library; this is its only home")]
 
+mod identity;
+mod rights;
+
+pub use identity::give_token;
+pub use rights::Operation;
+
 use std::ffi::{CStr, CString, NulError, c_char, c_void};
 use std::ptr;
 use std::time::Duration;
 
 use rdkafka::bindings as rd;
-use rdkafka::client::{Client, DefaultClientContext};
+use rdkafka::client::Client;
 use rdkafka::config::{ClientConfig, NativeClientConfig};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaType;
 
 use super::classify::words;
+use super::token::Context;
 use crate::pipeline::action::Committed;
 use crate::pipeline::batch::Destination;
 
 /// A client of librdkafka and its main event queue.
 pub struct Native {
-    client: Client<DefaultClientContext>,
+    client: Client<Context>,
     queue: *mut rd::rd_kafka_queue_t,
     topic: *mut rd::rd_kafka_topic_t,
     rejects_topic: *mut rd::rd_kafka_topic_t,
@@ -100,14 +107,15 @@ impl Native {
     pub fn open(kind: RDKafkaType, config: &ClientConfig) -> Result<Self, KafkaError> {
         let native = config.create_native_config()?;
         enable_events(&native);
-        let client = Client::new(config, native, kind, DefaultClientContext)?;
+        identity::name_verdicts(&native);
+        let client = Client::new(config, native, kind, Context)?;
         // SAFETY: the client is alive; the call returns a new reference that `drop` releases.
         let queue = unsafe { rd::rd_kafka_queue_get_main(client.native_ptr()) };
         Ok(Self { client, queue, topic: ptr::null_mut(), rejects_topic: ptr::null_mut() })
     }
 
     /// The safe handle, for metadata.
-    pub fn client(&self) -> &Client<DefaultClientContext> {
+    pub fn client(&self) -> &Client<Context> {
         &self.client
     }
 
@@ -216,6 +224,11 @@ impl Native {
             return None;
         }
         let event = OwnedEvent(event);
+        // SAFETY: the event is alive until the end of this call, here and below.
+        if unsafe { rd::rd_kafka_event_type(event.0) } == rd::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH {
+            // SAFETY: of this kind, as just asked, and of this client, as its queue gave it.
+            unsafe { identity::answer_wish(&self.client, event.0) };
+        }
         Some(event.read())
     }
 
@@ -315,11 +328,7 @@ impl Native {
         let group_name = CString::new(group)
             .map_err(|error| FetchError::new(RDKafkaErrorCode::InvalidArgument, &error))?;
         let request = OffsetsRequest::new(self, &group_name, &wanted, wait)?;
-        let event = request.send(self, wait);
-        if event.0.is_null() {
-            return Err(FetchError::new(RDKafkaErrorCode::OperationTimedOut, &"no answer in time"));
-        }
-        event.check()?;
+        let event = request.send(self, wait)?;
         let found = event.group_partitions()?;
         (0..partitions).map(|partition| committed_of(found, topic, partition)).collect()
     }
@@ -462,11 +471,60 @@ impl Drop for OwnedEvent {
     }
 }
 
-/// A request for the committed offsets of one group, with the queue that its answer comes to.
-struct OffsetsRequest {
-    group: *mut rd::rd_kafka_ListConsumerGroupOffsets_t,
+/// What every question to the cluster needs: its options, and a queue of its own for the answer.
+struct Question {
     options: *mut rd::rd_kafka_AdminOptions_t,
     queue: *mut rd::rd_kafka_queue_t,
+}
+
+impl Question {
+    fn new(native: &Native, operation: rd::rd_kafka_admin_op_t, wait: Duration) -> Self {
+        // SAFETY: the client is alive; `drop` releases what is made here.
+        let question = unsafe {
+            Self {
+                options: rd::rd_kafka_AdminOptions_new(native.ptr(), operation),
+                queue: rd::rd_kafka_queue_new(native.ptr()),
+            }
+        };
+        // SAFETY: the options are alive; without an error buffer librdkafka only returns the code.
+        unsafe {
+            rd::rd_kafka_AdminOptions_set_request_timeout(
+                question.options,
+                milliseconds(wait),
+                ptr::null_mut(),
+                0,
+            );
+        }
+        question
+    }
+
+    /// The answer, which outlives the queue it is taken from.
+    fn answer(&self, wait: Duration) -> Result<OwnedEvent, FetchError> {
+        // SAFETY: the queue is alive until `drop`.
+        let event =
+            OwnedEvent(unsafe { rd::rd_kafka_queue_poll(self.queue, milliseconds(wait + ANSWER_GRACE)) });
+        if event.0.is_null() {
+            return Err(FetchError::new(RDKafkaErrorCode::OperationTimedOut, &"no answer in time"));
+        }
+        event.check()?;
+        Ok(event)
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, released once.
+        unsafe {
+            rd::rd_kafka_queue_destroy(self.queue);
+            rd::rd_kafka_AdminOptions_destroy(self.options);
+        }
+    }
+}
+
+/// A request for the committed offsets of one group.
+struct OffsetsRequest {
+    group: *mut rd::rd_kafka_ListConsumerGroupOffsets_t,
+    question: Question,
 }
 
 impl OffsetsRequest {
@@ -477,44 +535,25 @@ impl OffsetsRequest {
         wait: Duration,
     ) -> Result<Self, FetchError> {
         let operation = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        // SAFETY: client, name and list are alive and copied; `drop` releases what is made here.
-        let request = unsafe {
-            Self {
-                group: rd::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), wanted.ptr()),
-                options: rd::rd_kafka_AdminOptions_new(native.ptr(), operation),
-                queue: rd::rd_kafka_queue_new(native.ptr()),
-            }
-        };
-        // SAFETY: the options are alive; without an error buffer librdkafka only returns the code.
-        unsafe {
-            rd::rd_kafka_AdminOptions_set_request_timeout(
-                request.options,
-                milliseconds(wait),
-                ptr::null_mut(),
-                0,
-            );
-        }
+        let question = Question::new(native, operation, wait);
+        // SAFETY: name and list are alive and copied; `drop` releases what is made here.
+        let group = unsafe { rd::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), wanted.ptr()) };
+        let request = Self { group, question };
         // SAFETY: the options are alive; the error is taken over.
         transaction_result(unsafe {
-            rd::rd_kafka_AdminOptions_set_require_stable_offsets(request.options, 1)
+            rd::rd_kafka_AdminOptions_set_require_stable_offsets(request.question.options, 1)
         })
         .map_err(|error| FetchError::new(error.code, &error.text))?;
         Ok(request)
     }
 
-    fn send(mut self, native: &Native, wait: Duration) -> OwnedEvent {
+    fn send(mut self, native: &Native, wait: Duration) -> Result<OwnedEvent, FetchError> {
+        let (options, queue) = (self.question.options, self.question.queue);
         // SAFETY: all parts are alive; librdkafka copies group and options and keeps a reference to the queue.
-        // The answer outlives the queue it was taken from.
         unsafe {
-            rd::rd_kafka_ListConsumerGroupOffsets(
-                native.ptr(),
-                &raw mut self.group,
-                1,
-                self.options,
-                self.queue,
-            );
-            OwnedEvent(rd::rd_kafka_queue_poll(self.queue, milliseconds(wait + ANSWER_GRACE)))
+            rd::rd_kafka_ListConsumerGroupOffsets(native.ptr(), &raw mut self.group, 1, options, queue);
         }
+        self.question.answer(wait)
     }
 }
 
@@ -524,11 +563,7 @@ const ANSWER_GRACE: Duration = Duration::from_millis(500);
 impl Drop for OffsetsRequest {
     fn drop(&mut self) {
         // SAFETY: made in `new`, released once.
-        unsafe {
-            rd::rd_kafka_queue_destroy(self.queue);
-            rd::rd_kafka_AdminOptions_destroy(self.options);
-            rd::rd_kafka_ListConsumerGroupOffsets_destroy(self.group);
-        }
+        unsafe { rd::rd_kafka_ListConsumerGroupOffsets_destroy(self.group) };
     }
 }
 
@@ -570,7 +605,10 @@ fn list_of(topic: &str, partitions: u32) -> TopicPartitionList {
 }
 
 fn enable_events(config: &NativeClientConfig) {
-    let events = rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
+    let events = rd::RD_KAFKA_EVENT_DR
+        | rd::RD_KAFKA_EVENT_ERROR
+        | rd::RD_KAFKA_EVENT_STATS
+        | rd::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH;
     // SAFETY: the configuration is alive.
     unsafe { rd::rd_kafka_conf_set_events(config.ptr(), events) };
 }

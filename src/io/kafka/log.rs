@@ -15,7 +15,7 @@ const REPEAT_AFTER: Duration = Duration::from_secs(60);
 /// Kinds of lines that are remembered; more than a cluster's brokers times the kinds that occur.
 const KINDS_MAX: usize = 256;
 /// syslog's severities, as librdkafka uses them.
-const SEVERITY_CRITICAL: i32 = 2;
+pub const SEVERITY_CRITICAL: i32 = 2;
 const SEVERITY_WARNING: i32 = 4;
 /// Lines that librdkafka writes only because `debug` is set.
 pub const SEVERITY_DEBUG: i32 = 7;

@@ -10,6 +10,9 @@
 //! | `log` | librdkafka's own log, without its repetitions |
 //! | `heard` | what is shown of librdkafka, over all producers: `log`, failures, round trips |
 //! | `signals` | what librdkafka tells besides its answers, and which of it taints a transaction |
+//! | `connection` | why no connection comes about, and what to change |
+//! | `token` | the token of OAUTHBEARER, read from its file as often as one is wanted |
+//! | `admin` | creating the topic, asking for settings |
 //! | `classify` | the three classes and the causes |
 //! | `topic` | reading a topic as a consumer does: for `verify`, `demo` and the audit of others |
 //! | `embedded` | the mock cluster of the demo |
@@ -18,7 +21,9 @@
 //!
 //! Decides nothing about delivery: what follows a failure is the machine's business. rdkafka is used nowhere else.
 
+mod admin;
 mod classify;
+pub mod connection;
 pub mod edge;
 pub mod embedded;
 mod ffi;
@@ -29,8 +34,10 @@ pub mod options;
 mod producer;
 mod reader;
 mod signals;
+mod token;
 pub mod topic;
 mod worker;
 
 pub use edge::{Edge, EdgeHandle};
 pub use options::{Acks, Compression, CreateTopic, Flush, KafkaOptions, Mode, QueueLimits};
+pub use token::FILE_PROPERTY as TOKEN_FILE_PROPERTY;

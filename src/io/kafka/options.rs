@@ -158,6 +158,12 @@ impl KafkaOptions {
         self.properties.iter().map(|(name, _)| name.as_str()).find(|name| RESERVED.contains(name))
     }
 
+    /// A verbatim property.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
     pub(super) fn resources(&self) -> Resources<'_> {
         Resources { topic: &self.topic, prefix: "viewtail-" }
     }
@@ -242,6 +248,9 @@ impl KafkaOptions {
         config.set("reconnect.backoff.max.ms", "1000");
         // Pushing client telemetry to brokers that ask for it is on by default; nobody asked for it here.
         config.set("enable.metrics.push", "false");
+        // By default a client whose brokers are all away begins anew with the bootstrap servers, in librdkafka 2.12.1 again
+        // and again without a pause: a core is busy until one answers. A name is resolved anew at every attempt anyway.
+        config.set("metadata.recovery.strategy", "none");
         config.set("statistics.interval.ms", "0");
         // Epoch hygiene reads the log line about a closed connection.
         config.set("log.connection.close", "true");

@@ -201,7 +201,7 @@ impl<'a> Producer<'a> {
             slice = INIT_SLICE_MAX.min(slice * 2);
             self.signals.drain(&self.native);
             let Err(error) = result else { return Ok(()) };
-            let refused = cause(error.code) == Cause::Refused;
+            let refused = matches!(cause(error.code), Cause::Refused | Cause::Forbidden);
             if class(&error, Stage::Open) != Class::Retriable || refused {
                 let mut failure = self.failure(&error, Stage::Open);
                 failure.class = Class::Fatal;

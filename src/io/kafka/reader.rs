@@ -6,15 +6,15 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaType;
 
+use super::admin::create_topic;
 use super::classify::{OLD_BROKER, cause, remedy, with_remedy, words};
+use super::connection::Obstacle;
 use super::edge::Common;
-use super::ffi::{FetchError, Native};
-use super::options::{CreateTopic, KafkaOptions, Mode};
+use super::ffi::{FetchError, Native, Operation};
+use super::options::{KafkaOptions, Mode};
 use super::signals::Signals;
 use crate::io::clock::Deadline;
 use crate::pipeline::action::{Cause, Class, Committed, Failure};
@@ -24,8 +24,6 @@ use crate::pipeline::action::{Cause, Class, Committed, Failure};
 const LOOKUP_MAX: Duration = Duration::from_secs(9);
 /// One metadata request; between two of them it is looked whether waiting is of any use.
 const LOOKUP_SLICE: Duration = Duration::from_millis(500);
-/// The controller waits this long for a new topic to be everywhere.
-const CREATE_MAX: Duration = Duration::from_secs(10);
 /// Pause before a question is repeated: the first OffsetFetch of a new group is often answered NOT_COORDINATOR, and
 /// markers of a transaction that was just settled take some milliseconds.
 const ASK_PAUSE: Duration = Duration::from_millis(50);
@@ -114,11 +112,32 @@ impl<'a> Reader<'a> {
                 Ok(committed) => return Ok(committed),
                 Err(error) => error,
             };
-            if cause(error.code) == Cause::Refused || deadline.passed() || self.common.must_stop() {
+            if matches!(cause(error.code), Cause::Refused | Cause::Forbidden)
+                || deadline.passed()
+                || self.common.must_stop()
+            {
                 return Err(self.fetch_failure(group, &error));
             }
             self.signals.wait(&self.native, ASK_PAUSE);
         }
+    }
+
+    /// What keeps connections from coming about, where that is known.
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        self.signals.obstacle()
+    }
+
+    /// The number of one of the brokers, once the topic was looked up.
+    pub fn broker(&self) -> Option<i32> {
+        let metadata = self.native.client().fetch_metadata(Some(&self.options.topic), LOOKUP_SLICE).ok()?;
+        metadata.brokers().first().map(|broker| broker.id())
+    }
+
+    /// What the brokers allow this client on a topic; `None` if they do not say.
+    pub fn allowed(&mut self, topic: &str) -> Option<Vec<Operation>> {
+        let answer = self.native.allowed(topic, self.options.socket_timeout());
+        self.signals.drain(&self.native);
+        answer.ok()
     }
 
     fn ask_once(&mut self, name: &str) -> Result<Found, Code> {
@@ -132,7 +151,7 @@ impl<'a> Reader<'a> {
         let count = u32::try_from(topic.partitions().len()).unwrap_or(u32::MAX);
         Ok(match cause(code) {
             Cause::TopicMissing => Found::Missing,
-            Cause::Refused => Found::Refused(code),
+            Cause::Refused | Cause::Forbidden => Found::Refused(code),
             Cause::Other if code == Code::InvalidTopic => Found::Refused(code),
             Cause::Other if code == Code::NoError && count > 0 => Found::Partitions(count),
             Cause::Other | Cause::Unreachable | Cause::Fenced | Cause::TooLarge => Found::Later(code),
@@ -181,7 +200,8 @@ impl<'a> Reader<'a> {
     }
 
     fn unreachable(&self, last: Code) -> Failure {
-        let reason = self.signals.reason.as_ref().map_or_else(|| words(last), |(_, text)| text.clone());
+        let is_known = self.signals.reason.is_some() || self.signals.obstacle().is_some();
+        let reason = if is_known { self.signals.reason_text() } else { words(last) };
         let fact = format!("no answer from Kafka at {}: {reason}", self.brokers());
         let message = with_remedy(&fact, last, &self.options.resources());
         Failure { class: Class::Retriable, cause: Cause::Unreachable, message }
@@ -190,7 +210,8 @@ impl<'a> Reader<'a> {
     fn refused(&self, topic: &str, code: Code) -> Failure {
         let fact = format!("topic {topic} is refused ({})", words(code));
         let message = with_remedy(&fact, code, &self.options.resources());
-        Failure { class: Class::Fatal, cause: Cause::Refused, message }
+        let cause = if cause(code) == Cause::Forbidden { Cause::Forbidden } else { Cause::Refused };
+        Failure { class: Class::Fatal, cause, message }
     }
 
     fn fetch_failure(&self, group: &str, error: &FetchError) -> Failure {
@@ -209,35 +230,29 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Files of TLS, by the property that librdkafka names where it cannot use one: the option, and what it wants to be.
+const TLS_FILES: [(&str, &str); 3] = [
+    ("ssl.ca.location", "kafka.tls.ca_file must be certificates in PEM that this user can read"),
+    ("ssl.certificate.location", "kafka.tls.cert_file must be a certificate in PEM that this user can read"),
+    (
+        "ssl.key.location",
+        "kafka.tls.key_file must be the private key of kafka.tls.cert_file, in PEM and readable by this user; one with a \
+         passphrase needs kafka.tls.key_password_file",
+    ),
+];
+
 /// The failure of a client that cannot even be made: a property is wrong.
 pub fn bad_configuration(error: &KafkaError) -> Failure {
     let message = if let KafkaError::ClientConfig(_, description, name, _) = error {
         format!("kafka.properties: {name}: {description}: correct or remove it")
     } else {
-        format!("librdkafka does not take the configuration: {error}")
+        let text = error.to_string();
+        let file = TLS_FILES.iter().find(|(property, _)| text.contains(&format!("{property} failed")));
+        match file {
+            // OpenSSL's own reason is the last of its words.
+            Some((_, rule)) => format!("{rule} ({})", text.rsplit(':').next().unwrap_or_default()),
+            None => format!("librdkafka does not take the configuration: {text}"),
+        }
     };
     Failure { class: Class::Fatal, cause: Cause::Refused, message }
-}
-
-/// Creates the topic. Whatever is wrong with that, the fact that counts stays that the topic is missing: a person may
-/// still create it, and too few brokers for the replicas may be a matter of time.
-fn create_topic(options: &KafkaOptions, name: &str, wanted: CreateTopic) -> Result<(), Failure> {
-    let fail = |reason: &dyn std::fmt::Display| Failure {
-        class: Class::Retriable,
-        cause: Cause::TopicMissing,
-        message: format!(
-            "topic {name} does not exist and cannot be created ({reason}): create it by hand, or correct kafka.create_topic"
-        ),
-    };
-    let admin: AdminClient<DefaultClientContext> =
-        options.admin_properties().create().map_err(|error| bad_configuration(&error))?;
-    let topic = NewTopic::new(name, wanted.partitions, TopicReplication::Fixed(wanted.replication_factor));
-    let limits = AdminOptions::new().operation_timeout(Some(CREATE_MAX)).request_timeout(Some(CREATE_MAX));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| fail(&error))?;
-    let answer = runtime.block_on(admin.create_topics([&topic], &limits)).map_err(|error| fail(&error))?;
-    match answer.into_iter().next() {
-        Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => Err(fail(&code)),
-        None => Err(fail(&"the answer is empty")),
-    }
 }

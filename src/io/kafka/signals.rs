@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
+use super::connection::{Attempts, Obstacle, no_token};
 use super::ffi::{Event, Native, code_named, name_of};
 use super::heard::Heard;
-use super::log::{SEVERITY_DEBUG, without_thread};
+use super::log::{SEVERITY_CRITICAL, SEVERITY_DEBUG, without_thread};
 use crate::io::clock;
 
 /// Client errors after which waiting longer for a connection is of little use.
@@ -38,6 +39,7 @@ pub struct Signals<'a> {
     pub reason: Option<(Code, String)>,
     /// Highest version of TxnOffsetCommit that a broker offers, if one said so.
     pub offset_commit_version: Option<i16>,
+    connection: Attempts,
     since: Instant,
     hopeless: bool,
     shown: &'a Heard,
@@ -53,6 +55,7 @@ impl<'a> Signals<'a> {
             transaction_error: None,
             reason: None,
             offset_commit_version: None,
+            connection: Attempts::default(),
             since: clock::now(),
             hopeless: false,
             shown,
@@ -91,9 +94,18 @@ impl<'a> Signals<'a> {
         }
     }
 
-    /// The last reason in librdkafka's words, for a message about brokers that do not answer.
-    pub fn reason_text(&self) -> &str {
-        self.reason.as_ref().map_or("no answer in time", |(_, text)| text)
+    /// What keeps connections from coming about, where that is known.
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        self.connection.obstacle()
+    }
+
+    /// Why brokers do not answer, for a message: what is to be changed, or the last reason in librdkafka's words.
+    pub fn reason_text(&self) -> String {
+        match (self.obstacle(), &self.reason) {
+            (Some(Obstacle { fact, remedy, .. }), _) => format!("{fact}; {remedy}"),
+            (None, Some((_, text))) => text.clone(),
+            (None, None) => "no answer in time".to_owned(),
+        }
     }
 
     fn hear(&mut self, event: Event) {
@@ -115,6 +127,9 @@ impl<'a> Signals<'a> {
             "APIVERSION" => self.hear_version(text),
             _ => {}
         }
+        if matches!(facility, "FAIL" | "SSLCERTVRFY") {
+            self.connection.hear(text);
+        }
         if facility == "FAIL" {
             self.reason = Some((Code::BrokerTransportFailure, without_thread(text).to_owned()));
         }
@@ -123,6 +138,11 @@ impl<'a> Signals<'a> {
 
     fn hear_error(&mut self, code: Code, reason: String) {
         self.taint(&reason);
+        self.connection.hear(&reason);
+        // The one error that stands in no line of librdkafka's log, and while nothing is to be sent nobody else tells of it.
+        if let Some(why) = no_token(&reason) {
+            self.shown.log.say(SEVERITY_CRITICAL, "TOKEN", why);
+        }
         self.hopeless |= HOPELESS.contains(&code);
         if code != Code::AllBrokersDown || self.reason.is_none() {
             self.reason = Some((code, reason));

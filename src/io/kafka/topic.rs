@@ -17,6 +17,7 @@ use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::classify::words;
+use super::token::Context;
 use crate::io::clock::Clock;
 
 /// How long one request of the start may take: a metadata request over a slow line with TLS needs two or three
@@ -105,7 +106,7 @@ pub enum Polled {
 
 /// A consumer of one topic, assigned to all its partitions from their beginning.
 pub struct TopicReader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Context>,
     brokers: String,
     topic: String,
     partitions: Vec<PartitionRange>,
@@ -222,7 +223,7 @@ impl TopicReader {
         if partitions.is_empty() { Err(ReadError::TopicMissing(self.topic.clone())) } else { Ok(partitions) }
     }
 
-    fn watermarks(&self, consumer: &BaseConsumer, partition: i32) -> Result<(i64, i64), ReadError> {
+    fn watermarks(&self, consumer: &BaseConsumer<Context>, partition: i32) -> Result<(i64, i64), ReadError> {
         consumer.fetch_watermarks(&self.topic, partition, REQUEST_WAIT).map_err(|error| self.failure(&error))
     }
 
@@ -295,7 +296,7 @@ impl Ends {
     }
 }
 
-fn client(properties: &Properties, isolation: &str) -> Result<BaseConsumer, ReadError> {
+fn client(properties: &Properties, isolation: &str) -> Result<BaseConsumer<Context>, ReadError> {
     let mut config = ClientConfig::new();
     for (name, value) in properties {
         config.set(name, value);
@@ -310,12 +311,14 @@ fn client(properties: &Properties, isolation: &str) -> Result<BaseConsumer, Read
     config.set("queued.max.messages.kbytes", "16384");
     // And a full queue must not pause its partition for the default of a whole second.
     config.set("fetch.queue.backoff.ms", "10").set("fetch.wait.max.ms", "100");
-    config.create().map_err(|error| classify(&error, &brokers_of(properties), "the Kafka client"))
+    config
+        .create_with_context(Context)
+        .map_err(|error| classify(&error, &brokers_of(properties), "the Kafka client"))
 }
 
 /// Asks for the topic in short steps, and gives up before `wait` is over where every broker has refused the connection:
 /// one long request would keep a person waiting for what is known at once.
-fn metadata(consumer: &BaseConsumer, topic: &str, wait: Duration) -> KafkaResult<Metadata> {
+fn metadata(consumer: &BaseConsumer<Context>, topic: &str, wait: Duration) -> KafkaResult<Metadata> {
     let clock = Clock::start();
     loop {
         let error = match consumer.fetch_metadata(Some(topic), METADATA_STEP.min(wait)) {
