@@ -73,9 +73,10 @@ pub enum Command {
     Init(InitArguments),
     /// Test configuration, logs, broker and topic, and say how to fix what is wrong
     ///
-    /// Like `nginx -t`: reads the configuration, tries the log formats on the last lines of the real logs, and asks the
-    /// broker whether the topic is there and transactions are allowed. Changes nothing.
-    Check,
+    /// Like `nginx -t`: reads the configuration, tries the log formats on the last lines of the real logs, looks at how
+    /// they are rotated, and asks the brokers whether the topic is there, which right is missing and whether transactions
+    /// are allowed. Changes nothing.
+    Check(CheckArguments),
     /// Show the events of a log as they would be produced; touches nothing
     Preview(PreviewArguments),
     /// Show what the rules make of one line: why it is, or is not, a page view
@@ -131,6 +132,24 @@ pub struct StatusArguments {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
           value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub watch: Option<u16>,
+}
+
+/// `viewtail check ...`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Called by root, it looks at files as the service's user would: the one of the installed unit, with its
+groups. Each answer is ok, warning or failure, and where something is to be done, the line says what.
+
+Exit 0: nothing keeps the agent from working. 75: Kafka does not answer, try again later. 77: a
+permission is missing, on a file or in Kafka. 78: something is to be changed. The worst one counts.
+
+Examples:
+  viewtail check
+  viewtail check --json | jq '.results[] | select(.status != \"ok\")'")]
+pub struct CheckArguments {
+    /// Look at files as this user; for root alone [default: the user of the installed unit]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
 }
 
 /// `viewtail config ...`

@@ -61,7 +61,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(arguments) => run::run(context, arguments),
         Command::Init(arguments) => init::run(context, arguments),
-        Command::Check => check::run(context),
+        Command::Check(arguments) => check::run(context, arguments),
         Command::Preview(arguments) => preview::run(context, arguments),
         Command::Status(arguments) => status::run(context, arguments),
         Command::Config(command) => config::run(context, command),

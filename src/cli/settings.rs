@@ -80,7 +80,10 @@ impl Settings {
 }
 
 /// The files of each log; one that two logs match belongs to the first.
-fn matching_files(setup: &Setup) -> anyhow::Result<Vec<LogSource>> {
+///
+/// # Errors
+/// A path is no glob.
+pub fn matching_files(setup: &Setup) -> anyhow::Result<Vec<LogSource>> {
     let source = |log: &crate::pipeline::options::LogOptions| LogSource {
         files: Vec::new(),
         refused: Vec::new(),

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::sys;
 use crate::pipeline::action::Millis;
 
 /// The present instant.
@@ -25,6 +26,27 @@ pub fn unix_milliseconds() -> u64 {
 pub fn process_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default()
+}
+
+/// Whether anything keeps the wall clock right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synchronisation {
+    /// A time service does; the clock is wrong by this much at most.
+    Kept {
+        /// Milliseconds.
+        error_ms: u64,
+    },
+    /// Nothing does.
+    Free,
+}
+
+/// What the kernel says of its clock; `None` where it may not be asked.
+#[must_use]
+pub fn synchronisation() -> Option<Synchronisation> {
+    let error_us = sys::clock_error().ok()?;
+    Some(error_us.map_or(Synchronisation::Free, |error_us| Synchronisation::Kept {
+        error_ms: error_us.div_ceil(1000),
+    }))
 }
 
 /// Monotonic milliseconds for the machine, counted from the creation of the clock.

@@ -52,10 +52,10 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// The rights of a process, this one if none is named; `None` if /proc does not tell.
+    /// The rights of a process, those of the calling thread if none is named; `None` if /proc does not tell.
     #[must_use]
     pub fn of(pid: Option<i32>) -> Option<Self> {
-        let process = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+        let process = pid.map_or_else(|| "thread-self".to_owned(), |pid| pid.to_string());
         Self::in_status(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?)
     }
 

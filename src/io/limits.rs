@@ -26,7 +26,19 @@ pub fn raise_open_files() -> usize {
     let raised = soft < reachable
         && setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum }).is_ok();
     let allowed = if raised { reachable } else { soft };
-    usize::try_from(allowed.saturating_sub(RESERVED).clamp(FILES_MIN, FILES_MAX)).unwrap_or(usize::MAX)
+    room_in(allowed)
+}
+
+/// How many files logs may have open with this hard limit of descriptors, or with that of this process.
+#[must_use]
+pub fn files_of(hard: Option<u64>) -> usize {
+    let wanted = RESERVED + FILES_MAX;
+    let limit = hard.unwrap_or_else(|| getrlimit(Resource::Nofile).maximum.unwrap_or(wanted));
+    room_in(limit.min(wanted))
+}
+
+fn room_in(descriptors: u64) -> usize {
+    usize::try_from(descriptors.saturating_sub(RESERVED).clamp(FILES_MIN, FILES_MAX)).unwrap_or(usize::MAX)
 }
 
 /// Descriptors that are kept for the moment when there is no other: with them a directory can still be listed, so that a shortage

@@ -2,6 +2,7 @@
 //!
 //! Knows the pipeline's types and nothing of its decisions; nothing in here is imported by the pure parts.
 
+pub mod account;
 pub mod aliases;
 pub mod archive;
 pub mod clock;
@@ -22,4 +23,5 @@ pub mod sys;
 pub mod table;
 pub mod terminal;
 pub mod trust;
+pub mod unit;
 pub mod watch;

@@ -1,9 +1,9 @@
-//! The one system call that no safe library offers: the lease on a file.
+//! The two system calls that no safe library offers: the lease on a file, and the kernel's opinion on its clock.
 //!
-//! Nothing is decided here; what a refusal means is `lease`'s business. With librdkafka's module this is the only place
-//! with unsafe code.
+//! Nothing is decided here; what a refusal means is `lease`'s and `clock`'s business. With librdkafka's module this is the
+//! only place with unsafe code.
 
-#![allow(unsafe_code, reason = "rustix has no fcntl for leases; this is its only home")]
+#![allow(unsafe_code, reason = "rustix has no fcntl for leases and no adjtimex; this is their only home")]
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
@@ -29,4 +29,21 @@ fn fcntl(file: BorrowedFd<'_>, command: libc::c_int, argument: libc::c_int) -> i
     // SAFETY: the descriptor is open for as long as it is borrowed, and these commands take an int and no pointer.
     let result = unsafe { libc::fcntl(file.as_raw_fd(), command, argument) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Whether the kernel says that something keeps its clock right, and by how many microseconds it is wrong at most.
+///
+/// # Errors
+/// The call is not allowed, as in a sandbox.
+pub fn clock_error() -> io::Result<Option<u64>> {
+    // SAFETY: the structure is made of integers, for all of which zero is a value; no mode means that nothing is changed.
+    let (state, status) = unsafe {
+        let mut status: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&raw mut status), status)
+    };
+    match state {
+        -1 => Err(io::Error::last_os_error()),
+        libc::TIME_ERROR => Ok(None),
+        _ => Ok(u64::try_from(status.maxerror).ok()),
+    }
 }

@@ -1,6 +1,7 @@
 //! The real binary, called as people call it: usage, help, exit codes, and what goes to stdout and to stderr.
 
 mod binary;
+mod check;
 mod config;
 mod demo;
 mod explain;

@@ -8,6 +8,7 @@
 mod support;
 
 mod chaos;
+mod check;
 mod endpoints;
 mod generations;
 mod input;

@@ -40,7 +40,7 @@ BUILD_NEEDS="cc:gcc c++:g++ make:make perl:perl"
 PACKAGE_NEEDS="dh_installsysusers:debhelper rpmbuild:rpm strip:binutils python3:python3"
 TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
 goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd \
-prlimit:util-linux script:bsdutils mkfs.ext4:e2fsprogs strace:strace openssl:openssl promtool:prometheus \
+prlimit:util-linux script:bsdutils mkfs.ext4:e2fsprogs strace:strace openssl:openssl setfacl:acl promtool:prometheus \
 mmdebstrap:mmdebstrap lintian:lintian rpmlint:rpmlint man:man-db"
 
 die() {

@@ -71,6 +71,17 @@ impl Answer {
     }
 }
 
+/// Answers without those that say of another target what one before them says.
+pub fn once_each(answers: impl Iterator<Item = Answer>) -> Vec<Answer> {
+    let mut kept: Vec<Answer> = Vec::new();
+    for answer in answers {
+        if kept.iter().all(|known| known.message != answer.message) {
+            kept.push(answer);
+        }
+    }
+    kept
+}
+
 /// How the command ends: the worst failure wins.
 pub fn worst(answers: &[Answer]) -> Exit {
     let failures = answers.iter().filter(|answer| answer.status == Status::Failure);

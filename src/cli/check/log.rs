@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
+use super::access::{self, Closed};
 use super::answer::Answer;
 use crate::cli::Exit;
 use crate::cli::proof::Proof;
 use crate::cli::settings::LogSource;
+use crate::cli::setup::Setup;
+use crate::config::Timestamp;
+use crate::event::{Encoder, Place, StreamId};
 use crate::format::{Format, Spans};
 use crate::io::files::Files;
 use crate::io::lease::Rights;
+use crate::io::{clock, state};
 use crate::pipeline::action::{Ask, FileError, FileId};
 use crate::pipeline::identity::is_compressed;
 
@@ -25,8 +30,14 @@ pub fn format_warnings(log: &str, source: &LogSource) -> Vec<Answer> {
     warnings.map(answer).collect()
 }
 
+/// A directory of logs that is closed to the user.
+pub fn closed_directory(directory: &Path, user: &str) -> Option<Answer> {
+    let Closed { fact, remedy } = access::closed_directory(directory, user)?;
+    Some(Answer::failure("log", &directory.display().to_string(), (fact, remedy), Exit::Permission))
+}
+
 /// One answer per file of a log.
-pub fn check_log(log: &str, source: &LogSource) -> Vec<Answer> {
+pub fn check_log(log: &str, source: &LogSource, user: &str) -> Vec<Answer> {
     if source.files.is_empty() && source.refused.is_empty() {
         let fact = "no file matches its paths yet".to_owned();
         return vec![Answer::warning(
@@ -35,7 +46,7 @@ pub fn check_log(log: &str, source: &LogSource) -> Vec<Answer> {
             (fact, "correct `paths`, or wait for the web server's first request"),
         )];
     }
-    source.files.iter().chain(&source.refused).map(|file| check_file(file, source)).collect()
+    source.files.iter().chain(&source.refused).map(|file| check_file(file, source, user)).collect()
 }
 
 /// By which proof its files end once they are rotated: the first of each kind speaks for the others.
@@ -52,7 +63,7 @@ pub fn rotation(source: &LogSource, rights: Option<Rights>) -> Vec<Answer> {
 }
 
 /// Whether a file can be read, and whether its last lines are of the configured format.
-fn check_file(path: &Path, source: &LogSource) -> Answer {
+fn check_file(path: &Path, source: &LogSource, user: &str) -> Answer {
     let target = path.display().to_string();
     let lines = match content(path) {
         Ok(Content::Lines(lines)) => lines,
@@ -60,22 +71,13 @@ fn check_file(path: &Path, source: &LogSource) -> Answer {
             let fact = "it is compressed and will not be read".to_owned();
             return Answer::warning("log", &target, (fact, "exclude it, to have no warning of it"));
         }
+        Err(FileError::Permission) => {
+            let Closed { fact, remedy } = access::closed_file(path, user);
+            return Answer::failure("log", &target, (fact, remedy), Exit::Permission);
+        }
         Err(error) => {
-            let remedy = match error {
-                FileError::Permission => format!(
-                    "setfacl -m u:viewtail:r {target}, and u:viewtail:rx on its directory; or add the user to the file's group"
-                ),
-                FileError::NotFound
-                | FileError::TooManyFiles
-                | FileError::SymbolicLink
-                | FileError::BrokenLink
-                | FileError::HardLink
-                | FileError::NotRegular
-                | FileError::Stale
-                | FileError::Unknown => error.remedy().unwrap_or("correct `paths`, or exclude it").to_owned(),
-            };
-            let exit = if error == FileError::Permission { Exit::Permission } else { Exit::Configuration };
-            return Answer::failure("log", &target, (error.to_string(), remedy), exit);
+            let remedy = error.remedy().unwrap_or("correct `paths`, or exclude it").to_owned();
+            return Answer::failure("log", &target, (error.to_string(), remedy), Exit::Configuration);
         }
     };
     let lines: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
@@ -93,6 +95,42 @@ fn check_file(path: &Path, source: &LogSource) -> Answer {
         None => "copy the log_format of this log from nginx.conf: format: {nginx: '...'}".to_owned(),
     };
     Answer::failure("log", &target, (format!("only {share}"), remedy), Exit::Configuration)
+}
+
+/// How old the oldest line is that is still to be sent, in milliseconds, where records carry the time of their lines.
+pub fn oldest(setup: &Setup, sources: &[LogSource]) -> Option<u64> {
+    if setup.config.kafka.timestamp != Timestamp::Event {
+        return None;
+    }
+    let saved = state::read(&setup.config.agent.state_dir).ok().flatten();
+    let known = saved.map(|saved| saved.snapshot.files).unwrap_or_default();
+    let position_of = |path: &Path| {
+        known.iter().find(|file| &*file.path == path).map_or(0, |file| file.entry.mark.position)
+    };
+    let files = sources.iter().flat_map(|source| source.files.iter().map(move |file| (file, source)));
+    let times = files.filter_map(|(file, source)| time_at(file, position_of(file), source));
+    let oldest_ms = u64::try_from(times.min()?).ok()?;
+    Some(clock::unix_milliseconds().saturating_sub(oldest_ms))
+}
+
+/// The time of the first line behind a position, in milliseconds since the epoch.
+fn time_at(path: &Path, position: u64, source: &LogSource) -> Option<i64> {
+    let mut files = Files::default();
+    let file = FileId(0);
+    files.open(file, path, &Ask { markers: Vec::new(), boundary: false }).ok()?;
+    let length = usize::try_from(TRIED_BYTES).ok()?;
+    let bytes = files.read(file, position, length, 0).ok()?.data.to_vec();
+    let line = bytes.split(|byte| *byte == b'\n').next()?;
+    let mut encoder = Encoder::new(source.encoder.clone()).ok()?;
+    let place = Place {
+        stream: StreamId(0),
+        position,
+        line_size: line.len() as u64,
+        skipped: None,
+        partial: false,
+        truncated: false,
+    };
+    encoder.encode(line, &place, &mut Vec::new()).time_ms
 }
 
 /// What a file holds.
@@ -137,8 +175,8 @@ mod tests {
     fn a_log_of_another_format_is_told_with_the_one_that_fits() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("{LINE}\n").repeat(2000)).unwrap();
-        assert_eq!(check_file(file.path(), &source("combined")).status, Status::Ok);
-        let wrong = check_file(file.path(), &source("$request_id $status"));
+        assert_eq!(check_file(file.path(), &source("combined"), "me").status, Status::Ok);
+        let wrong = check_file(file.path(), &source("$request_id $status"), "me");
         assert_eq!((wrong.status, wrong.exit), (Status::Failure, Exit::Configuration));
         assert_eq!(wrong.remedy, "format: combined fits them");
     }
@@ -146,7 +184,7 @@ mod tests {
     #[test]
     fn a_file_that_is_none_is_told() {
         let scratch = tempfile::tempdir().unwrap();
-        let answer = check_file(&scratch.path().join("none"), &source("combined"));
+        let answer = check_file(&scratch.path().join("none"), &source("combined"), "me");
         assert_eq!((answer.status, answer.message.as_str()), (Status::Failure, "it does not exist"));
     }
 
@@ -155,7 +193,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for magic in [&b"\x1f\x8b\x08"[..], b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0"] {
             std::fs::write(file.path(), [magic, b"\0\n\xff\n"].concat()).unwrap();
-            let answer = check_file(file.path(), &source("combined"));
+            let answer = check_file(file.path(), &source("combined"), "me");
             assert_eq!(answer.status, Status::Warning);
             assert!(answer.message.contains("compressed") && answer.remedy.contains("exclude"), "{answer:?}");
         }
@@ -180,7 +218,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let link = scratch.path().join("access.log");
         std::os::unix::fs::symlink("elsewhere.log", &link).unwrap();
-        let answers = check_log("blog", &LogSource { refused: vec![link], ..source("combined") });
+        let answers = check_log("blog", &LogSource { refused: vec![link], ..source("combined") }, "me");
         let [answer] = &answers[..] else { panic!("{answers:?}") };
         assert_eq!((answer.status, answer.exit), (Status::Failure, Exit::Configuration));
         assert!(answer.message.contains("symbolic link"), "{answer:?}");

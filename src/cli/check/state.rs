@@ -4,24 +4,27 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::answer::Answer;
+use super::user::Viewer;
 use crate::cli::{Exit, visitors};
 use crate::event;
 use crate::io::secret::{self, SecretError};
 use crate::io::state;
 
 /// Whether positions can be kept.
-pub fn directory(directory: &Path) -> Answer {
+pub fn directory(directory: &Path, viewer: &Viewer) -> Answer {
     let target = directory.display().to_string();
     if let Some(pid) = state::holder(directory) {
         return Answer::ok("state", &target, format!("in use by the running agent, pid {pid}"));
+    }
+    if !directory.exists() && viewer.makes(directory) {
+        return Answer::ok("state", &target, "made by systemd when the service starts");
     }
     let existing = directory.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let access = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
     match (access, state::read(directory)) {
         (Err(_), _) => {
-            let user = rustix::process::getuid().as_raw();
-            let remedy =
-                format!("run check as the service's user, or: install -d -o {user} -m 0750 {target}");
+            let user = viewer.name();
+            let remedy = format!("install -d -o {user} -m 0750 {target}");
             let fact = format!("user {user} may not write in {}", existing.display());
             Answer::failure("state", &target, (fact, remedy), Exit::Permission)
         }
