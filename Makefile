@@ -8,13 +8,15 @@ CARGO := cargo
 CARGO_FLAGS := --release --locked
 # Seeds of the simulator: `make test` runs at least this many.
 SEEDS ?= 20000
+# How many times more than `make test` does `make chaos` kills and attacks.
+CHAOS ?= 10
 # Port of `make kafka`.
 PORT ?= 9092
 # How long `make fuzz` stays with each target.
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build deb rpm staged dist packages deny actionlint demo demo-kill test setup lint unit sim kafka-tests matrix kafka bench update-bots fuzz clean
+.PHONY: help build deb rpm staged dist packages deny actionlint demo demo-kill test setup lint unit sim kafka-tests chaos matrix kafka bench update-bots fuzz clean
 
 help: ## this list
 	@echo "viewtail: access logs into Kafka, every line exactly once"
@@ -67,6 +69,9 @@ sim: ## the simulator alone: make sim SEEDS=100000; one seed again: VIEWTAIL_SIM
 
 kafka-tests: setup ## the tests against a real Kafka, nginx and logrotate alone
 	@tests/tools/test.sh kafka
+
+chaos: setup ## the long edition of kill -9, broker deaths, delayed EndTxn and a bad network: CHAOS (10) times the small one
+	@CHAOS=$(CHAOS) tests/tools/test.sh chaos
 
 matrix: setup ## the 53 rows of the tailing matrix: runs their tests and prints the table of rows, results and tests
 	@tests/tools/test.sh matrix

@@ -98,6 +98,21 @@ pub fn plant(bug: Option<Bug>) {
     PLANTED.set(bug);
 }
 
+/// Plants the bug that `VIEWTAIL_PLANTED` names, of those that only a real Kafka can show.
+///
+/// # Panics
+/// It names another one: a test would prove nothing.
+#[cfg(feature = "testing")]
+pub fn plant_from_environment() {
+    let Ok(name) = std::env::var("VIEWTAIL_PLANTED") else { return };
+    assert_eq!(name, "NoEpochHygiene", "VIEWTAIL_PLANTED names no bug that can be planted so");
+    plant(Some(Bug::NoEpochHygiene));
+}
+
+/// Plants nothing.
+#[cfg(not(feature = "testing"))]
+pub fn plant_from_environment() {}
+
 /// Whether this bug is planted.
 #[cfg(feature = "testing")]
 #[must_use]

@@ -13,6 +13,7 @@ use crate::io::state::{Durability, Saved, StateDir, StateError};
 use crate::io::{identity, limits};
 use crate::pipeline::action::Exit as Ended;
 use crate::pipeline::options::{Mode, OpenFiles, Options};
+use crate::planted;
 
 /// With the sockets and pipes of the agent itself, idle logs hold no more than 64 descriptors.
 const IDLE_FILES_MAX: usize = 32;
@@ -22,6 +23,7 @@ pub fn run(context: &Context, arguments: &RunArguments) -> anyhow::Result<Exit> 
     limits::forbid_cores().context("forbid core dumps")?;
     let mut setup = Setup::load(context.config())?;
     start_talking(context.talk, arguments.log_format.map(LogFormat::from));
+    planted::plant_from_environment();
     for warning in &setup.warnings {
         anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
     }

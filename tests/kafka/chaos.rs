@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, times};
 use crate::support::access_log::Random;
 use crate::support::agent::Agent;
 use crate::support::kafka::Kafka;
@@ -21,7 +21,8 @@ const RATE: u64 = 1500;
 /// More than one rotation between two kills happens, and so does none.
 const ROTATE_EVERY: Duration = Duration::from_millis(1700);
 const LATE: Duration = Duration::from_millis(900);
-/// Kills at random instants, in three parts with a broker's death between them.
+/// Kills at random instants, in as many parts as the broker dies times; VIEWTAIL_KILLS and VIEWTAIL_BROKER_KILLS say
+/// otherwise.
 const RANDOM_KILLS: u64 = 42;
 const BROKER_KILLS: u64 = 3;
 /// Rounds of every named point.
@@ -67,8 +68,9 @@ fn row_38_nothing_is_lost_or_doubled_whatever_is_killed_when() {
     let first = stage.agent(&stage.config());
     counter.wait_for(1, FIRST_COMMIT_LIMIT);
     first.kill9();
-    for _ in 0..BROKER_KILLS {
-        faults.kill_agents(RANDOM_KILLS / BROKER_KILLS);
+    let broker_kills = times("VIEWTAIL_BROKER_KILLS", BROKER_KILLS);
+    for _ in 0..broker_kills {
+        faults.kill_agents(times("VIEWTAIL_KILLS", RANDOM_KILLS) / broker_kills);
         faults.kill_broker();
     }
     for round in 0..POINT_ROUNDS {
@@ -86,7 +88,7 @@ fn row_38_nothing_is_lost_or_doubled_whatever_is_killed_when() {
     let lines = lines_in(&truth);
     let verdict = stage.finish(agent, &counter, lines, (&["--faults-required"], &[&truth]));
     println!(
-        "chaos: {kills} kill -9 of the agent, {BROKER_KILLS} of the broker, {states_deleted} state directories \
+        "chaos: {kills} kill -9 of the agent, {broker_kills} of the broker, {states_deleted} state directories \
          deleted, {rotations} rotations, {} aborted records, {lines} lines",
         verdict.aborted
     );

@@ -13,6 +13,14 @@ use crate::support::topic::{self, Counter};
 /// A backlog of a test is some hundred thousand lines; even a slow machine commits that in a fraction of this.
 pub const CATCH_UP_LIMIT: Duration = Duration::from_secs(90);
 
+/// How often something is done: the small edition's number, unless a variable of the environment says another
+/// (`make chaos`).
+pub fn times(variable: &str, small: u64) -> u64 {
+    std::env::var(variable).map_or(small, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, found {text:?}"))
+    })
+}
+
 /// A broker, a topic, a scratch directory.
 pub struct Stage {
     pub kafka: Arc<Kafka>,

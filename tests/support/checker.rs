@@ -27,12 +27,9 @@ pub struct Verdict {
 /// not of the schema.
 pub fn check(brokers: &str, topic: &str, options: &[&str], truth: &[&Path]) -> Verdict {
     let copy = tempfile::NamedTempFile::new().expect("a temporary file can be made");
-    let output = Command::new("python3")
-        .arg(SCRIPT)
-        .args(["--brokers", brokers, "--topic", topic])
+    let output = ask(brokers, topic, options)
         .arg("--events")
         .arg(copy.path())
-        .args(options)
         .args(truth)
         .output()
         .expect("python3 can be run");
@@ -45,8 +42,7 @@ pub fn check(brokers: &str, topic: &str, options: &[&str], truth: &[&Path]) -> V
     );
     events::assert_valid(&std::fs::read(copy.path()).expect("the checker wrote the events"));
     println!("{topic}: {}", text.lines().last().unwrap_or_default());
-    let report: serde_json::Value =
-        serde_json::from_str(text.lines().next().unwrap_or_default()).expect("the first line is JSON");
+    let report = report(&text);
     let number = |name: &str| report[name].as_u64().unwrap_or_default();
     Verdict {
         lines: number("lines"),
@@ -54,4 +50,22 @@ pub fn check(brokers: &str, topic: &str, options: &[&str], truth: &[&Path]) -> V
         aborted: number("aborted"),
         skipped_bytes: number("skipped_bytes"),
     }
+}
+
+/// How many lines are in a topic more than once: of a run that was broken on purpose.
+pub fn doubled(brokers: &str, topic: &str, truth: &Path) -> u64 {
+    let output = ask(brokers, topic, &[]).arg(truth).output().expect("python3 can be run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{topic}: {}", text.lines().last().unwrap_or_default());
+    report(&text)["doubled"].as_u64().unwrap_or_default()
+}
+
+fn ask(brokers: &str, topic: &str, options: &[&str]) -> Command {
+    let mut python = Command::new("python3");
+    python.arg(SCRIPT).args(["--brokers", brokers, "--topic", topic]).args(options);
+    python
+}
+
+fn report(text: &str) -> serde_json::Value {
+    serde_json::from_str(text.lines().next().unwrap_or_default()).expect("the first line is JSON")
 }

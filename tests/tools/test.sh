@@ -3,10 +3,12 @@
 #
 #   test.sh all     setup, lint, unit, sim, kafka, rows, packages: what `make test` and the CI run
 #   test.sh lint | unit | sim | kafka | packages
+#   test.sh chaos   the tests of kafka that kill and attack, CHAOS times as often
 #   test.sh rows    the rows of the tailing matrix on real files
 #   test.sh matrix  every test of a row, wherever it is, and the table of rows
 #
-# SEEDS: how many seeds the simulator runs. The first phase that fails ends the run, and the last line says so.
+# CHAOS: how many times more than the small edition. SEEDS: how many seeds the simulator runs.
+# The first phase that fails ends the run, and the last line says so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -91,6 +93,14 @@ sim() { VIEWTAIL_SIM_SEEDS=${SEEDS:-20000} cargo test "${TESTED[@]}" --test sim 
 # Two at a time: most of them wait for something most of the time, and each may have a broker of its own.
 kafka() { cargo test "${TESTED[@]}" --test kafka -- --test-threads 2 --nocapture; }
 
+# One at a time: what is killed at random instants must find nobody else at work. The numbers are those of the small
+# edition, times CHAOS.
+chaos() {
+    VIEWTAIL_KILLS=$((42 * ${CHAOS:-10})) VIEWTAIL_BROKER_KILLS=$((3 * ${CHAOS:-10})) \
+        VIEWTAIL_ATTACKS=$((5 * ${CHAOS:-10})) VIEWTAIL_MOODS=$((12 * ${CHAOS:-10})) \
+        cargo test "${TESTED[@]}" --test kafka -- --test-threads 1 --nocapture chaos:: network::
+}
+
 # Six at a time on one broker: each is small and waits most of the time.
 rows() { cargo test "${TESTED[@]}" --test matrix -- --test-threads 6; }
 
@@ -128,12 +138,13 @@ all)
 lint) phase "lint" lint ;;
 unit) phase "unit and property tests" unit ;;
 sim) phase "simulator" sim ;;
+chaos) phase "kill -9, broker deaths, a bad network" chaos ;;
 kafka) phase "real Kafka, nginx and logrotate" kafka ;;
 rows) phase "rows of the tailing matrix" rows ;;
 matrix) phase "the tailing matrix" matrix ;;
 packages) phase "packages" packages ;;
 *)
-    echo "test.sh: say what: all | lint | unit | sim | kafka | rows | matrix | packages" >&2
+    echo "test.sh: say what: all | lint | unit | sim | kafka | chaos | rows | matrix | packages" >&2
     exit 2
     ;;
 esac
