@@ -85,6 +85,9 @@ pub enum Command {
     Report(ReportArguments),
     /// Show files, how far they are delivered, and whether Kafka answers
     Status(StatusArguments),
+    /// Look at the committed positions, and move them
+    #[command(subcommand)]
+    Checkpoints(CheckpointsCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -150,6 +153,58 @@ pub struct CheckArguments {
     /// Look at files as this user; for root alone [default: the user of the installed unit]
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+}
+
+/// `viewtail checkpoints ...`
+#[derive(Debug, Subcommand)]
+pub enum CheckpointsCommand {
+    /// Show every generation of a file: its position in Kafka, in the local state, and where they differ
+    List,
+    /// Show all that is known of one generation
+    Show {
+        /// Stream, as `list` shows it, or path where the file was last seen
+        #[arg(value_name = "STREAM|PATH")]
+        name: String,
+    },
+    /// Move one generation to the start of a line: back sends lines once more, forward leaves some out
+    Seek {
+        /// Stream, as `list` shows it, or path where the file was last seen
+        #[arg(value_name = "STREAM|PATH")]
+        name: String,
+        /// `beginning`, `end`, or bytes: then the last start of a line that is not behind them
+        #[arg(value_name = "POSITION")]
+        position: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Forget generations: their files are read anew, as new streams
+    Reset {
+        /// Streams, as `list` shows them, or paths where the files were last seen
+        #[arg(value_name = "STREAM|PATH", required_unless_present = "all", conflicts_with = "all")]
+        names: Vec<String>,
+        /// All of them, and that their logs were ever seen: `start` counts again
+        #[arg(long)]
+        all: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write all positions as JSON, to move the agent to another host, topic or cluster
+    Export {
+        /// A file that is not there yet, `-` for stdout
+        #[arg(value_name = "FILE", default_value = "-")]
+        file: PathBuf,
+    },
+    /// Take the positions of an export in the place of those that are there
+    Import {
+        /// An export, `-` for stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// `viewtail config ...`

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod check;
+mod checkpoints;
 mod completions;
 mod config;
 mod context;
@@ -64,6 +65,7 @@ fn dispatch(context: &Context, command: &Command) -> anyhow::Result<Exit> {
         Command::Check(arguments) => check::run(context, arguments),
         Command::Preview(arguments) => preview::run(context, arguments),
         Command::Status(arguments) => status::run(context, arguments),
+        Command::Checkpoints(command) => checkpoints::run(context, command),
         Command::Config(command) => config::run(context, command),
         Command::Explain(arguments) => explain::run(context, arguments),
         Command::Report(arguments) => report::run(context, arguments),

@@ -28,10 +28,7 @@ pub fn run(context: &Context, arguments: &RunArguments) -> anyhow::Result<Exit> 
         anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
     }
     let delivery = setup.delivery();
-    let durability = match delivery.mode {
-        Mode::ExactlyOnce => Durability::Cached,
-        Mode::AtLeastOnce | Mode::BestEffort => Durability::Synced,
-    };
+    let durability = durability(delivery.mode);
     let (state, saved) =
         StateDir::open(&setup.config.agent.state_dir, durability).map_err(|error| no_state(&error))?;
     if let Some(saved) = &saved {
@@ -89,7 +86,16 @@ fn tell_foreign_state(setup: &Setup, saved: &Saved) {
     }
 }
 
-fn no_state(error: &StateError) -> anyhow::Error {
+/// Whether the local state has to survive a power cut.
+pub(super) fn durability(mode: Mode) -> Durability {
+    match mode {
+        Mode::ExactlyOnce => Durability::Cached,
+        Mode::AtLeastOnce | Mode::BestEffort => Durability::Synced,
+    }
+}
+
+/// Why there is no state directory to work with, with its exit code.
+pub(super) fn no_state(error: &StateError) -> anyhow::Error {
     let exit = match error {
         StateError::Locked { .. } => Exit::Temporary,
         StateError::Newer { .. } => Exit::Configuration,

@@ -42,6 +42,16 @@ pub struct FileSnapshot {
     pub books: Books,
 }
 
+impl FileSnapshot {
+    /// A generation of which only Kafka's part is known.
+    #[must_use]
+    pub fn nowhere(entry: Entry) -> Self {
+        let nowhere = SharedPath::from(std::path::Path::new(""));
+        let books = Books::at(entry.mark.position);
+        Self { entry, home: nowhere.clone(), path: nowhere, is_rotated: false, books }
+    }
+}
+
 /// The committed positions.
 #[derive(Debug)]
 pub struct Checkpoint {

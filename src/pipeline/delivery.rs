@@ -329,6 +329,13 @@ impl Delivery {
         self.gone.extend(streams);
     }
 
+    /// Puts other positions in the place of the committed ones, for an operator who moves them. They count once the
+    /// transaction with all shards is committed that is due at [`wake_at`](Self::wake_at); before that, nothing has changed.
+    pub fn replace(&mut self, entries: Vec<Entry>) {
+        assert_eq!(self.state, State::Ready, "positions are replaced between transactions");
+        self.checkpoint = Some(Checkpoint::restored(self.sequence(), entries, self.partitions));
+    }
+
     /// No more blocks will come.
     pub fn stop(&mut self) {
         self.stopping = true;

@@ -2,7 +2,7 @@
 
 use crate::binary::call;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "init",
     "check",
@@ -10,6 +10,7 @@ const COMMANDS: [&str; 12] = [
     "explain",
     "report",
     "status",
+    "checkpoints",
     "config",
     "verify",
     "demo",

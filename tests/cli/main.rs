@@ -2,6 +2,7 @@
 
 mod binary;
 mod check;
+mod checkpoints;
 mod config;
 mod demo;
 mod explain;

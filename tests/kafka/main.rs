@@ -9,6 +9,7 @@ mod support;
 
 mod chaos;
 mod check;
+mod checkpoints;
 mod endpoints;
 mod generations;
 mod input;

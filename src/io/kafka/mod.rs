@@ -17,6 +17,7 @@
 //! | `topic` | reading a topic as a consumer does: for `verify`, `demo` and the audit of others |
 //! | `embedded` | the mock cluster of the demo |
 //! | `lookup` | the questions of `viewtail check` |
+//! | `positions` | the committed positions, for whoever looks at them |
 //! | `ffi` | the only unsafe code |
 //!
 //! Decides nothing about delivery: what follows a failure is the machine's business. rdkafka is used nowhere else.
@@ -31,6 +32,7 @@ pub mod heard;
 mod log;
 pub mod lookup;
 pub mod options;
+pub mod positions;
 mod producer;
 mod reader;
 mod signals;
