@@ -16,7 +16,7 @@ PORT ?= 9092
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build deb rpm staged dist packages deny actionlint demo demo-kill test setup lint unit sim kafka-tests chaos matrix kafka bench update-bots fuzz clean
+.PHONY: help build deb rpm staged dist packages deny actionlint demo demo-kill test setup lint unit sim kafka-tests chaos matrix kafka bench bench-micro update-bots fuzz clean
 
 help: ## this list
 	@echo "viewtail: access logs into Kafka, every line exactly once"
@@ -88,9 +88,14 @@ actionlint: ## the workflows of the public forge (needs Go)
 	@tests/tools/setup.sh actionlint
 	target/tools/bin/actionlint
 
-bench: setup build ## viewtail against kcat on the same lines and broker; report in target/bench
+bench: setup build ## every goal of performance beside kcat, rsyslog and sarama; one row: ROW=5; a curve: TABLE=codecs; all curves: TABLES=1
+	@tests/tools/setup.sh bench
+	$(CARGO) build $(CARGO_FLAGS) --example genlog --example per_line --example commits
+	python3 tests/bench/bench.py $(ROW:%=--row %) $(TABLE:%=--table %) $(if $(TABLES),--tables)
+
+bench-micro: setup ## what a line costs by stage, in nanoseconds, instructions and requests for memory
 	$(CARGO) build $(CARGO_FLAGS) --example genlog --example per_line
-	python3 tests/bench/bench.py
+	python3 tests/bench/micro.py
 
 update-bots: ## the newest data set of crawlers into src/event/data (needs npm and python3)
 	@tests/tools/update-bots.sh

@@ -52,7 +52,14 @@ const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 /// user of a URL. DEL and bytes from 0x80 are left to the slow way.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     let (chunks, rest) = text.as_chunks::<CHUNK_BYTES>();
-    chunks.iter().all(|chunk| !has_special(chunk)) && !has_special(rest)
+    if !chunks.iter().all(|chunk| !has_special(chunk)) {
+        return false;
+    }
+    // The last chunk may overlap the one before: looking twice costs less than looking byte by byte.
+    match text.last_chunk::<CHUNK_BYTES>() {
+        Some(last) => rest.is_empty() || !has_special(last),
+        None => !has_special(rest),
+    }
 }
 
 #[inline]

@@ -1,5 +1,7 @@
 //! What one `combined` line costs: `per_line LOG` prints nanoseconds of CPU per line as JSON; `per_line LOG PROGRAM` runs one
-//! of the programs once and without a clock, for a profiler that counts instructions.
+//! of the programs once and without a clock, for a profiler that counts instructions; `per_line LOG allocations` prints how
+//! often the encoder asks for memory, in the second half of the log, when its caches are as large as they become;
+//! `per_line LOG reads` what the agent's way to read a block costs, and the proof behind it.
 //!
 //! Four programs take the same lines in turns: the `regex` crate capturing the line, the format splitting it, the encoder
 //! making its whole event, and the rules of the event alone: page key, page view, bot check, visitor id and client key.
@@ -20,6 +22,10 @@ use viewtail::event::rules::Rules;
 use viewtail::event::visitor::Identities;
 use viewtail::event::{Encoder, EncoderOptions, Place, Site, StreamId};
 use viewtail::format::{Format, Spans};
+use viewtail::io::files::Files;
+use viewtail::pipeline::action::{Ask, FileId};
+use viewtail::pipeline::identity::MARKER_BYTES_MAX;
+use viewtail::pipeline::line::READ_BYTES;
 
 /// What a careful person writes for `combined`.
 const COMBINED: &str = concat!(
@@ -45,6 +51,9 @@ fn main() -> ExitCode {
     };
     let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     if let Some(program) = std::env::args().nth(2) {
+        if program == "reads" {
+            return reads(Path::new(&path));
+        }
         return once(&lines, &program);
     }
     let asked: Vec<Asked<'_>> = lines.iter().map(|line| asked(line)).collect();
@@ -70,12 +79,51 @@ fn once(lines: &[&[u8]], program: &str) -> ExitCode {
         "regex" => each(lines, &mut captures()),
         "split" => each(lines, &mut split()),
         "event" => each(lines, &mut event()),
+        "allocations" => println!("{{\"per_1000_events\":{:.3}}}", allocations_per_1000(lines)),
         _ => {
-            eprintln!("per_line: the programs are regex, split and event, not {program}");
+            eprintln!("per_line: the programs are regex, split, event, allocations and reads, not {program}");
             return ExitCode::from(2);
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Prints what a read of a block costs without its proof, and what the proof does: the bytes before the position, and the
+/// file's status.
+fn reads(log: &Path) -> ExitCode {
+    let mut files = Files::default();
+    let file = FileId(0);
+    let opened = match files.open(file, log, &Ask::default()) {
+        Ok(opened) => opened,
+        Err(error) => {
+            eprintln!("per_line: {}: {error:?}", log.display());
+            return ExitCode::FAILURE;
+        }
+    };
+    let positions: Vec<u64> = (0..opened.stat.size).step_by(READ_BYTES).skip(1).collect();
+    let mut took = |length, before| {
+        let mut rounds: Vec<f64> = (0..ROUNDS)
+            .map(|_| {
+                per_line(&positions, &mut |position: u64, _| {
+                    black_box(files.read(file, position, length, before).expect("the log can be read"));
+                })
+            })
+            .collect();
+        rounds.sort_by(f64::total_cmp);
+        rounds[ROUNDS / 2]
+    };
+    let (read, proof) = (took(READ_BYTES, 0), took(0, MARKER_BYTES_MAX));
+    println!("{{\"read_bytes\":{READ_BYTES},\"read_ns\":{read:.0},\"proof_ns\":{proof:.0}}}");
+    ExitCode::SUCCESS
+}
+
+fn allocations_per_1000(lines: &[&[u8]]) -> f64 {
+    let (first, second) = lines.split_at(lines.len() / 2);
+    let mut event = event();
+    each(first, &mut event);
+    let counted = allocation_counter::measure(|| each(second, &mut event)).count_total;
+    let float = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    float(counted) * 1000.0 / float(u64::try_from(second.len()).unwrap_or(u64::MAX))
 }
 
 fn captures() -> impl FnMut(&[u8], u64) {

@@ -6,6 +6,7 @@
 #                     what makes and judges packages; and in target/ Kafka's jars, ClickHouse's engine, a parser of metrics,
 #                     linters, a small system
 #   setup.sh package  that of `build`, and what packages are made with
+#   setup.sh bench    what `make bench` compares viewtail with beyond that of `test`: rsyslog with its Kafka module, Go for sarama
 #   setup.sh dist | deny | actionlint   one more tool each in target/tools, which `make test` does without
 #
 # As root on a Debian-like system missing packages are installed; anybody else is told their names, once, and gets exit 1.
@@ -41,7 +42,11 @@ PACKAGE_NEEDS="dh_installsysusers:debhelper rpmbuild:rpm strip:binutils python3:
 TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
 goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd \
 prlimit:util-linux script:bsdutils mkfs.ext4:e2fsprogs strace:strace openssl:openssl setfacl:acl promtool:prometheus \
+valgrind:valgrind \
 mmdebstrap:mmdebstrap lintian:lintian rpmlint:rpmlint man:man-db"
+BENCH_NEEDS="rsyslogd:rsyslog"
+# What tests/bench/sarama/go.mod asks for; Debian's own Go may be older.
+GO_MINOR_MIN=26
 
 die() {
     echo "setup: $*" >&2
@@ -74,6 +79,10 @@ missing_packages() {
     for need in "$@"; do
         command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need##*:}"
     done
+    # A module has no command.
+    if [ "$PHASE" = bench ] && ! dpkg -s rsyslog-kafka >/dev/null 2>&1; then
+        echo rsyslog-kafka
+    fi
     if [ "$PHASE" = test ] && ! java_is_usable; then
         echo default-jre-headless
     fi
@@ -197,6 +206,13 @@ install_tool() {
     rm -rf "$TOOLS_DIR/build"
 }
 
+check_go() {
+    local minor
+    minor=$(go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+    [ "${minor:-0}" -ge "$GO_MINOR_MIN" ] ||
+        die "missing: Go 1.$GO_MINOR_MIN or newer, for the sarama program; install it from https://go.dev/dl"
+}
+
 install_actionlint() {
     [ ! -x "$TOOLS_DIR/bin/actionlint" ] || return 0
     command -v go >/dev/null 2>&1 || die "missing: Go, which compiles $ACTIONLINT; install it from https://go.dev"
@@ -208,9 +224,10 @@ case "$PHASE" in
 build) needs=$BUILD_NEEDS ;;
 package | dist) needs="$BUILD_NEEDS $PACKAGE_NEEDS" ;;
 test) needs="$BUILD_NEEDS $PACKAGE_NEEDS $TEST_NEEDS" ;;
+bench) needs=$BENCH_NEEDS ;;
 deny) needs=$BUILD_NEEDS ;;
 actionlint) needs="" ;;
-*) die "say what for: setup.sh build | test | package | dist | deny | actionlint" ;;
+*) die "say what for: setup.sh build | test | package | bench | dist | deny | actionlint" ;;
 esac
 
 check_rust
@@ -219,7 +236,7 @@ install_packages $(missing_packages $needs | sort -u)
 # shellcheck disable=SC2086
 still_missing=$(missing_packages $needs | sort -u | tr '\n' ' ')
 [ -z "$still_missing" ] || die "still missing after the installation: $still_missing"
-case "$PHASE" in dist) install_tool "$AUDITABLE" ;; deny) install_tool "$DENY" ;; actionlint) install_actionlint ;; esac
+case "$PHASE" in dist) install_tool "$AUDITABLE" ;; deny) install_tool "$DENY" ;; actionlint) install_actionlint ;; bench) check_go ;; esac
 if [ "$PHASE" = test ]; then
     fetch_kafka
     # The wheel alone: what it can hand its answers to (pandas, pyarrow) is larger than itself and not used here.

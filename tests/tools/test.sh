@@ -78,6 +78,8 @@ unit() {
     cargo test "${TESTED[@]}" --lib --bins "${targets[@]}"
     cargo test "${TESTED[@]}" --doc
     python3 tests/tools/checker_test.py
+    cargo build "${TESTED[@]}" --example genlog --example per_line
+    python3 tests/bench/cost_test.py
 }
 
 other_test_targets() {

@@ -1,0 +1,163 @@
+"""An agent beside a web server for years: many idle files, one busy one, and how soon a line can be read."""
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import measure
+from broker import wait_for
+from measure import OUT, Running, fresh_directory, ratio
+from programs import need
+
+FILES = 10_000
+# Long enough for a sweep of all directories (every 60 s) to be in it.
+WATCHED_S = 70
+# Lines of the latency row: one every few milliseconds for a quarter of a minute.
+LATENCY_LINES = 2_000
+LATENCY_PAUSE_S = 0.0075
+LATENCY_LINE = (b'192.0.2.7 - - [01/Mar/2026:00:00:00 +0000] "GET /a-g-%09d.html HTTP/1.1" 200 5 "-" '
+                b'"Mozilla/5.0 (X11)"\n')
+# System calls that name or touch a file; what epoll, futex and the clock cost is none of the files' business.
+FILE_CALLS = {"open", "openat", "openat2", "stat", "lstat", "newfstatat", "statx", "fstat", "read", "pread64", "close",
+              "getdents64", "readlink", "readlinkat", "fcntl"}
+
+
+def idle_files(count, lines):
+    """A directory with so many logs that nobody writes to, each with so many lines of its own."""
+    directory = OUT / f"idle-{count}"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    for number in range(count):
+        text = "".join(f'192.0.2.{number % 250} - - [01/Mar/2026:00:00:00 +0000] "GET /{number}-i-{line:09}.html HTTP/1.1" '
+                       '200 5 "-" "Mozilla/5.0 (X11)"\n' for line in range(lines))
+        (directory / f"site-{number:05}.log").write_text(text)
+    return directory
+
+
+def settled(lab, directory, lines):
+    """An agent that has delivered all lines of the directory, as a context."""
+    topic, run = lab.broker.new_topic(), fresh_directory()
+    running = Running(lab.agent().command(lab.broker, directory / "*.log", topic, run), run)
+    process = running.__enter__()
+    try:
+        measure.wait_until_visible(lab.broker, topic, lines, time.monotonic(), process, False)
+    except BaseException:
+        running.__exit__()
+        raise
+    return running, topic
+
+
+def many_files(lab, row):
+    """CPU, descriptors and system calls of an agent that watches 10,000 files of which none grows."""
+    strace = need("strace", "strace")
+    directory = idle_files(FILES, 1)
+    running, _ = settled(lab, directory, FILES)
+    try:
+        process = running.process
+        before = measure.cpu_seconds(process)
+        time.sleep(WATCHED_S)
+        share = (measure.cpu_seconds(process) - before) / WATCHED_S
+        descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
+        rss_mib = measure.resident_mib(process, "VmRSS")
+        calls = calls_of(strace, process)
+    finally:
+        running.__exit__()
+        shutil.rmtree(directory)
+    files = sum(count for name, count in calls.items() if name in FILE_CALLS)
+    yield row(10, f"{FILES:,} idle files: CPU, per cent of a core", share * 100, 0.2, unit=" %")
+    yield row(10, f"{FILES:,} idle files: descriptors", descriptors, 64)
+    yield row(10, f"{FILES:,} idle files: RSS", rss_mib, 0, "shown", " MiB")
+    yield row(10, f"{FILES:,} idle files: system calls on files a second", files / WATCHED_S, FILES / 60 * 1.2)
+    yield row(10, f"{FILES:,} idle files: all system calls a second", sum(calls.values()) / WATCHED_S, 0, "shown")
+
+
+def calls_of(strace, process):
+    """How often each system call was made in the next seconds, by all threads."""
+    summary = OUT / "strace"
+    tracer = subprocess.Popen([strace, "-f", "-c", "-o", str(summary), "-p", str(process.pid)], stderr=subprocess.DEVNULL)
+    time.sleep(WATCHED_S)
+    tracer.send_signal(2)
+    if tracer.wait(timeout=30) not in (0, 130, -2):
+        sys.exit("bench: strace could not watch the agent")
+    rows = [line.split() for line in summary.read_text().splitlines()]
+    # "% time, seconds, usecs/call, calls, [errors,] syscall"
+    return {cells[-1]: int(cells[3]) for cells in rows if len(cells) >= 5 and re.fullmatch(r"\d+", cells[3])
+            and cells[-1] != "total"}
+
+
+class Beside:
+    """An agent that reads a busy log in a directory of idle ones."""
+
+    ends_by_itself = False
+
+    def __init__(self, lab, name, directory):
+        self.agent, self.name, self.directory = lab.agent(), name, directory
+
+    def command(self, broker, log, topic, run):
+        for old in self.directory.glob("busy-*.log"):
+            old.unlink()
+        os.link(log, self.directory / f"busy-{topic}.log")
+        # The idle ones are there, and looked at, but have nothing for this topic.
+        return [*self.agent.command(broker, self.directory / "*.log", topic, run)]
+
+
+def beside_many_files(lab, row):
+    alone, crowd = idle_files(0, 0), idle_files(FILES, 0)
+    try:
+        found = lab.contest(Beside(lab, "alone", alone), Beside(lab, "beside 10,000", crowd))
+    finally:
+        shutil.rmtree(alone)
+        shutil.rmtree(crowd)
+    yield row(11, f"lines per second beside {FILES:,} idle files, ratio to alone",
+              ratio(found, "beside 10,000", "alone", "lines_per_s"), 0.98, "at least", "x")
+
+
+def latency(lab, row):
+    """From write(2) of a line to the moment at which a read_committed reader has it, beyond the commit interval."""
+    topic, directory = lab.broker.new_topic(), fresh_directory()
+    log = directory / "live.log"
+    log.write_bytes(LATENCY_LINE % 0)
+    interval_ms = 100
+    agent = lab.agent(commit_interval=f"{interval_ms}ms")
+    reader = subprocess.Popen(
+        ["kcat", "-C", "-q", "-u", "-b", lab.broker.addresses, "-t", topic, "-o", "beginning",
+         "-X", "isolation.level=read_committed", "-X", "fetch.wait.max.ms=10", "-f", "%s\n"], stdout=subprocess.PIPE)
+    os.set_blocking(reader.stdout.fileno(), False)
+    written, seen = [], []
+    with Running(agent.command(lab.broker, log, topic, directory), directory), open(log, "ab", buffering=0) as out:
+        try:
+            wait_for(lambda: note_seen(reader, seen), "the agent follows the log")
+            seen.clear()
+            for number in range(LATENCY_LINES):
+                out.write(LATENCY_LINE % number)
+                written.append(time.monotonic())
+                until = written[-1] + LATENCY_PAUSE_S
+                while time.monotonic() < until:
+                    note_seen(reader, seen)
+                    time.sleep(0.001)
+
+            def all_seen():
+                note_seen(reader, seen)
+                return len(seen) >= LATENCY_LINES
+
+            wait_for(all_seen, "the last line is visible")
+        finally:
+            reader.terminate()
+            reader.wait()
+    took_ms = sorted((at - began) * 1000 for began, at in zip(written, seen))
+    p99 = took_ms[len(took_ms) * 99 // 100]
+    yield row(12, "line written to visible beyond the commit interval, 99th percentile", p99 - interval_ms, 100, unit=" ms")
+    yield row(12, "line written to visible, median, with a commit interval of 100 ms", statistics.median(took_ms), 0,
+              "shown", " ms")
+
+
+def note_seen(reader, seen):
+    """Notes the time of each whole line that has arrived, in the order of the file; whether any has."""
+    data = reader.stdout.read()
+    if data:
+        seen.extend([time.monotonic()] * data.count(b"\n"))
+    return bool(seen)
