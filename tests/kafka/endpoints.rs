@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -15,7 +16,7 @@ use crate::support::agent::binary;
 use crate::support::kafka::Kafka;
 use crate::support::page::{self, PAGE_LIMIT, get, metrics};
 use crate::support::process::{Process, command};
-use crate::support::wait::{free_port, now, wait_until};
+use crate::support::wait::{free_port, now, pass_time, wait_until};
 use crate::support::writer::{lines_in, write_lines};
 
 fn sum(page: &BTreeMap<String, f64>, name: &str) -> f64 {
@@ -127,6 +128,9 @@ fn the_numbers_agree_with_what_is_in_the_topic() {
     println!("metrics: {looks} looks at a working agent, each balanced");
 }
 
+/// A broker writes the markers of a transaction within milliseconds after it was committed.
+const MARKERS_WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+
 #[test]
 fn without_kafka_the_agent_is_alive_and_says_why_it_is_not_ready() {
     let kafka = std::sync::Arc::new(Kafka::start());
@@ -140,6 +144,9 @@ fn without_kafka_the_agent_is_alive_and_says_why_it_is_not_ready() {
     wait_until(CATCH_UP_LIMIT, "its lines are committed", || {
         metrics(port)["viewtail_events_committed_total"] == 100.0
     });
+    // A broker that is killed before it has written all markers of a transaction may take longer to settle it than this
+    // test waits; what is delivered then is the matter of the chaos.
+    pass_time(MARKERS_WRITTEN_WITHIN);
     stage.kafka.kill9();
     // More than the blocks that are read ahead of Kafka.
     write_lines(&stage.log(), &mut source, 40_000, &truth);
@@ -331,6 +338,11 @@ fn a_reload_moves_the_endpoints_and_a_refused_one_shows() {
     agent.stop();
 }
 
+/// A broker that has just started may make the producer wait, which librdkafka warns of.
+fn is_calm(level: Option<&str>) -> bool {
+    matches!(level, Some("info" | "warn"))
+}
+
 #[test]
 fn diagnostics_are_json_or_for_the_journal_where_that_is_wanted() {
     let stage = Stage::shared("log-format");
@@ -356,12 +368,11 @@ fn diagnostics_are_json_or_for_the_journal_where_that_is_wanted() {
         for line in words.lines() {
             if format == "json" {
                 let line: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
-                assert!(
-                    line["level"] == "info" && line["message"].is_string() && line["time"].is_string(),
-                    "{line}"
-                );
+                assert!(is_calm(line["level"].as_str()), "{line}");
+                assert!(line["message"].is_string() && line["time"].is_string(), "{line}");
             } else {
-                assert!(line.starts_with("<6>"), "{line}");
+                // What syslog(3) calls information and warnings.
+                assert!(line.starts_with("<6>") || line.starts_with("<4>"), "{line}");
             }
         }
     }
