@@ -66,14 +66,15 @@ pub struct Bots {
     /// Places in the data set of the patterns that do not count.
     removed: Vec<u16>,
     empty_user_agent: EmptyUserAgent,
-    cache: Vec<Cached>,
+    /// In boxes, because a place that is empty costs a pointer then: each log has a cache, and many logs see few clients.
+    cache: Vec<Option<Box<Cached>>>,
 }
 
 /// A verdict that is kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Cached {
     user_agent: Vec<u8>,
-    verdict: Option<Verdict>,
+    verdict: Verdict,
 }
 
 /// What a user agent is; places are those of the patterns.
@@ -113,7 +114,7 @@ impl Bots {
             added: added(&rules.add)?,
             removed: rules.remove.iter().map(place).collect::<Result<_, _>>()?,
             empty_user_agent: rules.empty_user_agent,
-            cache: vec![Cached::default(); 1 << CACHE_BITS],
+            cache: vec![None; 1 << CACHE_BITS],
         })
     }
 
@@ -153,15 +154,11 @@ impl Bots {
         }
         // The highest bits choose the place, so that it is below the cache's size whatever the hash.
         let place = usize::try_from(xxh3_64(user_agent) >> (u64::BITS - CACHE_BITS)).unwrap_or(0);
-        let cached = &self.cache[place];
-        if let Some(verdict) = cached.verdict.filter(|_| cached.user_agent == user_agent) {
-            return verdict;
+        if let Some(cached) = self.cache[place].as_ref().filter(|cached| cached.user_agent == user_agent) {
+            return cached.verdict;
         }
         let verdict = self.judge(user_agent);
-        let cached = &mut self.cache[place];
-        cached.user_agent.clear();
-        cached.user_agent.extend_from_slice(user_agent);
-        cached.verdict = Some(verdict);
+        self.cache[place] = Some(Box::new(Cached { user_agent: user_agent.to_vec(), verdict }));
         verdict
     }
 
