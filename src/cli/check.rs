@@ -21,8 +21,7 @@ use crate::io::lease::Rights;
 use crate::io::secret::{self, SecretError};
 use crate::io::table::{GREEN, RED, RESET, YELLOW};
 use crate::io::{state, terminal};
-use crate::pipeline::action::{Ask, Cause, FileError, FileId};
-use crate::pipeline::identity::is_compressed;
+use crate::pipeline::action::{Ask, Cause, FileError, FileId, Form};
 
 /// A format is tried on so many of the last bytes of each log: some hundred lines.
 const TRIED_BYTES: u64 = 64 * 1024;
@@ -217,6 +216,7 @@ fn check_file(path: &Path, source: &LogSource) -> Answer {
                 | FileError::HardLink
                 | FileError::NotRegular
                 | FileError::Stale
+                | FileError::Unpacking
                 | FileError::Unknown => error.remedy().unwrap_or("correct `paths`, or exclude it").to_owned(),
             };
             let exit = if error == FileError::Permission { Exit::Permission } else { Exit::Configuration };
@@ -253,7 +253,7 @@ fn content(path: &Path) -> Result<Content, FileError> {
     let mut files = Files::default();
     let file = FileId(0);
     let opened = files.open(file, path, &Ask { markers: Vec::new(), boundary: true })?;
-    if is_compressed(&opened.head) {
+    if opened.form == Form::Packed {
         return Ok(Content::Compressed);
     }
     let end = opened.boundary.map_or(0, |boundary| boundary.position);

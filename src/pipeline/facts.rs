@@ -250,7 +250,7 @@ impl FileFacts {
             stream: generation.stream,
             home: generation.home.clone(),
             path: generation.path.clone(),
-            size: generation.stat.size,
+            size: generation.size(),
             position: generation.lines.cursor().position,
             committed: generation.committed.position,
             line_time_ms: generation.line_time_ms,
