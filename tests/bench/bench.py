@@ -21,7 +21,8 @@ import sys
 from pathlib import Path
 
 import drawing
-from measure import OUT, ROOT
+from examples import ROOT
+from measure import OUT
 from rows import ROWS, Lab
 from tables import TABLES
 

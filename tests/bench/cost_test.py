@@ -19,7 +19,7 @@ class Cost(unittest.TestCase):
         self.assertLess(cost, INSTRUCTIONS_PER_EVENT_MAX)
 
     def test_an_event_asks_for_no_memory(self):
-        asked = micro.answer(micro.generated(1_000_000), "allocations")["per_1000_events"]
+        asked = micro.allocations_per_1000()
         print(f"1,000 events ask for memory {asked:,.3f} times, at most {ALLOCATIONS_PER_1000_EVENTS_MAX}")
         self.assertLessEqual(asked, ALLOCATIONS_PER_1000_EVENTS_MAX)
 

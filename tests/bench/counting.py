@@ -1,11 +1,12 @@
 """`viewtail report` against GoAccess on the same file, and its memory with a million visitors: rows for bench.py."""
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import time
+
+from programs import need
 
 PAIRS = 3
 # One visitor a line: as many different addresses as there are lines.
@@ -15,10 +16,8 @@ GOALS = {"report_speed_ratio_min": 5, "report_rss_mib_max": 200}
 
 def measure(rows, agent, log, directory):
     """Appends (what, measured, kind of goal, goal) to `rows`: interleaved pairs, medians of wall time."""
-    if shutil.which("goaccess") is None:
-        sys.exit("bench: goaccess is not installed; `make setup` does that")
     ours = [str(agent), "report", "--format", "combined", "--site", "bench.example.org", "--json", str(log)]
-    theirs = ["goaccess", str(log), "--log-format=COMBINED", "--no-progress", "--no-global-config",
+    theirs = [need("goaccess", "test", "goaccess"), str(log), "--log-format=COMBINED", "--no-progress", "--no-global-config",
               "-o", str(directory / "goaccess.json")]
     took = {"viewtail report": [], "GoAccess": []}
     for _ in range(PAIRS):

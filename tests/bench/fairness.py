@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from broker import wait_for
-from measure import Running, fresh_directory
+from measure import Running, follow, fresh_directory
 
 SITES = 500
 # Copies of the log that make the backlog, so that it is under way for as long as the small sites write.
@@ -26,9 +26,7 @@ def lag(lab, row):
     command = lab.agent(commit_interval="100ms").command_for(
         lab.broker, [(large, "large.example.org"), (small / "*.log", "small.example.org")], topic, directory)
     # The large site's events are left out by grep, which is faster than this Python.
-    shown = subprocess.Popen(
-        ["kcat", "-C", "-q", "-u", "-b", lab.broker.addresses, "-t", topic, "-o", "beginning",
-         "-X", "isolation.level=read_committed", "-X", "fetch.wait.max.ms=10", "-f", "%s\n"], stdout=subprocess.PIPE)
+    shown = follow(lab.broker, topic, "%s\n")
     reader = subprocess.Popen(["grep", "--line-buffered", "-o", "/[0-9]*-small-[0-9]*"], stdin=shown.stdout, stdout=subprocess.PIPE)
     os.set_blocking(reader.stdout.fileno(), False)
     written, seen, rest = {}, {}, b""

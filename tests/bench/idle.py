@@ -10,7 +10,7 @@ import time
 
 import measure
 from broker import wait_for
-from measure import OUT, Running, fresh_directory, ratio
+from measure import OUT, Running, follow, fresh_directory, ratio
 from programs import need
 
 FILES = 10_000
@@ -28,9 +28,7 @@ FILE_CALLS = {"open", "openat", "openat2", "stat", "lstat", "newfstatat", "statx
 
 def idle_files(count, lines):
     """A directory with so many logs that nobody writes to, each with so many lines of its own."""
-    directory = OUT / f"idle-{count}"
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory = fresh_directory(f"idle-{count}")
     for number in range(count):
         text = "".join(f'192.0.2.{number % 250} - - [01/Mar/2026:00:00:00 +0000] "GET /{number}-i-{line:09}.html HTTP/1.1" '
                        '200 5 "-" "Mozilla/5.0 (X11)"\n' for line in range(lines))
@@ -38,35 +36,19 @@ def idle_files(count, lines):
     return directory
 
 
-def settled(lab, directory, lines):
-    """An agent that has delivered all lines of the directory, as a context."""
-    topic, run = lab.broker.new_topic(), fresh_directory()
-    running = Running(lab.agent().command(lab.broker, directory / "*.log", topic, run), run)
-    process = running.__enter__()
-    try:
-        measure.wait_until_visible(lab.broker, topic, lines, time.monotonic(), process, False)
-    except BaseException:
-        running.__exit__()
-        raise
-    return running, topic
-
-
 def many_files(lab, row):
     """CPU, descriptors and system calls of an agent that watches 10,000 files of which none grows."""
-    strace = need("strace", "strace")
-    directory = idle_files(FILES, 1)
-    running, _ = settled(lab, directory, FILES)
-    try:
-        process = running.process
+    strace = need("strace", "test", "strace")
+    topic, directory, run = lab.broker.new_topic(), idle_files(FILES, 1), fresh_directory()
+    with Running(lab.agent().command(lab.broker, directory / "*.log", topic, run), run) as process:
+        measure.wait_until_visible(lab.broker, topic, FILES, time.monotonic(), process, False)
         before = measure.cpu_seconds(process)
         time.sleep(WATCHED_S)
         share = (measure.cpu_seconds(process) - before) / WATCHED_S
         descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
         rss_mib = measure.resident_mib(process, "VmRSS")
         calls = calls_of(strace, process)
-    finally:
-        running.__exit__()
-        shutil.rmtree(directory)
+    shutil.rmtree(directory)
     files = sum(count for name, count in calls.items() if name in FILE_CALLS)
     yield row(10, f"{FILES:,} idle files: CPU, per cent of a core", share * 100, 0.2, unit=" %")
     yield row(10, f"{FILES:,} idle files: descriptors", descriptors, 64)
@@ -123,9 +105,7 @@ def latency(lab, row):
     log.write_bytes(LATENCY_LINE % 0)
     interval_ms = 100
     agent = lab.agent(commit_interval=f"{interval_ms}ms")
-    reader = subprocess.Popen(
-        ["kcat", "-C", "-q", "-u", "-b", lab.broker.addresses, "-t", topic, "-o", "beginning",
-         "-X", "isolation.level=read_committed", "-X", "fetch.wait.max.ms=10", "-f", "%s\n"], stdout=subprocess.PIPE)
+    reader = follow(lab.broker, topic, "%s\n")
     os.set_blocking(reader.stdout.fileno(), False)
     written, seen = [], []
     with Running(agent.command(lab.broker, log, topic, directory), directory), open(log, "ab", buffering=0) as out:

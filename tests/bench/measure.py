@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from examples import ROOT
+
 OUT = ROOT / "target" / "bench"
 # Slower than any run of a healthy program by an order of magnitude.
 RUN_LIMIT_S = 300
@@ -134,8 +135,16 @@ def count_arrived(broker, topic):
     return records, len(different)
 
 
-def fresh_directory():
-    directory = OUT / "run"
+def follow(broker, topic, shown):
+    """A reader of all records that are visible and become so, each written at once as `shown`, kcat's format."""
+    return subprocess.Popen(
+        ["kcat", "-C", "-q", "-u", "-b", broker.addresses, "-t", topic, "-o", "beginning",
+         "-X", "isolation.level=read_committed", "-X", "fetch.wait.max.ms=10", "-f", shown], stdout=subprocess.PIPE)
+
+
+def fresh_directory(name="run"):
+    """An empty directory of this name in the benchmark's own."""
+    directory = OUT / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     return directory

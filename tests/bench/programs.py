@@ -15,12 +15,12 @@ HERE = Path(__file__).resolve().parent
 LINGER_MS = 20
 
 
-def need(command, package):
-    """An error that names what is missing, instead of a row that is silently left out."""
-    found = shutil.which(command, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin:/usr/local/go/bin")
-    if found is None and shutil.which(command) is None:
-        sys.exit(f"bench: {command} is not installed; `tests/tools/setup.sh bench` does that (package {package})")
-    return found or shutil.which(command)
+def need(command, phase, package):
+    """The path of a command; if it is missing, an error that names it, instead of a row that is silently left out."""
+    found = shutil.which(command, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin:/usr/local/go/bin") or shutil.which(command)
+    if found is None:
+        sys.exit(f"bench: {command} is not installed; `tests/tools/setup.sh {phase}` does that (package {package})")
+    return found
 
 
 class Viewtail:
@@ -56,7 +56,7 @@ class Kcat:
     ends_by_itself = True
 
     def __init__(self):
-        need("kcat", "kcat")
+        need("kcat", "test", "kcat")
 
     def command(self, broker, log, topic, directory):
         command = ["kcat", "-P", "-q", "-b", broker.addresses, "-t", topic, "-p", "0", "-l", str(log)]
@@ -75,7 +75,7 @@ class Rsyslog:
               ("http_response_body_size", 32, 10), ("http_request_referrer", 34, 4), ("user_agent_original", 34, 6)]
 
     def __init__(self, as_json):
-        self.binary = need("rsyslogd", "rsyslog, rsyslog-kafka")
+        self.binary = need("rsyslogd", "bench", "rsyslog, rsyslog-kafka")
         self.as_json = as_json
         self.name = "rsyslog, JSON" if as_json else "rsyslog, raw lines"
 
@@ -119,7 +119,7 @@ class Sarama:
 
 
 def build_sarama():
-    go = need("go", "golang, 1.26 or newer")
+    go = need("go", "bench", "golang, 1.26 or newer")
     binary = measure.OUT / "sarama"
     built = subprocess.run([go, "build", "-trimpath", "-o", str(binary), "."], cwd=HERE / "sarama", check=False)
     if built.returncode != 0:

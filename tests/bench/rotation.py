@@ -1,13 +1,12 @@
 """A busy log that is rotated under the agent: what of its lines is lost, and how much later than otherwise they arrive."""
 
 import os
-import subprocess
 import threading
 import time
 
 import measure
 from broker import wait_for
-from measure import Running, fresh_directory
+from measure import Running, follow, fresh_directory
 
 RATE = 100_000
 SECONDS = 12
@@ -66,9 +65,7 @@ def extra_lag(lab, row):
     source = lab.log_of(lines)
     # One line is there already, to see by it that the agent follows the log.
     log.write_bytes(lab.one_line.read_bytes())
-    reader = subprocess.Popen(
-        ["kcat", "-C", "-q", "-u", "-b", lab.broker.addresses, "-t", topic, "-o", "beginning",
-         "-X", "isolation.level=read_committed", "-X", "fetch.wait.max.ms=10", "-f", "\n"], stdout=subprocess.PIPE)
+    reader = follow(lab.broker, topic, "\n")
     os.set_blocking(reader.stdout.fileno(), False)
     seen, writer = [(time.monotonic(), -1)], Writer(source, log)
 

@@ -3,7 +3,7 @@
 Each row is a function of a `Lab`, which makes brokers, logs and contests once and shares them between rows.
 """
 
-import json
+import functools
 import shutil
 import subprocess
 import time
@@ -14,10 +14,10 @@ import idle
 import measure
 import rotation
 from broker import Broker, wait_for
-from measure import OUT, ROOT, Contest, Running, fresh_directory, ratio
+from examples import answer_of, generate
+from measure import OUT, Contest, Running, fresh_directory, ratio
 from programs import Kcat, Rsyslog, Sarama, Viewtail
 
-EXAMPLES = ROOT / "target" / "release" / "examples"
 # The article's program with one line under way at a time is three orders slower: so many lines do.
 SYNC_LINES = 5_000
 COMMITS = 300
@@ -47,13 +47,18 @@ class Lab:
 
     def __init__(self, options):
         self.options, self.broker_running, self.contests = options, None, {}
-        self.log, self.one_line = generate(options.lines), generate(1)
+        self.log, self.one_line = access_log(options.lines), access_log(1)
 
     @property
     def broker(self):
         if self.broker_running is None:
-            self.broker_running = Broker(fresh(OUT / "kafka"))
+            self.broker_running = Broker(fresh_directory("kafka"))
         return self.broker_running
+
+    @functools.cached_property
+    def costs(self):
+        """Nanoseconds of CPU for a line, by stage."""
+        return answer_of("per_line", self.log)
 
     def close(self):
         if self.broker_running is not None:
@@ -65,7 +70,7 @@ class Lab:
         return Viewtail(self.options.agent, name, **kafka)
 
     def log_of(self, lines):
-        return self.log if lines == self.options.lines else generate(lines)
+        return self.log if lines == self.options.lines else access_log(lines)
 
     def contest(self, *programs, lines=None, pairs=None):
         """Figures of these programs beside each other; what was measured already is not measured again."""
@@ -84,22 +89,8 @@ class Lab:
         return self.contest(self.agent(), Kcat())
 
 
-def fresh(directory):
-    shutil.rmtree(directory, ignore_errors=True)
-    return directory
-
-
-def generate(lines):
-    """The log, made anew: the generator may be another one than last time."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    log = OUT / f"access-{lines}.log"
-    with open(log, "wb") as out:
-        subprocess.run([EXAMPLES / "genlog", str(lines)], stdout=out, check=True)
-    return log
-
-
-def answer_of(command):
-    return json.loads(subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, check=True).stdout)
+def access_log(lines):
+    return generate(OUT / f"access-{lines}.log", lines)
 
 
 def row_1(lab):
@@ -144,20 +135,20 @@ def row_5(lab):
 
 
 def row_6(lab):
-    took = answer_of([EXAMPLES / "commits", lab.broker.addresses, lab.broker.new_topic(), COMMITS])
+    took = answer_of("commits", lab.broker.addresses, lab.broker.new_topic(), COMMITS)
     yield Row(6, f"last acknowledgement to committed, median of {COMMITS}", took["p50_ms"], 5, unit=" ms")
     yield Row(6, f"last acknowledgement to committed, 99th percentile of {COMMITS}", took["p99_ms"], 30, unit=" ms")
 
 
 def row_7(lab):
-    costs = answer_of([EXAMPLES / "per_line", lab.log])
+    costs = lab.costs
     yield Row(7, "parse and JSON, CPU against regex captures of the line",
               (costs["event_ns"] - costs["rules_ns"]) / costs["regex_ns"], 0.35, unit="x")
     yield Row(7, "with page, bot, visitor and all rules", costs["event_ns"] / costs["regex_ns"], 0.9, unit="x")
 
 
 def row_8(lab):
-    counted = answer_of([EXAMPLES / "per_line", lab.log, "allocations"])
+    counted = answer_of("per_line", lab.log, "allocations")
     yield Row(8, "heap allocations per 1,000 events, steady state", counted["per_1000_events"], 1)
 
 
@@ -197,7 +188,7 @@ def row_15(lab):
 
 def row_16(lab):
     """What is asked of a file after every read, so that no byte is taken from another file than was meant."""
-    costs = answer_of([EXAMPLES / "per_line", lab.log, "reads"]) | answer_of([EXAMPLES / "per_line", lab.log])
+    costs = lab.costs | answer_of("per_line", lab.log, "reads")
     lines_per_read = costs["read_bytes"] * lab.options.lines / lab.log.stat().st_size
     block_ns = costs["read_ns"] + lines_per_read * costs["event_ns"]
     yield Row(16, "verify after read, share of what reading and parsing a block costs", costs["proof_ns"] / block_ns * 100, 2,

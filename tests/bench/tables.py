@@ -48,8 +48,8 @@ class Table:
 def over_files(lab):
     table = Table("Cost over files", "files", ["CPU us per line", "lines per second", "peak RSS MiB"], "CPU us per line")
     for count in FILES:
-        directory = fresh(OUT / "many")
-        split(lab.log, directory, count, LINES)
+        directory = fresh_directory("many")
+        split(lab.log_of(LINES), directory, count, LINES)
         program = lab.agent(f"{count} files")
         found = Contest(lab.broker, directory / "*.log", lab.one_line, LINES).run([program], 1)[program.name]
         table.add(count, *medians(found))
@@ -70,7 +70,7 @@ def over_line_length(lab):
     for size in LINE_BYTES:
         lines = max(2_000, min(LINES, 60_000_000 // size))
         log = OUT / "long.log"
-        pad(lab.log, log, size, lines)
+        pad(lab.log_of(LINES), log, size, lines)
         program = lab.agent(f"{size} bytes")
         cpu_us, per_s, _ = medians(Contest(lab.broker, log, lab.one_line, lines).run([program], 1)[program.name])
         table.add(size, cpu_us, cpu_us * 1000 / size, per_s)
@@ -87,7 +87,7 @@ def over_codecs(lab):
     """The table by which the default codec is chosen: what it costs us, the reader, and the disk."""
     table = Table("Compression", "codec", ["CPU us per line", "lines per second", "bytes per line in the topic",
                                            "reader lines per second"])
-    log = shortened(lab, LINES)
+    log = lab.log_of(LINES)
     for codec, level in CODECS:
         options = {"compression": codec} | ({} if level is None else {"compression_level": level})
         name = codec if level is None else f"{codec} {level}"
@@ -100,9 +100,9 @@ def over_codecs(lab):
 
 def over_brokers(lab):
     table = Table("Cost over brokers", "brokers", ["CPU us per line", "lines per second", "peak RSS MiB"])
-    log = shortened(lab, LINES)
+    log = lab.log_of(LINES)
     for nodes in BROKERS:
-        broker = Broker(fresh(OUT / f"kafka-{nodes}"), nodes)
+        broker = Broker(fresh_directory(f"kafka-{nodes}"), nodes)
         try:
             program = lab.agent(f"{nodes} brokers")
             table.add(nodes, *medians(Contest(broker, log, lab.one_line, LINES).run([program], 1)[program.name]))
@@ -118,7 +118,7 @@ TABLES = {"files": over_files, "rate": over_rate, "length": over_line_length, "i
 
 def compared(lab, title, axis, programs, labels):
     table = Table(title, axis, ["CPU us per line", "lines per second", "peak RSS MiB"], "CPU us per line")
-    found = Contest(lab.broker, shortened(lab, LINES), lab.one_line, LINES).run(programs, 1)
+    found = Contest(lab.broker, lab.log_of(LINES), lab.one_line, LINES).run(programs, 1)
     for program, label in zip(programs, labels):
         table.add(label, *medians(found[program.name]))
     return table
@@ -134,7 +134,7 @@ def cost_at_rate(lab, rate):
     topic, directory = lab.broker.new_topic(), fresh_directory()
     log = directory / "live.log"
     log.touch()
-    with open(lab.log, "rb") as source, open(log, "ab", buffering=0) as out, \
+    with open(lab.log_of(lines), "rb") as source, open(log, "ab", buffering=0) as out, \
             Running(lab.agent().command(lab.broker, log, topic, directory), directory) as process:
         time.sleep(1)
         before, began, sent = measure.cpu_seconds(process), time.monotonic(), 0
@@ -163,7 +163,6 @@ def stored(lab, program, log):
 
 def split(log, directory, count, lines):
     """Deals the lines of a log out to so many files, in runs as web servers write them."""
-    directory.mkdir(parents=True)
     run = max(1, min(200, lines // count))
     with open(log, "rb") as source:
         for start in range(0, lines, run):
@@ -180,15 +179,3 @@ def pad(log, target, size, lines):
                 # A short line: the referrer goes too.
                 begin = begin.rsplit(b'"', 3)[0] + b'"-" '
             out.write(begin + b'"' + b"x" * max(1, size - len(begin) - 3) + b'"\n')
-
-
-def shortened(lab, lines):
-    target = OUT / f"access-{lines}.log"
-    with open(lab.log, "rb") as source, open(target, "wb") as out:
-        out.writelines(source.readline() for _ in range(lines))
-    return target
-
-
-def fresh(directory):
-    shutil.rmtree(directory, ignore_errors=True)
-    return directory
