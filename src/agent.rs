@@ -136,9 +136,7 @@ struct Agent {
     next: Option<Next>,
     service: Service,
     state: StateDir,
-    agent_id: String,
     machine_id: String,
-    state_in_trouble: bool,
     stop_deadline: Duration,
     told: HashMap<Discriminant<Notice>, Told>,
     messages_suppressed: u64,
@@ -164,22 +162,25 @@ struct Next {
 
 /// What is shown of the agent and does not follow from anything else.
 struct Shown {
-    started_at_ms: u64,
-    committed_at_ms: Option<u64>,
-    is_discovered: bool,
-    is_stopping: bool,
+    agent: AgentFacts,
     reload: ReloadFacts,
     lost: LostBytes,
 }
 
 impl Shown {
-    fn at_start(committed_at_ms: Option<u64>, lost: LostBytes) -> Self {
+    fn at_start(id: String, state: &StateDir, committed_at_ms: Option<u64>, lost: LostBytes) -> Self {
         let started_at_ms = clock::unix_milliseconds();
         Self {
-            started_at_ms,
-            committed_at_ms,
-            is_discovered: false,
-            is_stopping: false,
+            agent: AgentFacts {
+                id,
+                state_dir: state.directory().to_string_lossy().into_owned(),
+                pid: std::process::id(),
+                started_at_ms,
+                committed_at_ms,
+                is_discovered: false,
+                is_stopping: false,
+                state_in_trouble: false,
+            },
             reload: ReloadFacts { loaded_at_ms: started_at_ms, refused: None },
             lost,
         }
@@ -206,7 +207,7 @@ impl Agent {
             committed_at_ms,
         } = options;
         let accounts = machine.local.as_ref().map(account::accounts).unwrap_or_default();
-        let shown = Shown::at_start(committed_at_ms, LostBytes::beyond(&accounts));
+        let shown = Shown::at_start(agent_id, &state, committed_at_ms, LostBytes::beyond(&accounts));
         let trust = Trust::new(&machine.logs);
         let directories = Directories::new(&globs).context("read the paths of the logs")?;
         let to_loop = wake.clone();
@@ -246,9 +247,7 @@ impl Agent {
             next: None,
             service: Service::find(),
             state,
-            agent_id,
             machine_id,
-            state_in_trouble: false,
             told: HashMap::new(),
             messages_suppressed: 0,
             shown,
@@ -342,7 +341,7 @@ impl Agent {
             Wake::Stop => {
                 tracing::info!("stopping: committing what was read");
                 self.service.stopping();
-                self.shown.is_stopping = true;
+                self.shown.agent.is_stopping = true;
                 self.edge.stop_by(clock::now() + self.stop_deadline);
                 self.step(Input::Stop);
             }
@@ -358,7 +357,7 @@ impl Agent {
                 self.step(Input::Listed(listings));
                 // Kafka need not answer for that: a host has to come up without it.
                 self.service.ready();
-                self.shown.is_discovered = true;
+                self.shown.agent.is_discovered = true;
             }
             Action::List(directory) => {
                 let listing = self.list(&directory);
@@ -464,7 +463,7 @@ impl Agent {
     fn note_commit(&mut self) {
         let Some(times) = self.machine.take_committed_times() else { return };
         let now_ms = clock::unix_milliseconds();
-        self.shown.committed_at_ms = Some(now_ms);
+        self.shown.agent.committed_at_ms = Some(now_ms);
         for (time_ms, lines) in times.iter() {
             let time_ms = u64::try_from(time_ms).unwrap_or_default();
             let latency = Duration::from_millis(now_ms.saturating_sub(time_ms));
@@ -475,31 +474,18 @@ impl Agent {
     fn observe(&mut self) -> Observation {
         let facts = self.machine.facts(self.clock.now());
         self.shown.lost.note(&facts.accounts);
-        let Shown { started_at_ms, committed_at_ms, is_discovered, is_stopping, reload, lost } = &self.shown;
+        let Shown { agent, reload, lost } = &self.shown;
         let kafka = &self.kafka.edge;
         Observation {
             at_ms: clock::unix_milliseconds(),
             facts,
             reload: reload.clone(),
             lost: lost.clone(),
-            agent: AgentFacts {
-                id: self.agent_id.clone(),
-                state_dir: self.state.directory().to_string_lossy().into_owned(),
-                pid: std::process::id(),
-                started_at_ms: *started_at_ms,
-                committed_at_ms: *committed_at_ms,
-                is_discovered: *is_discovered,
-                is_stopping: *is_stopping,
-                state_in_trouble: self.state_in_trouble,
-            },
+            agent: agent.clone(),
             latencies: self.latencies,
             kafka: KafkaFacts {
                 brokers: kafka.brokers.join(","),
-                topics: [Some(&kafka.topic), kafka.rejects_topic.as_ref()]
-                    .into_iter()
-                    .flatten()
-                    .cloned()
-                    .collect(),
+                topics: kafka.topics().cloned().collect(),
                 errors: self.heard.failures(),
                 round_trips: self.heard.round_trips(),
             },
@@ -521,17 +507,18 @@ impl Agent {
 
     fn persist(&mut self, snapshot: Snapshot) {
         failpoint::pass("before_persist");
-        let (agent_id, machine) = (self.agent_id.clone(), self.machine_id.clone());
+        let agent = &mut self.shown.agent;
+        let (agent_id, machine) = (agent.id.clone(), self.machine_id.clone());
         let saved = Saved { agent_id, machine, written_at_ms: clock::unix_milliseconds(), snapshot };
         match self.state.save(&saved) {
-            Ok(()) if self.state_in_trouble => {
-                self.state_in_trouble = false;
+            Ok(()) if agent.state_in_trouble => {
+                agent.state_in_trouble = false;
                 tracing::info!("the local state can be written again");
             }
             Ok(()) => {}
-            Err(error) if !self.state_in_trouble => {
-                self.state_in_trouble = true;
-                let directory = terminal::escape(&self.state.directory().to_string_lossy()).into_owned();
+            Err(error) if !agent.state_in_trouble => {
+                agent.state_in_trouble = true;
+                let directory = terminal::escape(&agent.state_dir);
                 tracing::error!(
                     "cannot write the local state in {directory}: {error}; free its disk (in exactly_once Kafka holds the positions too)"
                 );

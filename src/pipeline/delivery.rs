@@ -344,20 +344,8 @@ impl Delivery {
     /// Whether no transaction is open: what changes now changes whole batches.
     #[must_use]
     pub fn is_between_transactions(&self) -> bool {
-        match self.state {
-            State::Ready | State::Down(_) => true,
-            State::Open(_) => planted::is(Bug::ReloadInTransaction),
-            State::Connecting
-            | State::Fetching(_)
-            | State::Beginning
-            | State::Producing(_)
-            | State::Flushing
-            | State::SendingOffsets
-            | State::Committing
-            | State::Aborting
-            | State::Leaving
-            | State::Over => false,
-        }
+        let is_torn = planted::is(Bug::ReloadInTransaction) && matches!(self.state, State::Open(_));
+        matches!(self.state, State::Ready | State::Down(_)) || is_torn
     }
 
     /// Goes on with these options, between two transactions. A block that waits is read again.

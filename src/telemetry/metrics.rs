@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -90,8 +91,11 @@ fn seconds(milliseconds: u64) -> f64 {
 
 /// The path that a generation is known by: the one that its log names.
 pub(super) fn label(file: &FileFacts) -> Option<String> {
-    let path = file.home.as_ref().or(file.path.as_ref())?;
-    Some(terminal::escape(&path.to_string_lossy()).into_owned())
+    file.home.as_ref().or(file.path.as_ref()).map(|path| shown(path))
+}
+
+fn shown(path: &Path) -> String {
+    terminal::escape(&path.to_string_lossy()).into_owned()
 }
 
 fn by_path(observation: &Observation) -> BTreeMap<String, PathNumbers> {
@@ -262,7 +266,7 @@ impl Page {
     fn lost(&self) -> BTreeMap<String, u64> {
         let mut lost: BTreeMap<String, u64> = self.paths.keys().map(|path| (path.clone(), 0)).collect();
         for (path, bytes) in self.observation.lost.iter().filter(|(_, bytes)| *bytes > 0) {
-            let label = terminal::escape(&path.to_string_lossy()).into_owned();
+            let label = shown(path);
             let is_named = !label.is_empty() && (lost.contains_key(&label) || lost.len() < 2 * PATHS_MAX);
             *lost.entry(if is_named { label } else { OTHER_PATHS.to_owned() }).or_default() += bytes;
         }

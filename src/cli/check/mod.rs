@@ -14,6 +14,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use answer::Answer;
+use rotation::Rotation;
 use user::Viewer;
 
 use super::arguments::CheckArguments;
@@ -62,6 +63,7 @@ fn logs(setup: &Setup, viewer: &Viewer, answers: &mut Vec<Answer>) -> anyhow::Re
     // Nobody knows which files match in a directory that is closed.
     let is_known = closed.is_empty();
     answers.extend(closed);
+    let rotation = Rotation::read(Path::new("/"));
     let rights = Rights::of(holder(&setup.config.agent.state_dir));
     for (entry, source) in setup.config.logs.iter().zip(&sources) {
         answers.extend(log::format_warnings(&entry.name, source));
@@ -69,7 +71,7 @@ fn logs(setup: &Setup, viewer: &Viewer, answers: &mut Vec<Answer>) -> anyhow::Re
             answers.extend(log::check_log(&entry.name, source, &user));
         }
         answers.extend(log::rotation(source, rights));
-        let rotated = source.files.iter().flat_map(|file| rotation::check(file, Path::new("/"), viewer));
+        let rotated = source.files.iter().flat_map(|file| rotation.check(file, viewer));
         answers.extend(answer::once_each(rotated));
     }
     let files = sources.iter().map(|source| source.files.len()).sum();

@@ -31,40 +31,72 @@ const IGNORED: [&str; 12] = [
     "~",
 ];
 
+/// All rules of the host. What cannot be read is not judged.
+#[derive(Debug)]
+pub struct Rotation {
+    rules: Vec<Rule>,
+}
+
 /// What logrotate does with some logs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Rule {
     /// FILE:LINE of the rule.
     place: String,
-    globs: Vec<String>,
+    /// Which logs; none where a glob is none that we know.
+    logs: Option<PathMatcher>,
     /// Directives with their words, the general ones first.
     directives: Vec<Vec<String>>,
     /// Whether a script runs after the rotation.
     tells_server: bool,
 }
 
-/// What is to be known of the rotation of a log; `root` is where the host's files lie.
-pub fn check(log: &Path, root: &Path, viewer: &Viewer) -> Vec<Answer> {
-    let rules = rules(root);
-    let Some(rule) = rules.iter().find(|rule| rule.concerns(log)) else { return Vec::new() };
-    let target = log.display().to_string();
-    let mut answers: Vec<Answer> = rule
-        .doubts()
-        .into_iter()
-        .map(|(fact, remedy)| Answer::warning(CHECK, &target, (format!("{}: {fact}", rule.place), &remedy)))
-        .collect();
-    if let Some(account) = &viewer.account {
-        answers.extend(rule.unreadable(log, account));
+impl Rotation {
+    /// Reads the rules; `root` is where the host's files lie.
+    pub fn read(root: &Path) -> Self {
+        let mut general = Vec::new();
+        let mut rules = parse(&root.join(MAIN), &mut general);
+        let mut files: Vec<PathBuf> = std::fs::read_dir(root.join(DIRECTORY))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| {
+                let name = path.to_string_lossy();
+                !IGNORED.iter().any(|ending| name.ends_with(ending))
+            })
+            .collect();
+        files.sort();
+        for file in files {
+            // What an included file sets in general holds there alone.
+            rules.extend(parse(&file, &mut general.clone()));
+        }
+        Self { rules }
     }
-    if answers.is_empty() {
-        answers.push(Answer::ok(CHECK, &target, format!("{} fits", rule.place)));
+
+    /// What is to be known of the rotation of a log.
+    pub fn check(&self, log: &Path, viewer: &Viewer) -> Vec<Answer> {
+        let Some(rule) = self.rules.iter().find(|rule| rule.concerns(log)) else { return Vec::new() };
+        let target = log.display().to_string();
+        let mut answers: Vec<Answer> = rule
+            .doubts()
+            .into_iter()
+            .map(|(fact, remedy)| {
+                Answer::warning(CHECK, &target, (format!("{}: {fact}", rule.place), &remedy))
+            })
+            .collect();
+        if let Some(account) = &viewer.account {
+            answers.extend(rule.unreadable(log, account));
+        }
+        if answers.is_empty() {
+            answers.push(Answer::ok(CHECK, &target, format!("{} fits", rule.place)));
+        }
+        answers
     }
-    answers
 }
 
 impl Rule {
     fn concerns(&self, log: &Path) -> bool {
-        PathMatcher::new(&self.globs, &[]).is_ok_and(|matcher| matcher.matches(log))
+        self.logs.as_ref().is_some_and(|logs| logs.matches(log))
     }
 
     /// Whether the last of two opposite directives is the first of them.
@@ -153,28 +185,6 @@ fn has_default_acl(directory: &Path) -> bool {
     rustix::fs::getxattr(directory, "system.posix_acl_default", &mut [0u8; 0][..]).is_ok_and(|size| size > 0)
 }
 
-/// All rules of the host. What cannot be read is not judged.
-fn rules(root: &Path) -> Vec<Rule> {
-    let mut general = Vec::new();
-    let mut rules = parse(&root.join(MAIN), &mut general);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(root.join(DIRECTORY))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            let name = path.to_string_lossy();
-            !IGNORED.iter().any(|ending| name.ends_with(ending))
-        })
-        .collect();
-    files.sort();
-    for file in files {
-        // What an included file sets in general holds there alone.
-        rules.extend(parse(&file, &mut general.clone()));
-    }
-    rules
-}
-
 /// The rules of one file; directives outside of them are added to `general`.
 fn parse(path: &Path, general: &mut Vec<Vec<String>>) -> Vec<Rule> {
     let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -224,7 +234,7 @@ impl Parser<'_> {
             if opens {
                 self.rule = Some(Rule {
                     place: format!("{}:{number}", self.path.display()),
-                    globs: std::mem::take(&mut self.globs),
+                    logs: PathMatcher::new(&std::mem::take(&mut self.globs), &[]).ok(),
                     directives: self.general.clone(),
                     tells_server: false,
                 });
@@ -284,7 +294,7 @@ mod tests {
             "/var/log/nginx/*.log {\nshred\n}\n",
         )
         .unwrap();
-        check(Path::new(LOG), root.path(), viewer)
+        Rotation::read(root.path()).check(Path::new(LOG), viewer)
     }
 
     /// As Debian's package of nginx has it.

@@ -1,5 +1,6 @@
 //! The locked positions of a stopped agent: read as a starting agent reads them (S1 to S4), written as it commits them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use anyhow::Context as _;
 use super::super::run::{durability, no_state};
 use super::super::setup::Setup;
 use super::super::{Exit, Failure};
+use crate::event::StreamId;
 use crate::io::clock::{self, Clock, Deadline};
 use crate::io::kafka::{Edge, EdgeHandle};
 use crate::io::state::{Saved, StateDir};
@@ -142,8 +144,10 @@ impl Link {
             (Truth::Kafka | Truth::Local, None) => setup.logs.iter().map(|log| log.key).collect(),
         };
         let Snapshot { files: places, forgotten, .. } = local.unwrap_or_default();
+        let mut places: HashMap<StreamId, FileSnapshot> =
+            places.into_iter().map(|file| (file.entry.stream, file)).collect();
         let file = |entry: Entry| {
-            let place = places.iter().find(|file| file.entry.stream == entry.stream).cloned();
+            let place = places.remove(&entry.stream);
             FileSnapshot { entry, ..place.unwrap_or_else(|| FileSnapshot::nowhere(entry)) }
         };
         Ok(Snapshot {

@@ -1,7 +1,7 @@
 //! `checkpoints list` and `show`: positions as Kafka has them beside those of the local state. Nothing is fenced, so
 //! this may be done while the agent runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -136,14 +136,15 @@ impl Known {
         files
     }
 
-    fn positions(&self, stream: StreamId) -> (Option<u64>, Option<u64>) {
+    fn positions(&self) -> Positions {
         let local = self.local.iter().flat_map(|local| &local.files).map(|file| &file.entry);
-        (position_in(self.remote_entries().iter(), stream), position_in(local, stream))
+        Positions { kafka: by_stream(self.remote_entries().iter()), local: by_stream(local) }
     }
 
     fn rows(&self) -> Vec<Row> {
+        let positions = self.positions();
         let row = |file: FileSnapshot| {
-            let (kafka, local) = self.positions(file.entry.stream);
+            let (kafka, local) = positions.of(file.entry.stream);
             let path = file.path.to_string_lossy().into_owned();
             Row { stream: file.entry.stream.to_string(), path, kafka, local }
         };
@@ -175,8 +176,21 @@ impl Known {
     }
 }
 
-fn position_in<'a>(mut entries: impl Iterator<Item = &'a Entry>, stream: StreamId) -> Option<u64> {
-    entries.find(|entry| entry.stream == stream).map(|entry| entry.mark.position)
+/// The positions of all generations, on both sides.
+struct Positions {
+    kafka: HashMap<StreamId, u64>,
+    local: HashMap<StreamId, u64>,
+}
+
+impl Positions {
+    /// Kafka's and the local one.
+    fn of(&self, stream: StreamId) -> (Option<u64>, Option<u64>) {
+        (self.kafka.get(&stream).copied(), self.local.get(&stream).copied())
+    }
+}
+
+fn by_stream<'a>(entries: impl Iterator<Item = &'a Entry>) -> HashMap<StreamId, u64> {
+    entries.map(|entry| (entry.stream, entry.mark.position)).collect()
 }
 
 /// What Kafka has, or why that cannot be said now.
@@ -204,7 +218,7 @@ fn remote(setup: &Setup) -> anyhow::Result<Result<Option<Remote>, String>> {
 
 fn facts(file: &FileSnapshot, known: &Known) -> Vec<(&'static str, serde_json::Value)> {
     let entry = &file.entry;
-    let (kafka, local) = known.positions(entry.stream);
+    let (kafka, local) = known.positions().of(entry.stream);
     let metadata = std::fs::symlink_metadata(&file.path).ok();
     let is_there = metadata.as_ref().is_some_and(|metadata| metadata.ino() == entry.tuple.inode);
     let mut facts = vec![

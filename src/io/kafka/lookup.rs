@@ -77,8 +77,7 @@ pub fn examine(options: &KafkaOptions, oldest: Oldest) -> Vec<Finding> {
     let common = Common::default();
     let mut findings = Vec::new();
     let Some(mut reader) = reach(options, &common, &mut findings) else { return findings };
-    let topics = [Some(&options.topic), options.rejects_topic.as_ref()];
-    let are_there = topics.into_iter().flatten().fold(true, |all, topic| {
+    let are_there = options.topics().fold(true, |all, topic| {
         let is_there = find_topic(&mut reader, options, topic, &mut findings);
         all && is_there
     });

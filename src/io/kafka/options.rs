@@ -120,6 +120,11 @@ pub const RESERVED: &[&str] = &[
 ];
 
 impl KafkaOptions {
+    /// Every topic that events go to.
+    pub fn topics(&self) -> impl Iterator<Item = &String> {
+        [Some(&self.topic), self.rejects_topic.as_ref()].into_iter().flatten()
+    }
+
     /// The options with the product's defaults, for these brokers, this topic and this agent.
     #[must_use]
     pub fn new(brokers: Vec<String>, topic: String, agent_id: &str) -> Self {
