@@ -1,7 +1,9 @@
-//! Kafka is away for a minute, from the agent's start on.
+//! Kafka is away for a minute, from the agent's start on; later it hangs.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::stage::CATCH_UP_LIMIT;
 use crate::support::agent::{Agent, Config};
@@ -17,6 +19,8 @@ const OUTAGE_SECONDS: u64 = 60;
 const SETTLED_SECONDS: u64 = 12;
 /// Resident memory may move by a few pages' worth of allocator noise, not with the 120,000 lines that wait.
 const GROWTH_KIB_MAX: u64 = 2048;
+/// Long enough to be told from what was under way before, and shorter than a transaction may take.
+const HANG: Duration = Duration::from_secs(6);
 
 #[test]
 fn row_09_kafka_away_for_a_minute_costs_neither_lines_nor_memory() {
@@ -55,10 +59,23 @@ fn row_09_kafka_away_for_a_minute_costs_neither_lines_nor_memory() {
     topic::create(&kafka.brokers(), "outage", 3, &[]);
     let counter = Counter::start(&kafka.brokers(), "outage", scratch.path());
     counter.wait_for(writer.lines(), CATCH_UP_LIMIT);
+    let busy = while_it_hangs(&kafka, || agent.process().cpu());
+    println!("outage: {busy:?} of CPU in {HANG:?} in which the broker hung");
+    assert!(busy < HANG / 5, "the agent was busy for {busy:?} with waiting for {HANG:?}");
     let truth = writer.finish();
     let lines = lines_in(&truth);
     counter.wait_for(lines, CATCH_UP_LIMIT);
     agent.stop();
     let verdict = checker::check(&kafka.brokers(), "outage", &[], &[&truth]);
     assert_eq!(verdict.lines, lines);
+}
+
+/// What is spent while the broker, with requests under way, does not answer.
+fn while_it_hangs(kafka: &Kafka, mut spent: impl FnMut() -> Duration) -> Duration {
+    kafka.signal(Signal::STOP);
+    let before = spent();
+    pass_time(HANG);
+    let busy = spent().saturating_sub(before);
+    kafka.signal(Signal::CONT);
+    busy
 }

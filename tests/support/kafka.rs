@@ -4,6 +4,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::process::{Process, command};
 use super::scratch::Scratch;
 use super::topic;
@@ -95,6 +97,12 @@ impl Kafka {
             topic::broker_answers(&self.brokers())
         });
         *self.process.lock().expect("no test panics while it holds the lock") = Some(process);
+    }
+
+    /// Sends a signal to the node.
+    pub fn signal(&self, signal: Signal) {
+        let mut process = self.process.lock().expect("no test panics while it holds the lock");
+        process.as_mut().expect("the broker runs").signal(signal);
     }
 
     /// SIGKILL: what is not on its disk is gone.

@@ -128,6 +128,15 @@ impl Process {
         line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0)
     }
 
+    /// CPU time that it used, user and system together; none once it ended.
+    pub fn cpu(&self) -> Duration {
+        // proc_pid_stat(5): fields 14 and 15, in ticks of which Linux shows 100 a second; the name in field 2 ends with a parenthesis.
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
     /// Open descriptors, 0 once it ended.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)

@@ -252,7 +252,7 @@ impl Choice for PartitionBy {
 /// When batches and transactions are closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flush {
-    /// Longest wait of a record for others of its batch: librdkafka's `linger.ms`.
+    /// Longest wait of a record for others of its batch, as librdkafka's `linger.ms` says it.
     pub frequency_ms: u32,
     /// Largest batch: librdkafka's `batch.size`.
     pub bytes: u32,

@@ -141,7 +141,7 @@ impl WorkerThread {
         thread::Builder::new().name("kafka".into()).spawn(move || {
             let mut worker = Worker::new(&options, &common);
             loop {
-                match inbox.recv_timeout(IDLE) {
+                match inbox.recv_timeout(worker.idle_at().remaining(IDLE)) {
                     Ok(command) => {
                         if outbox.send(worker.carry_out(command)).is_err() {
                             return;

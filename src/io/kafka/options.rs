@@ -100,7 +100,10 @@ pub struct CreateTopic {
 }
 
 /// How long best_effort tries to deliver a record: long enough for a leader election, too short for an outage.
-pub const BEST_EFFORT_TIMEOUT: Duration = Duration::from_secs(60);
+const BEST_EFFORT_TIMEOUT_MS: u32 = 60_000;
+
+/// The largest `linger.ms` of librdkafka.
+const LINGER_MS_MAX: u32 = 900_000;
 
 /// Properties that carry a promise of ours; as verbatim properties they are refused.
 pub const RESERVED: &[&str] = &[
@@ -177,6 +180,11 @@ impl KafkaOptions {
         Duration::from_millis(self.transaction_timeout_ms.into())
     }
 
+    /// How long a record waits for others before what there is of its batch is sent.
+    pub(super) fn flush_frequency(&self) -> Duration {
+        Duration::from_millis(self.flush.frequency_ms.into())
+    }
+
     pub(super) fn socket_timeout(&self) -> Duration {
         Duration::from_millis(self.socket_timeout_ms.into())
     }
@@ -187,10 +195,11 @@ impl KafkaOptions {
         let mut set = |name: &str, value: String| {
             config.set(name, value);
         };
-        // The time a record waits for company before its partition's batch is sent; cut short by our own flush.
-        set("linger.ms", self.flush.frequency_ms.to_string());
+        // Never by itself: the producer says when what has waited for `flush.frequency` is sent.
+        set("linger.ms", self.linger_ms().to_string());
+        set("message.timeout.ms", self.message_timeout_ms().to_string());
         // Upper limits of one batch (one partition in one request). librdkafka has no lower limit, that is no
-        // "send as soon as n records wait": a batch goes when it is full or when linger.ms is over.
+        // "send as soon as n records wait": a batch goes when it is full or when it is told to.
         set("batch.size", batch_bytes_max.to_string());
         set("batch.num.messages", self.flush.max_messages.to_string());
         // Limits of what is queued or under way, for all partitions together. At the limit produce() answers
@@ -262,18 +271,29 @@ impl KafkaOptions {
         config
     }
 
+    /// How long a record is tried to be delivered, in milliseconds; 0 is without end, where the default would be 5 minutes.
+    fn message_timeout_ms(&self) -> u32 {
+        match self.mode {
+            // What is not delivered by then fails, which makes the transaction abortable. librdkafka refuses more than the
+            // transaction's timeout.
+            Mode::ExactlyOnce => self.transaction_timeout_ms,
+            Mode::AtLeastOnce => 0,
+            Mode::BestEffort => BEST_EFFORT_TIMEOUT_MS,
+        }
+    }
+
+    /// As long as librdkafka lets records linger: below the time for which they are tried, if there is one.
+    fn linger_ms(&self) -> u32 {
+        self.message_timeout_ms().checked_sub(1).map_or(LINGER_MS_MAX, |limit| limit.min(LINGER_MS_MAX))
+    }
+
     fn set_transactional(&self, set: &mut impl FnMut(&str, String)) {
         // Implies enable.idempotence, acks=all, at most 5 requests under way and unlimited retries.
         set("transactional.id", self.transactional_id.clone());
         set("transaction.timeout.ms", self.transaction_timeout_ms.to_string());
-        // A record that is not delivered by then fails, which makes the transaction abortable. librdkafka refuses
-        // more than the transaction's timeout.
-        set("message.timeout.ms", self.transaction_timeout_ms.to_string());
     }
 
     fn set_at_least_once(&self, set: &mut impl FnMut(&str, String)) {
-        // 0 is without end: the default gives records up after 5 minutes.
-        set("message.timeout.ms", "0".to_owned());
         match self.acks {
             Acks::All => {
                 // No doubles and no reordering by librdkafka's own retries; implies acks=all.
@@ -288,7 +308,6 @@ impl KafkaOptions {
     }
 
     fn set_best_effort(&self, set: &mut impl FnMut(&str, String)) {
-        set("message.timeout.ms", BEST_EFFORT_TIMEOUT.as_millis().to_string());
         set("acks", self.acks.name().to_owned());
     }
 

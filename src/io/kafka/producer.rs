@@ -32,8 +32,10 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// How long librdkafka is told to send what lingers: a moment is enough for it to begin, and its broker threads spin for
 /// as long as they are told (measured: a third of all CPU at full speed when whole flushes were asked for).
 const SEND_NOW: Duration = Duration::from_millis(1);
-/// In how many rounds of waiting it is told so once: a partition that only joins the transaction now hears it next time.
-const SEND_NOW_EVERY: u32 = 4;
+/// It is told again, because a partition that only joins the transaction now, or has a request under way, did not hear
+/// it: after a quarter of the time that it took so far, within these limits.
+const SEND_AGAIN_MIN: Duration = Duration::from_millis(4);
+const SEND_AGAIN_MAX: Duration = Duration::from_millis(64);
 /// One wait for acknowledgements. Successes make no event, so this is how late the last one is noticed at most.
 const FLUSH_PAUSE: Duration = Duration::from_millis(1);
 /// Without transactions no record times out, so a flush is answered "not yet" after this and may be asked for again.
@@ -49,6 +51,8 @@ pub struct Producer<'a> {
     signals: Signals<'a>,
     options: &'a KafkaOptions,
     common: &'a Common,
+    /// When what is queued has waited long enough for company.
+    send_at: Deadline,
 }
 
 impl<'a> Producer<'a> {
@@ -66,7 +70,8 @@ impl<'a> Producer<'a> {
         if let Some(topic) = &options.rejects_topic {
             native.open_rejects_topic(topic).map_err(|error| bad_configuration(&error))?;
         }
-        let mut producer = Self { native, signals: Signals::new(&common.heard), options, common };
+        let signals = Signals::new(&common.heard);
+        let mut producer = Self { native, signals, options, common, send_at: Deadline::NEVER };
         if options.mode == Mode::ExactlyOnce {
             producer.init()?;
         }
@@ -84,9 +89,15 @@ impl<'a> Producer<'a> {
         self.native.begin_transaction().map_err(|error| self.failure(&error, Stage::Open))
     }
 
-    /// Takes what librdkafka has to say while there is nothing to do.
+    /// When it wants to be told that it is idle.
+    pub fn send_at(&self) -> Deadline {
+        self.send_at
+    }
+
+    /// While there is nothing else to do, takes what librdkafka has to say and sends what has waited long enough.
     pub fn idle(&mut self) {
         self.signals.drain(&self.native);
+        self.send_what_is_due();
     }
 
     /// Queues all records of a block, however long that takes.
@@ -107,17 +118,36 @@ impl<'a> Producer<'a> {
                 }
             }
         }
+        self.linger();
+        self.send_what_is_due();
         Ok(())
+    }
+
+    /// Something is queued that waits for company.
+    fn linger(&mut self) {
+        self.send_at = self.send_at.or_earlier(Deadline::after(self.options.flush_frequency()));
+    }
+
+    /// librdkafka would send by itself what has waited for `linger.ms`. But a partition has one request under way, and as
+    /// long as one record behind it has waited longer, the broker's thread polls without a pause: a broker that takes its
+    /// time, or hangs, would cost a whole core. So librdkafka alone sends full batches, and the others when it is told to.
+    fn send_what_is_due(&mut self) {
+        if self.send_at.passed() {
+            self.native.send_now(SEND_NOW);
+            let again = self.options.flush_frequency().max(SEND_AGAIN_MIN);
+            self.send_at = if self.native.queued() { Deadline::after(again) } else { Deadline::NEVER };
+        }
     }
 
     /// Waits until every record is acknowledged; answers how many were given up (best_effort alone).
     pub fn flush(&mut self) -> Result<u64, Failure> {
         let limit = self.in_transaction(self.options.transaction_timeout(), FLUSH_MAX);
-        let deadline = Deadline::after(limit);
-        let mut rounds = (0..SEND_NOW_EVERY).cycle();
+        let (started, deadline) = (clock::now(), Deadline::after(limit));
+        let mut send_at = Deadline::at(started);
         loop {
-            if rounds.next() == Some(0) && self.native.queued() {
+            if send_at.passed() && self.native.queued() {
                 self.native.send_now(SEND_NOW);
+                send_at = Deadline::after((started.elapsed() / 4).clamp(SEND_AGAIN_MIN, SEND_AGAIN_MAX));
             }
             let done = !self.native.queued();
             self.signals.drain(&self.native);
@@ -126,6 +156,7 @@ impl<'a> Producer<'a> {
                 self.check_undelivered()?;
             }
             if done {
+                self.send_at = Deadline::NEVER;
                 return Ok(std::mem::take(&mut self.signals.undelivered));
             }
             if deadline.passed() || self.common.must_stop() {
@@ -226,6 +257,8 @@ impl<'a> Producer<'a> {
 
     fn wait_for_room(&mut self) -> Result<(), Failure> {
         self.signals.wait(&self.native, FULL_PAUSE);
+        self.linger();
+        self.send_what_is_due();
         self.check_fatal()?;
         if self.options.mode != Mode::BestEffort {
             self.check_undelivered()?;

@@ -9,6 +9,7 @@ use super::edge::Common;
 use super::options::{KafkaOptions, Mode};
 use super::producer::Producer;
 use super::reader::Reader;
+use crate::io::clock::Deadline;
 use crate::pipeline::action::{Cause, Class, Command, Committed, Failure, Reply};
 use crate::pipeline::batch::Block;
 
@@ -31,6 +32,11 @@ impl<'a> Worker<'a> {
     /// Carries one command out. Blocks.
     pub fn carry_out(&mut self, command: Command) -> Reply {
         self.try_carry_out(command).unwrap_or_else(Reply::Failed)
+    }
+
+    /// When it wants to be told that it is idle, if that is before long.
+    pub fn idle_at(&self) -> Deadline {
+        self.producer.as_ref().map_or(Deadline::NEVER, Producer::send_at)
     }
 
     /// Nothing was commanded for a while: what is kept only for the next moment goes.
