@@ -76,6 +76,18 @@ struct Cached {
     verdict: Option<Verdict>,
 }
 
+impl Cached {
+    fn verdict_on(&self, user_agent: &[u8]) -> Option<Verdict> {
+        self.verdict.filter(|_| self.user_agent == user_agent)
+    }
+
+    fn keep(&mut self, user_agent: &[u8], verdict: Verdict) {
+        self.user_agent.clear();
+        self.user_agent.extend_from_slice(user_agent);
+        self.verdict = Some(verdict);
+    }
+}
+
 /// What a user agent is; places are those of the patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -151,17 +163,19 @@ impl Bots {
         if user_agent.len() > CACHED_BYTES_MAX {
             return self.judge(user_agent);
         }
-        // The highest bits choose the place, so that it is below the cache's size whatever the hash.
+        // The highest bits choose the places, so that they are below the cache's size whatever the hash.
         let place = usize::try_from(xxh3_64(user_agent) >> (u64::BITS - CACHE_BITS)).unwrap_or(0);
-        let cached = &self.cache[place];
-        if let Some(verdict) = cached.verdict.filter(|_| cached.user_agent == user_agent) {
+        let (first, second) = (place, place ^ 1);
+        if let Some(verdict) = self.cache[first].verdict_on(user_agent) {
+            return verdict;
+        }
+        // The one that was asked for last comes first, so that a rare one does not displace a common one.
+        self.cache.swap(first, second);
+        if let Some(verdict) = self.cache[first].verdict_on(user_agent) {
             return verdict;
         }
         let verdict = self.judge(user_agent);
-        let cached = &mut self.cache[place];
-        cached.user_agent.clear();
-        cached.user_agent.extend_from_slice(user_agent);
-        cached.verdict = Some(verdict);
+        self.cache[first].keep(user_agent, verdict);
         verdict
     }
 

@@ -105,7 +105,8 @@ fn network(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
 
 /// The address of a peer as any server writes it: with or without brackets, port and zone.
 fn peer_address(peer: &[u8]) -> Option<IpAddr> {
-    node_address(peer.trim_ascii())
+    // Most are this and nothing else.
+    ipv4(peer).map(IpAddr::from).or_else(|| node_address(peer.trim_ascii()))
 }
 
 /// The last element of a list, and what is before it if anything is.

@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use regex::Regex;
 
-use super::rules::{ArticleRule, DayZone, globs};
+use super::globs::Globs;
+use super::rules::{ArticleRule, DayZone};
 
 /// A compiled regular expression, over paths or user agents.
 pub type Pattern = Regex;
@@ -49,13 +50,13 @@ fn mistake_of(report: &str, text: &str) -> Mistake {
     Mistake { message: message.replace('\n', " "), span: span.unwrap_or(0..text.len()) }
 }
 
-/// Compiles one glob, as [`globs`] does.
+/// Compiles one glob, as [`Globs`] does.
 ///
 /// # Errors
 /// It is none.
 pub fn check_glob(text: &str) -> Result<(), Mistake> {
     let mistake = |error: globset::Error| Mistake { message: error.kind().to_string(), span: 0..text.len() };
-    globs(&[text]).map(drop).map_err(mistake)
+    Globs::new(&[text]).map(drop).map_err(mistake)
 }
 
 /// Reads a network, or an address, which is the network of itself; bits behind the prefix count for nothing.

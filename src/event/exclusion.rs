@@ -5,8 +5,6 @@
 
 use std::net::IpAddr;
 
-use globset::{Candidate, GlobSet};
-
 use super::percent::{decode_within, push_readable};
 use super::rules::{Feeds, ViewRules};
 
@@ -125,8 +123,15 @@ impl Exclusion {
     /// The first rule that fires; `None` for a page view. `is_bot` is asked at most once, and only if no rule before
     /// that one fires.
     pub fn first(&self, facts: &Facts<'_>, is_bot: impl FnOnce() -> bool) -> Option<Reason> {
-        let mut buffer = [0; DECODED_BYTES_MAX];
-        let facts = facts.decoded(&mut buffer);
+        // Room is only made for what has to be decoded: few paths are.
+        if facts.path.is_some_and(|path| path.contains(&b'%')) {
+            self.first_of(&facts.decoded(&mut [0; DECODED_BYTES_MAX]), is_bot)
+        } else {
+            self.first_of(facts, is_bot)
+        }
+    }
+
+    fn first_of(&self, facts: &Facts<'_>, is_bot: impl FnOnce() -> bool) -> Option<Reason> {
         let mut is_bot = Some(is_bot);
         Reason::ALL.into_iter().find(|&reason| match reason {
             Reason::Bot => is_bot.take().is_some_and(|is_bot| is_bot()),
@@ -139,7 +144,7 @@ impl Exclusion {
             | Reason::Status
             | Reason::Static
             | Reason::Feed
-            | Reason::ContentType => self.fires(reason, &facts),
+            | Reason::ContentType => self.fires(reason, facts),
         })
     }
 
@@ -167,8 +172,8 @@ impl Exclusion {
             Reason::Malformed => facts.malformed,
             Reason::Method => facts.method.is_some_and(|method| !self.method_counts(method)),
             Reason::Path => {
-                facts.path.is_some_and(|path| matches(&rules.excluded_paths, path))
-                    || facts.host.is_some_and(|host| matches(&rules.excluded_hosts, host))
+                facts.path.is_some_and(|path| rules.excluded_paths.is_match(path))
+                    || facts.host.is_some_and(|host| rules.excluded_hosts.is_match(host))
             }
             Reason::InternalIp => facts
                 .address
@@ -177,7 +182,7 @@ impl Exclusion {
             Reason::Redirect => facts.status.is_some_and(|status| is_redirect(status) && !counts(status)),
             Reason::Status => facts.status.is_some_and(|status| !counts(status)),
             Reason::Static => facts.path.is_some_and(|path| {
-                self.static_extension(path).is_some() || matches(&rules.static_paths, path)
+                self.static_extension(path).is_some() || rules.static_paths.is_match(path)
             }),
             Reason::Feed => {
                 rules.feeds == Feeds::Exclude
@@ -247,10 +252,10 @@ impl Exclusion {
     fn why_path(&self, facts: &Facts<'_>) -> String {
         let Facts { path, host, .. } = facts;
         match (path, host) {
-            (Some(path), _) if matches(&self.rules.excluded_paths, path) => {
+            (Some(path), _) if self.rules.excluded_paths.is_match(path) => {
                 format!("{} is in page_views.exclude.paths", shown(path))
             }
-            (_, Some(host)) if matches(&self.rules.excluded_hosts, host) => {
+            (_, Some(host)) if self.rules.excluded_hosts.is_match(host) => {
                 format!("{} is in page_views.exclude.hosts", shown(host))
             }
             _ => "neither path nor host is in page_views.exclude".to_owned(),
@@ -263,7 +268,7 @@ impl Exclusion {
         };
         match self.static_extension(path) {
             Some(extension) => format!(".{} is in page_views.static.extensions", shown(extension)),
-            None if matches(&self.rules.static_paths, path) => {
+            None if self.rules.static_paths.is_match(path) => {
                 format!("{} is in page_views.static.paths", shown(path))
             }
             None => "neither the path nor its extension is in page_views.static".to_owned(),
@@ -293,10 +298,6 @@ fn is_redirect(status: u16) -> bool {
     (300..400).contains(&status) && status != 304
 }
 
-fn matches(globs: &GlobSet, text: &[u8]) -> bool {
-    !globs.is_empty() && globs.is_match_candidate(&Candidate::from_bytes(text))
-}
-
 /// What follows the last point of the last segment, without the segment's parameters (`;name=value`).
 fn extension(path: &[u8]) -> Option<&[u8]> {
     let segment = last_segment(path);
@@ -316,6 +317,12 @@ fn is_prefetch(purpose: &[u8]) -> bool {
 /// `/rss` and `/atom`, which deeper down may be articles or tags about them.
 fn is_feed_path(path: &[u8]) -> bool {
     let path = path.strip_suffix(b"/").unwrap_or(path);
+    // How all of these names end; almost no other path does.
+    let end: Option<&[u8; 3]> = path.last_chunk();
+    let end = end.map(|end| end.map(|byte| byte.to_ascii_lowercase()));
+    if !matches!(end.as_ref(), Some(b"eed" | b"xml" | b"rss" | b"ss2" | b"rdf" | b"tom")) {
+        return false;
+    }
     let name = last_segment(path);
     let is =
         |text: &[u8], known: &[&str]| known.iter().any(|known| text.eq_ignore_ascii_case(known.as_bytes()));
@@ -346,7 +353,8 @@ mod tests {
     use std::cell::Cell;
 
     use super::{Exclusion, Facts, Reason};
-    use crate::event::rules::{Feeds, ViewRules, globs};
+    use crate::event::globs::Globs;
+    use crate::event::rules::{Feeds, ViewRules};
 
     /// Takes away what a rule fires at.
     type Repair = fn(&mut Facts<'_>);
@@ -383,7 +391,7 @@ mod tests {
     #[test]
     fn the_first_rule_in_the_order_of_the_contract_is_the_reason() {
         let rules = ViewRules {
-            excluded_paths: globs(&["/admin/**"]).unwrap(),
+            excluded_paths: Globs::new(&["/admin/**"]).unwrap(),
             excluded_addresses: vec!["192.0.2.0/24".parse().unwrap()],
             ..ViewRules::default()
         };
@@ -470,8 +478,8 @@ mod tests {
     #[test]
     fn lists_of_paths_hosts_and_addresses() {
         let rules = ViewRules {
-            excluded_paths: globs(&["/admin/**", "/关于/*"]).unwrap(),
-            excluded_hosts: globs(&["*.internal"]).unwrap(),
+            excluded_paths: Globs::new(&["/admin/**", "/关于/*"]).unwrap(),
+            excluded_hosts: Globs::new(&["*.internal"]).unwrap(),
             excluded_addresses: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
             ..ViewRules::default()
         };

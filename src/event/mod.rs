@@ -6,6 +6,7 @@ pub mod compile;
 mod encoder;
 pub mod exclusion;
 mod extra;
+pub mod globs;
 mod limits;
 pub mod page;
 mod percent;

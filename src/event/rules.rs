@@ -2,10 +2,11 @@
 //!
 //! Knows nothing of YAML. The defaults are those of a site that configures nothing.
 
-use globset::GlobSet;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use regex::Regex;
+
+use super::globs::Globs;
 
 /// All rules of one log.
 #[derive(Clone, Debug, Default)]
@@ -104,15 +105,15 @@ pub struct ViewRules {
     /// Status codes that count.
     pub statuses: Vec<u16>,
     /// Paths that do not count.
-    pub excluded_paths: GlobSet,
+    pub excluded_paths: Globs,
     /// Hosts that do not count.
-    pub excluded_hosts: GlobSet,
+    pub excluded_hosts: Globs,
     /// Client addresses that do not count.
     pub excluded_addresses: Vec<IpNet>,
     /// Extensions of files that are no pages, lower-case, without the dot.
     pub static_extensions: Vec<String>,
     /// Whole paths that are no pages, as globs.
-    pub static_paths: GlobSet,
+    pub static_paths: Globs,
     /// Whether feeds are excluded.
     pub feeds: Feeds,
     /// Which user agents are bots.
@@ -321,27 +322,15 @@ impl Default for ViewRules {
         Self {
             methods: vec!["GET".to_owned()],
             statuses: vec![200, 304],
-            excluded_paths: GlobSet::empty(),
-            excluded_hosts: GlobSet::empty(),
+            excluded_paths: Globs::default(),
+            excluded_hosts: Globs::default(),
             excluded_addresses: Vec::new(),
             static_extensions: STATIC_EXTENSIONS.iter().map(|&extension| extension.to_owned()).collect(),
-            static_paths: globs(STATIC_PATHS).expect("these globs are compiled by a test"),
+            static_paths: Globs::new(STATIC_PATHS).expect("these globs are compiled by a test"),
             feeds: Feeds::default(),
             bots: BotRules::default(),
         }
     }
-}
-
-/// Compiles globs over paths or hosts: `*` and `?` do not cross a `/`, `**` does.
-///
-/// # Errors
-/// The first that is none.
-pub fn globs<T: AsRef<str>>(globs: &[T]) -> Result<GlobSet, globset::Error> {
-    let mut set = globset::GlobSetBuilder::new();
-    for glob in globs {
-        set.add(globset::GlobBuilder::new(glob.as_ref()).literal_separator(true).build()?);
-    }
-    set.build()
 }
 
 #[cfg(test)]
@@ -358,7 +347,7 @@ mod tests {
             ("/sitemap/x.xml", false),
             ("/posts/robots.txt", false),
         ] {
-            assert_eq!(rules.static_paths.is_match(path), is_static, "{path}");
+            assert_eq!(rules.static_paths.is_match(path.as_bytes()), is_static, "{path}");
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Who is one visitor and what is one address: keyed hashes, so that an event can be counted without naming anybody.
 //!
-//! Keyed BLAKE3, of which the first twelve bytes are shown as 16 characters of base64url. What is known of a request
-//! alone is hashed with a key of the event's day, so that nobody is followed over days and a replay gives the same ids.
-//! A cookie is hashed with the secret's own key: its purpose is to be the same tomorrow. Messages begin with a word of their
-//! kind and parts of variable length end with a NUL, which a host's name never holds: two kinds never have one message.
+//! SipHash-2-4 with 128 bits (Aumasson and Bernstein 2012), made for short messages and many of them: without its key
+//! nobody can tell its result from chance. The first twelve bytes are shown as 16 characters of base64url. Keys are made of
+//! the secret by BLAKE3. What is known of a request alone is hashed with a key of the event's day, so that nobody is followed
+//! over days and a replay gives the same ids. A cookie is hashed with the secret's own key: its purpose is to be the same
+//! tomorrow. Messages begin with a word of their kind and parts of variable length end with a NUL, which a host's name never
+//! holds: two kinds never have one message.
 
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use blake3::{KEY_LEN, derive_key, keyed_hash};
+use siphasher::sip128::SipHasher24;
 
 use super::when::push_day;
 use crate::format::time::DAY_SECONDS;
@@ -19,23 +20,24 @@ pub const ID_BYTES: usize = 16;
 /// Bytes of a hash that an id shows: 96 bits, so that a billion visitors share one by a chance of less than 1 in 10^10.
 const SHOWN_BYTES: usize = 12;
 
+/// The characters of base64url (RFC 4648, section 5).
+const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// An id as it stands in an event.
 pub type Id = [u8; ID_BYTES];
-
-/// A key of BLAKE3.
-type Key = [u8; KEY_LEN];
 
 /// What BLAKE3 makes a key of a secret for: no other program may ever use the same words.
 const PURPOSE: &str = "viewtail 2026-11-27 visitor ids";
 
-/// Days whose keys are kept: today's, yesterday's around midnight, and one for late lines.
+/// Days whose hashes are kept: today's, yesterday's around midnight, and one for late lines.
 const DAYS_KEPT: usize = 4;
 
 /// Makes ids with one secret.
 #[derive(Debug)]
 pub struct Identities {
-    secret: Key,
-    days: Vec<(i64, Key)>,
+    secret: [u8; KEY_LEN],
+    cookies: SipHasher24,
+    days: Vec<(i64, SipHasher24)>,
     /// Which of the days is replaced next.
     oldest: usize,
     message: Vec<u8>,
@@ -44,7 +46,8 @@ pub struct Identities {
 /// What tells secrets apart without telling anything of them.
 #[must_use]
 pub fn fingerprint(secret: &[u8]) -> String {
-    String::from_utf8_lossy(&shown(&derive_key(PURPOSE, secret), b"fingerprint\0")).into_owned()
+    let hash = keyed_hash(&derive_key(PURPOSE, secret), b"fingerprint\0");
+    String::from_utf8_lossy(&shown(hash.as_bytes())).into_owned()
 }
 
 impl Identities {
@@ -52,25 +55,26 @@ impl Identities {
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         let secret = derive_key(PURPOSE, secret);
-        Self { secret, days: Vec::with_capacity(DAYS_KEPT), oldest: 0, message: Vec::new() }
+        let cookies = hasher(&secret, b"cookies\0");
+        Self { secret, cookies, days: Vec::with_capacity(DAYS_KEPT), oldest: 0, message: Vec::new() }
     }
 
     /// The visitor that a cookie of a site names, on every day.
     pub fn cookie(&mut self, site: &[u8], cookie: &[u8]) -> Id {
         self.compose(&[b"cookie\0", site, b"\0", cookie]);
-        shown(&self.secret, &self.message)
+        shown(&self.cookies.hash(&self.message).as_bytes())
     }
 
     /// The visitor behind an address with a user agent, on one day (counted from 1970-01-01) and one site.
     pub fn ip_ua(&mut self, day: i64, site: &[u8], address: IpAddr, user_agent: &[u8]) -> Id {
         self.compose(&[b"visitor\0", site, b"\0", &octets(address), user_agent]);
-        shown(&self.of_day(day), &self.message)
+        shown(&self.of_day(day).hash(&self.message).as_bytes())
     }
 
     /// The key of an address on one day.
     pub fn client(&mut self, day: i64, address: IpAddr) -> Id {
         self.compose(&[b"client\0", &octets(address)]);
-        shown(&self.of_day(day), &self.message)
+        shown(&self.of_day(day).hash(&self.message).as_bytes())
     }
 
     fn compose(&mut self, parts: &[&[u8]]) {
@@ -80,29 +84,41 @@ impl Identities {
         }
     }
 
-    /// The key of a day: the secret's hash of its date.
-    fn of_day(&mut self, day: i64) -> Key {
-        if let Some((_, key)) = self.days.iter().find(|(known, _)| *known == day) {
-            return *key;
+    /// The hash of a day, whose key is the secret's hash of its date.
+    fn of_day(&mut self, day: i64) -> SipHasher24 {
+        if let Some((_, known)) = self.days.iter().find(|(known, _)| *known == day) {
+            return *known;
         }
         let mut message = b"day\0".to_vec();
         push_day(&mut message, day * DAY_SECONDS);
-        let key = *keyed_hash(&self.secret, &message).as_bytes();
+        let hasher = hasher(&self.secret, &message);
         if self.days.len() < DAYS_KEPT {
-            self.days.push((day, key));
+            self.days.push((day, hasher));
         } else {
-            self.days[self.oldest] = (day, key);
+            self.days[self.oldest] = (day, hasher);
             self.oldest = (self.oldest + 1) % DAYS_KEPT;
         }
-        key
+        hasher
     }
 }
 
-fn shown(key: &Key, message: &[u8]) -> Id {
-    let hash = keyed_hash(key, message);
+/// SipHash with the key that the secret has for such a message.
+fn hasher(secret: &[u8; KEY_LEN], message: &[u8]) -> SipHasher24 {
+    let hash = keyed_hash(secret, message);
+    let key = hash.as_bytes().first_chunk().expect("a hash of BLAKE3 is longer than a key of SipHash");
+    SipHasher24::new_with_key(key)
+}
+
+/// The beginning of a hash as it stands in an event. The way through an encoder for texts of any length costs more than the
+/// hash does.
+fn shown(hash: &[u8]) -> Id {
     let mut id = [0; ID_BYTES];
-    let written = URL_SAFE_NO_PAD.encode_slice(&hash.as_bytes()[..SHOWN_BYTES], &mut id);
-    assert_eq!(written, Ok(ID_BYTES), "three bytes are four characters");
+    let (threes, _) = hash[..SHOWN_BYTES].as_chunks();
+    let (fours, _) = id.as_chunks_mut();
+    for ([first, second, third], four) in threes.iter().zip(fours) {
+        let sextets = [first >> 2, first << 4 | second >> 4, second << 2 | third >> 6, *third];
+        *four = sextets.map(|sextet| BASE64URL[usize::from(sextet % 64)]);
+    }
     id
 }
 
@@ -130,14 +146,14 @@ mod tests {
         text(identities.ip_ua(day, site.as_bytes(), address.parse().unwrap(), agent))
     }
 
-    /// Computed by the Python package `blake3`: what another program needs to know to find the same ids.
+    /// Computed by the Python package `blake3` and SipHash written anew in Python: what another program needs to know to find the same ids.
     #[test]
     fn hashes_as_documented() {
         let mut identities = Identities::new(b"secret");
         let address = "192.0.2.7".parse().unwrap();
-        assert_eq!(text(identities.ip_ua(DAY, b"blog.example.com", address, AGENT)), "cClbuU_3AuTrZPfp");
-        assert_eq!(text(identities.client(DAY, address)), "REQgwshLb9IFugSN");
-        assert_eq!(text(identities.cookie(b"blog.example.com", b"0100007F")), "Xw8vGZhTgAA4_849");
+        assert_eq!(text(identities.ip_ua(DAY, b"blog.example.com", address, AGENT)), "h8xBnWHOxyTNvyd5");
+        assert_eq!(text(identities.client(DAY, address)), "e_WFUfwbf0Hv_vNG");
+        assert_eq!(text(identities.cookie(b"blog.example.com", b"0100007F")), "028mNTfBODu0MQio");
     }
 
     #[test]

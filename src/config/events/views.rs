@@ -10,7 +10,8 @@ use crate::config::shape::Shape;
 use crate::config::value::{Choice, Fault, Value};
 use crate::event::bots::Bots;
 use crate::event::compile;
-use crate::event::rules::{self, BotRules, EmptyUserAgent, Feeds, ViewRules};
+use crate::event::globs::Globs;
+use crate::event::rules::{BotRules, EmptyUserAgent, Feeds, ViewRules};
 
 impl Choice for Feeds {
     const WORDS: &'static [(&'static str, Self)] = &[("exclude", Self::Exclude), ("count", Self::Count)];
@@ -184,11 +185,11 @@ fn read_static(mut section: Section<'_>, rules: &mut ViewRules) {
 }
 
 /// One set of globs that are each right by themselves.
-fn together(section: &Section<'_>, key: &str, globs: &[String]) -> globset::GlobSet {
-    rules::globs(globs).unwrap_or_else(|error| {
+fn together(section: &Section<'_>, key: &str, globs: &[String]) -> Globs {
+    Globs::new(globs).unwrap_or_else(|error| {
         let help = "write fewer or simpler globs";
         section.fault(section.place(), key, &Fault::new(format!("is too large: {}", error.kind()), help));
-        globset::GlobSet::empty()
+        Globs::default()
     })
 }
 
