@@ -133,21 +133,26 @@ impl<'a> Producer<'a> {
     /// time, or hangs, would cost a whole core. So librdkafka alone sends full batches, and the others when it is told to.
     fn send_what_is_due(&mut self) {
         if self.send_at.passed() {
-            self.native.send_now(SEND_NOW);
-            let again = self.options.flush_frequency().max(SEND_AGAIN_MIN);
-            self.send_at = if self.native.queued() { Deadline::after(again) } else { Deadline::NEVER };
+            self.send(self.options.flush_frequency().max(SEND_AGAIN_MIN));
         }
+    }
+
+    /// Has what is queued sent now, and what is then left after `again`.
+    fn send(&mut self, again: Duration) {
+        if self.native.queued() {
+            self.native.send_now(SEND_NOW);
+        }
+        self.send_at = if self.native.queued() { Deadline::after(again) } else { Deadline::NEVER };
     }
 
     /// Waits until every record is acknowledged; answers how many were given up (best_effort alone).
     pub fn flush(&mut self) -> Result<u64, Failure> {
         let limit = self.in_transaction(self.options.transaction_timeout(), FLUSH_MAX);
         let (started, deadline) = (clock::now(), Deadline::after(limit));
-        let mut send_at = Deadline::at(started);
+        self.send_at = Deadline::at(started);
         loop {
-            if send_at.passed() && self.native.queued() {
-                self.native.send_now(SEND_NOW);
-                send_at = Deadline::after((started.elapsed() / 4).clamp(SEND_AGAIN_MIN, SEND_AGAIN_MAX));
+            if self.send_at.passed() {
+                self.send((started.elapsed() / 4).clamp(SEND_AGAIN_MIN, SEND_AGAIN_MAX));
             }
             let done = !self.native.queued();
             self.signals.drain(&self.native);
