@@ -122,7 +122,7 @@ impl Bots {
                 .ok_or_else(|| BotsError::Unknown(pattern.clone()))
         };
         Ok(Self {
-            added: RegexSet::new(&rules.add)?,
+            added: added(&rules.add)?,
             removed: rules.remove.iter().map(place).collect::<Result<_, _>>()?,
             empty_user_agent: rules.empty_user_agent,
             cache: vec![Cached::default(); 1 << CACHE_BITS],
@@ -201,6 +201,13 @@ impl Bots {
 /// Whether a byte is a letter, or of a character beyond ASCII, which gets the benefit of the doubt.
 fn is_of_letter(byte: &u8) -> bool {
     byte.is_ascii_alphabetic() || !byte.is_ascii()
+}
+
+/// No pattern, as most configurations add none: compiled once for the encoders of all logs.
+static NONE_ADDED: LazyLock<RegexSet> = LazyLock::new(RegexSet::empty);
+
+fn added(patterns: &[String]) -> Result<RegexSet, regex::Error> {
+    if patterns.is_empty() { Ok(NONE_ADDED.clone()) } else { RegexSet::new(patterns) }
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(Known::compile);
