@@ -108,11 +108,14 @@ impl Tail {
         actions.push(Action::Close(id));
     }
 
-    /// Whether a generation was seen empty, under a name that a copy would have: as copies begin.
+    /// Whether a generation began empty under a name that a copy would have, as copies begin. One that was renamed to such a
+    /// name is none; but without a birth the file there may be another in the same inode.
     pub fn may_be_copy(&self, stream: StreamId) -> bool {
         let generation = &self.generations[&stream];
-        let path = generation.path.as_deref();
-        !generation.head.is_known() && path.is_some_and(|path| self.home_by_name(path).is_some())
+        let is_one_file = generation.tuple.birth_ns.is_some();
+        let name = if is_one_file { &generation.home } else { &generation.path };
+        let name = name.as_deref().filter(|_| !generation.head.is_known());
+        name.is_some_and(|name| self.home_by_name(name).is_some())
     }
 
     fn copied_since(&self, now: Millis, original: StreamId, stat: &Stat) -> Millis {
@@ -121,10 +124,13 @@ impl Tail {
         noted.map_or(now, |copy| copy.since)
     }
 
-    /// Whether a live original ends where the file goes on, seen after the file was: then it is none.
+    /// Whether a live original ends where the file goes on, read after the file was seen: then it is none. What a listing
+    /// says of a closed file proves nothing before it is opened: it may have been truncated.
     fn has_outgrown(&self, original: StreamId, since: Millis, size: u64) -> bool {
         let generation = &self.generations[&original];
+        let is_verified = generation.file.is_some() || !generation.is_hinted;
         generation.whereabouts == Whereabouts::Here
+            && is_verified
             && generation.read_at > since
             && generation.is_drained()
             && generation.stat.size < size

@@ -11,7 +11,7 @@ use super::action::{
 };
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{
-    Evidence, Head, HeadEvidence, Mark, MarkerEvidence, Tuple, Verdict, is_compressed, judge,
+    Evidence, Head, MARKER_BYTES_MAX, Mark, MarkerEvidence, Tuple, Verdict, is_compressed, judge,
 };
 use super::notice::Notice;
 use super::options::{OnRewrite, Start};
@@ -471,7 +471,7 @@ impl Tail {
             }
             Finding::Cut(stream) => {
                 self.dismiss(now, inode, &verdicts, None);
-                self.look_behind_cut(stream, id, (seen.clone(), opened.stat), actions);
+                self.look_behind_cut(stream, id, (seen.clone(), opened.stat.size), actions);
             }
             Finding::CopyOf(stream) => {
                 self.dismiss(now, inode, &verdicts, None);
@@ -491,25 +491,46 @@ impl Tail {
         }
     }
 
-    /// What the verdicts amount to. Of several generations that fit, it is the one of which the most bytes do.
+    /// What the verdicts amount to. Of several generations that fit, it is the one of which the most bytes do; an inode
+    /// decides against that only if its birth proves that it is the same.
     fn find(&self, verdicts: &[(StreamId, Verdict)], file: &FileSeen) -> Finding {
         let position = |stream: &StreamId| self.generations[stream].lines.cursor().position;
         let all = |wanted: Verdict| {
             verdicts.iter().filter(move |(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
         };
+        let is_one_inode = file.stat.tuple.birth_ns.is_some();
         // An inode without a line of evidence yields to bytes that prove something else.
         let original = if planted::is(Bug::CopyReadOnItsOwn) { None } else { self.original(verdicts, file) };
-        let is_proven_copy = original.is_some() || all(Verdict::Copy).any(|stream| position(&stream) > 0);
+        // So many bytes of the file are known to be the original's.
+        let copied = original.map_or(0, |stream| position(&stream).min(file.stat.size));
+        let missing = all(Verdict::Copy).filter(|stream| self.generations[stream].is_missing());
+        let missing = missing.filter(|stream| position(stream) >= copied);
+        let moved = missing.filter(|stream| self.may_have_moved(*stream, &file.path)).max_by_key(position);
+        // Another file that begins alike and is where it was says nothing of this one.
+        let rivals = all(Verdict::Copy).filter(|stream| [moved, original].contains(&Some(*stream)));
+        let copied_to = rivals.map(|stream| position(&stream)).max().unwrap_or(0);
+        let is_proven_copy = original.is_some() || copied_to > 0;
         let evidence = |stream: &StreamId| (position(stream), self.generations[stream].head.is_known());
         let same = all(Verdict::Same).max_by_key(evidence);
-        let same = same.filter(|stream| evidence(stream) > (0, false) || !is_proven_copy);
-        let moved =
-            || all(Verdict::Copy).filter(|stream| self.generations[stream].is_missing()).max_by_key(position);
-        if let Some(stream) = same.or_else(moved) {
+        let same = same.filter(|stream| {
+            let is_best = is_one_inode || position(stream) >= copied_to;
+            is_best && evidence(stream) > (0, false) || !is_proven_copy
+        });
+        if let Some(stream) = same.or(moved) {
             return Finding::Continues(stream);
         }
-        let cut = all(Verdict::Cut).next().map(Finding::Cut);
+        let cut = all(Verdict::Cut).next().filter(|_| is_one_inode || original.is_none()).map(Finding::Cut);
         cut.or_else(|| original.map(Finding::CopyOf)).unwrap_or(Finding::New)
+    }
+
+    /// Whether a missing generation may go on under this name, given that the bytes say so. Logs that begin alike are many:
+    /// under the name of another log a few equal bytes prove nothing.
+    fn may_have_moved(&self, stream: StreamId, path: &Path) -> bool {
+        let generation = &self.generations[&stream];
+        let is_anothers = self.log_of(path).is_some()
+            && self.home_by_name(path).is_none()
+            && path_hash(path) != generation.home_hash;
+        !is_anothers || generation.lines.cursor().position >= MARKER_BYTES_MAX as u64
     }
 
     /// Looks at a descriptor of which only now is known what it may be.
@@ -655,64 +676,8 @@ impl Tail {
         homes.into_iter().find(|home| self.log_of(home).is_some()).map(SharedPath::from)
     }
 
-    /// Where a cut generation goes on depends on what becomes of the lines that are under way.
-    fn wait_behind_cut(&mut self, now: Millis, stream: StreamId, id: FileId, actions: &mut Vec<Action>) {
-        let generation = self.generation(stream);
-        if generation.file.is_none() {
-            generation.file = Some(id);
-            self.by_file.insert(id, stream);
-        } else {
-            actions.push(Action::Close(id));
-        }
-        self.poll(stream, now.plus(TROUBLE_POLL_MS));
-    }
-
-    /// What was cut off is gone, what is left was delivered: a new stream will go on behind it, once the bytes before its
-    /// start are known.
-    fn look_behind_cut(
-        &mut self,
-        old: StreamId,
-        id: FileId,
-        (seen, stat): (FileSeen, Stat),
-        actions: &mut Vec<Action>,
-    ) {
-        actions.push(Action::Look(id, Ask { markers: vec![stat.size], boundary: false }));
-        let cut = Some((old, stat.size));
-        self.examining.insert(id, Examination { cut, ..Examination::of(seen) });
-    }
-
-    fn begin_behind_cut(
-        &mut self,
-        now: Millis,
-        (old, position): (StreamId, u64),
-        id: FileId,
-        (seen, opened): (&FileSeen, Opened),
-        actions: &mut Vec<Action>,
-    ) {
-        let is_cut_one = self.generations.get(&old).is_some_and(|old| {
-            opened.stat.size >= position && old.head.compare(&opened.head) == HeadEvidence::Equal
-        });
-        match (self.belonging(old, &seen.path), opened.markers.first()) {
-            (Some((log, home)), Some(Some(before))) if is_cut_one => {
-                let mut head = Head::default();
-                head.learn(&opened.head);
-                let mark = Mark::at(position, before);
-                let path = seen.path.clone();
-                self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file: id });
-            }
-            // It was cut again, or rewritten.
-            (Some(_), _) => {
-                let seen = FileSeen { stat: opened.stat, ..seen.clone() };
-                self.look_as_new(id, (seen, None), actions);
-            }
-            (None, _) => {
-                actions.push(Action::Close(id));
-                self.list_after(now, &seen.path);
-            }
-        }
-    }
-
-    fn belonging(&self, stream: StreamId, path: &SharedPath) -> Option<(usize, SharedPath)> {
+    /// The log and the first path of what goes on where a generation was.
+    pub fn belonging(&self, stream: StreamId, path: &SharedPath) -> Option<(usize, SharedPath)> {
         let generation: &Generation = self.generations.get(&stream)?;
         let log = generation.log.or_else(|| self.log_of(path))?;
         Some((log, generation.home.clone().unwrap_or_else(|| path.clone())))

@@ -88,8 +88,17 @@ pub struct Head {
     bytes: Vec<u8>,
     hash: u64,
     length: usize,
-    /// Hashes of its beginnings, see [`STEP_BYTES`]; none if only the checkpoint knows it.
-    steps: Option<Box<[u32; STEPS]>>,
+    /// What is kept of its beginnings instead of its bytes; none if only the checkpoint knows it.
+    beginnings: Option<Box<Beginnings>>,
+}
+
+/// The beginnings of a full head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Beginnings {
+    /// Below one step the bytes themselves.
+    first: [u8; STEP_BYTES],
+    /// One hash for each step.
+    steps: [u32; STEPS],
 }
 
 impl Default for Head {
@@ -102,14 +111,14 @@ impl Head {
     /// The head of a generation known by its checkpoint only: a hash over [`head_length`] of `position` bytes.
     #[must_use]
     pub fn remembered(position: u64, hash: u64) -> Self {
-        Self { bytes: Vec::new(), hash, length: head_length(position), steps: None }
+        Self { bytes: Vec::new(), hash, length: head_length(position), beginnings: None }
     }
 
     /// Takes in bytes that were seen at the very start of the generation, if they say more than what is known.
     pub fn learn(&mut self, start: &[u8]) {
         let says_more = start.len() > self.length || (start.len() == self.length && !self.has_bytes());
-        if self.length == HEAD_BYTES_MAX && self.steps.is_none() && xxh3_64(start) == self.hash {
-            self.steps = steps_of(start);
+        if self.length == HEAD_BYTES_MAX && self.beginnings.is_none() && xxh3_64(start) == self.hash {
+            self.beginnings = Beginnings::of(start);
         }
         if self.length == HEAD_BYTES_MAX || !says_more {
             return;
@@ -123,7 +132,7 @@ impl Head {
     /// `position` is committed: the bytes of a full head that lies before it are no longer needed, its hash says it all.
     pub fn settle(&mut self, position: u64) {
         if self.length == HEAD_BYTES_MAX && head_length(position) == HEAD_BYTES_MAX {
-            self.steps = self.steps.take().or_else(|| steps_of(&self.bytes));
+            self.beginnings = self.beginnings.take().or_else(|| Beginnings::of(&self.bytes));
             self.bytes = Vec::new();
         }
     }
@@ -172,22 +181,11 @@ impl Head {
             } else {
                 HeadEvidence::Differs
             }
-        } else if self.begins_with(start) {
-            HeadEvidence::Equal
+        } else if self.has_bytes() {
+            if self.bytes.starts_with(start) { HeadEvidence::Equal } else { HeadEvidence::Differs }
         } else {
-            HeadEvidence::Differs
+            self.beginnings.as_ref().map_or(HeadEvidence::Differs, |known| known.compare(start))
         }
-    }
-
-    /// Whether it begins like this, as far as that can be told.
-    fn begins_with(&self, start: &[u8]) -> bool {
-        if self.has_bytes() {
-            return self.bytes.starts_with(start);
-        }
-        let Some(steps) = &self.steps else { return false };
-        let step = start.len() / STEP_BYTES;
-        let known = step.checked_sub(1).and_then(|last| steps.get(last));
-        known.is_some_and(|hash| step_hash(&start[..step * STEP_BYTES]) == *hash)
     }
 
     fn has_bytes(&self) -> bool {
@@ -195,10 +193,23 @@ impl Head {
     }
 }
 
-/// The hashes of the beginnings of a full head.
-fn steps_of(head: &[u8]) -> Option<Box<[u32; STEPS]>> {
-    let hash = |step: usize| step_hash(&head[..(step + 1) * STEP_BYTES]);
-    (head.len() == HEAD_BYTES_MAX).then(|| Box::new(std::array::from_fn(hash)))
+impl Beginnings {
+    /// Those of a full head.
+    fn of(head: &[u8]) -> Option<Box<Self>> {
+        let hash = |step: usize| step_hash(&head[..(step + 1) * STEP_BYTES]);
+        let first = *head.first_chunk()?;
+        (head.len() == HEAD_BYTES_MAX).then(|| Box::new(Self { first, steps: std::array::from_fn(hash) }))
+    }
+
+    /// Compares with a start that is shorter than the head.
+    fn compare(&self, start: &[u8]) -> HeadEvidence {
+        let step = start.len() / STEP_BYTES;
+        match step.checked_sub(1).and_then(|last| self.steps.get(last)) {
+            Some(hash) if step_hash(&start[..step * STEP_BYTES]) == *hash => HeadEvidence::Equal,
+            None if self.first.starts_with(start) => HeadEvidence::Scant,
+            Some(_) | None => HeadEvidence::Differs,
+        }
+    }
 }
 
 /// Half a hash does: a cut is decided by it together with the inode.
@@ -212,6 +223,8 @@ fn step_hash(bytes: &[u8]) -> u32 {
 pub enum HeadEvidence {
     /// The file starts as the generation did, as far as both reach.
     Equal,
+    /// It does, but it has fewer bytes than tell two logs apart.
+    Scant,
     /// It does not.
     Differs,
     /// Nothing is known of the generation's head: not one byte was read of it.
@@ -312,16 +325,17 @@ pub fn judge(evidence: Evidence) -> Verdict {
         (Inode::Same, Head::Equal, Marker::Equal) => Verdict::Same,
         (Inode::Same, Head::Equal, Marker::TooShort) if evidence.size > 0 => Verdict::Cut,
         (Inode::Same, Head::Equal, Marker::TooShort | Marker::Differs) => Verdict::Rewritten,
-        (Inode::Same, Head::Differs, _) => Verdict::Rewritten,
+        (Inode::Same, Head::Differs | Head::Scant, _) => Verdict::Rewritten,
         (Inode::Reborn, _, _) => Verdict::Foreign,
+        // Nothing is no copy of anything.
         (Inode::OtherDevice | Inode::Other, _, _) if evidence.size == 0 => Verdict::Foreign,
         (Inode::OtherDevice, Head::Equal, Marker::Equal) => Verdict::Same,
-        // Nothing is no copy of anything.
-        (Inode::Other, Head::Equal, Marker::Equal) if evidence.size == 0 => Verdict::Foreign,
         (Inode::Other, Head::Equal, Marker::Equal) => Verdict::Copy,
-        (Inode::OtherDevice | Inode::Other, Head::Equal, Marker::TooShort) => Verdict::Part,
+        (Inode::OtherDevice | Inode::Other, Head::Equal | Head::Scant, Marker::TooShort) => Verdict::Part,
         (Inode::OtherDevice | Inode::Other, Head::Equal, Marker::Differs) => Verdict::Foreign,
-        (Inode::OtherDevice | Inode::Other, Head::Differs | Head::Unknown, _) => Verdict::Foreign,
+        (Inode::OtherDevice | Inode::Other, Head::Differs | Head::Scant | Head::Unknown, _) => {
+            Verdict::Foreign
+        }
     }
 }
 
@@ -392,8 +406,16 @@ mod tests {
         for head in [seen, remembered] {
             assert_eq!(head.compare(&bytes[..2000]), HeadEvidence::Equal);
             assert_eq!(head.compare(&bytes[1..2000]), HeadEvidence::Differs);
-            assert_eq!(head.compare(&bytes[..10]), HeadEvidence::Differs, "too short to tell");
+            assert_eq!(head.compare(&bytes[..10]), HeadEvidence::Scant, "too short to tell two logs apart");
+            assert_eq!(head.compare(&bytes[1..10]), HeadEvidence::Differs);
         }
+    }
+
+    #[test]
+    fn a_few_equal_bytes_may_be_a_copy_that_begins_but_no_file_that_was_cut() {
+        let few = evidence(TupleEvidence::Other, HeadEvidence::Scant, MarkerEvidence::TooShort, 10);
+        assert_eq!(judge(few), Verdict::Part);
+        assert_eq!(judge(Evidence { tuple: TupleEvidence::Same, ..few }), Verdict::Rewritten);
     }
 
     #[test]

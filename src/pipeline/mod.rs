@@ -5,6 +5,7 @@ pub mod action;
 pub mod batch;
 pub mod checkpoint;
 mod copies;
+mod cut;
 mod deleted;
 pub mod delivery;
 mod descriptors;

@@ -13,7 +13,7 @@ use super::deleted::Deleted;
 use super::descriptors::Descriptors;
 use super::discover::{Directory, Examinations};
 use super::facts::Reads;
-use super::generation::{Generation, Registration, Whereabouts};
+use super::generation::{Generation, Registration, Whereabouts, path_hash};
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
 use super::index::Index;
@@ -186,7 +186,9 @@ impl Tail {
         for entry in entries {
             let remembered = paths.get(&entry.stream);
             let known = |path: &SharedPath| (!path.as_os_str().is_empty()).then(|| path.clone());
+            // The local state may be older than what another process committed of the generation since.
             let home = remembered.and_then(|file| known(&file.home));
+            let home = home.filter(|home| path_hash(home) == entry.home_hash);
             let path = remembered.and_then(|file| known(&file.path));
             let log = home.as_ref().and_then(|home| self.log_of(home));
             let line_bytes_max = self.line_bytes_max(log);
@@ -423,7 +425,7 @@ impl Tail {
         let generation = Generation {
             stream,
             log: Some(log),
-            home_hash: super::generation::path_hash(&home),
+            home_hash: path_hash(&home),
             home: Some(home),
             path: Some(path.clone()),
             tuple: stat.tuple,
