@@ -14,9 +14,9 @@ use viewtail::pipeline::notice::Notice;
 use viewtail::pipeline::reload::{Producer, Reload};
 
 use crate::deleted::Held;
-use crate::edge::{Edge, Network, name};
+use crate::edge::{Edge, Later, Network, name};
 use crate::options;
-use crate::plan::ReadRates;
+use crate::plan::{Blow, ReadRates};
 use crate::vfs::{self, Life, shared};
 use crate::world::{DIRECTORY, Event, TRANSACTION_TIMEOUT_MS, World};
 
@@ -103,7 +103,7 @@ impl World {
         let local = self.remembered(slot);
         self.say(|| format!("agent {process} starts, local state: {}", local.is_some()));
         let machine = Machine::new(options::of(&self.plan, local, &mut self.rng));
-        self.agents[slot] = Some(Agent {
+        self.agents[slot] = Some(Box::new(Agent {
             process,
             machine,
             actions: VecDeque::new(),
@@ -122,7 +122,7 @@ impl World {
             paused_until: Millis(0),
             ticked: None,
             wake_at: None,
-        });
+        }));
         self.at(0, Event::Turn(slot, process));
     }
 
@@ -230,8 +230,12 @@ impl World {
     /// An effect is about to happen: the place where a process can die or be paused.
     fn strikes(&mut self, agent: &mut Agent, slot: usize) -> Fate {
         self.tally.effects += 1;
-        if self.plan.agent.crash_at == Some(self.tally.effects) {
-            return Fate::Dies;
+        let blow = self.plan.agent.blow.filter(|(effect, _)| *effect == self.tally.effects);
+        match blow.map(|(_, blow)| blow) {
+            Some(Blow::Crash) => return Fate::Dies,
+            Some(Blow::Pause) if !self.stopping => self.pause(agent, TRANSACTION_TIMEOUT_MS * 2),
+            Some(blow @ (Blow::File | Blow::Kafka(_))) => self.armed = Some(blow),
+            Some(Blow::Pause) | None => {}
         }
         if self.quiet || self.stopping {
             return Fate::Lives;
@@ -240,22 +244,38 @@ impl World {
             return Fate::Dies;
         }
         if self.rng.chance(self.plan.agent.pause) {
-            self.tally.pauses += 1;
             let pause = self.rng.pick(&[10, 1000, 12_000, TRANSACTION_TIMEOUT_MS * 2]);
-            self.say(|| format!("agent {} is paused for {pause} ms", agent.process));
-            agent.paused_until = self.now.plus(pause);
+            self.pause(agent, pause);
             self.second_start(slot, pause / 2);
         } else if self.rng.chance(self.plan.agent.stop) && self.tally.stops < 4 {
             self.tally.stops += 1;
             agent.hints.push_back(Hint::Stop);
         } else if self.rng.chance(self.plan.agent.second) {
             self.second_start(slot, 0);
-        } else if self.plan.agent.reload > 0 && self.rng.chance(self.plan.agent.reload) {
+        } else if self.rng.fault(self.plan.agent.reload) {
             self.tally.reloads += 1;
             let reload = options::reload(&self.plan, &mut self.rng);
             agent.hints.push_back(Hint::Reload(Box::new(reload)));
         }
         Fate::Lives
+    }
+
+    fn pause(&mut self, agent: &mut Agent, pause: u64) {
+        self.tally.pauses += 1;
+        self.tally.long_pauses += u64::from(pause > TRANSACTION_TIMEOUT_MS);
+        self.say(|| format!("agent {} is paused for {pause} ms", agent.process));
+        agent.paused_until = self.now.plus(pause);
+    }
+
+    /// Whether a look at a file or directory fails.
+    fn fails(&mut self, rate: u32) -> bool {
+        let is_hit = self.armed == Some(Blow::File);
+        if is_hit {
+            self.armed = None;
+        }
+        let fails = self.rng.chance(rate) || is_hit;
+        self.tally.read_errors += u64::from(fails);
+        fails
     }
 
     /// Another host runs an agent of the same id, perhaps from a copy of the same disk.
@@ -283,7 +303,7 @@ impl World {
     }
 
     /// The process is gone: what it held is closed, what it had sent may still arrive.
-    fn bury(&mut self, mut agent: Agent, slot: usize) {
+    fn bury(&mut self, mut agent: Box<Agent>, slot: usize) {
         self.say(|| format!("agent {} dies", agent.process));
         self.tally.crashes += 1;
         if agent.busy.is_none()
@@ -291,7 +311,8 @@ impl World {
             && self.rng.chance(300)
         {
             let delay = self.rng.pick(&[0, 3, 50]);
-            self.at(delay, Event::Later(crate::edge::Later::Arrives(request)));
+            let during = self.broker.serial();
+            self.at(delay, Event::Later(Later::Arrives { request, during }));
         }
         self.close_all(&mut agent);
         let delay = self.rng.pick(&[1, 100, 2000, 30_000]);
@@ -317,8 +338,7 @@ impl World {
             Action::Sweep | Action::List(_) => {
                 self.say(|| "agent: list".to_owned());
                 self.check_held(agent);
-                let files = if self.rng.chance(rates.listing_error) {
-                    self.tally.read_errors += 1;
+                let files = if self.fails(rates.listing_error) {
                     Err(self.rng.pick(&[FileError::Permission, FileError::TooManyFiles, FileError::Unknown]))
                 } else {
                     Ok(self.vfs.list(Path::new(DIRECTORY)))
@@ -411,8 +431,7 @@ impl World {
     }
 
     fn open(&mut self, agent: &mut Agent, file: FileId, path: &Path, ask: &Ask, rates: &ReadRates) {
-        let failed = if self.rng.chance(rates.error) {
-            self.tally.read_errors += 1;
+        let failed = if self.fails(rates.error) {
             Some(self.rng.pick(&[FileError::Permission, FileError::TooManyFiles, FileError::Unknown]))
         } else {
             None
@@ -446,8 +465,7 @@ impl World {
             return self.oracle.violated(|| format!("{file:?} is looked at without being open"));
         };
         let is_stale = agent.stale.contains(&file);
-        let opened = if is_stale || self.rng.chance(rates.error) {
-            self.tally.read_errors += 1;
+        let opened = if is_stale || self.fails(rates.error) {
             agent.files.remove(&file);
             self.vfs.close(life);
             self.reconsider(life);
@@ -485,8 +503,7 @@ impl World {
         };
         let answer = if agent.stale.contains(&file) {
             Err(FileError::Stale)
-        } else if self.rng.chance(rates.error) {
-            self.tally.read_errors += 1;
+        } else if self.fails(rates.error) {
             Err(FileError::Unknown)
         } else {
             let mut data = vfs::slice(&self.vfs.inodes[life].data, position, sizes.0).to_vec();
@@ -529,7 +546,7 @@ impl World {
         }
         let writers = if !self.plan.leases {
             Writers::Unknowable(NoProof::Owner)
-        } else if self.vfs.has_writers(life) || self.rng.chance(rates.error) {
+        } else if self.vfs.has_writers(life) || self.fails(rates.error) {
             Writers::Possible
         } else {
             self.tally.proofs += 1;
@@ -583,6 +600,10 @@ impl World {
     fn execute(&mut self, agent: &mut Agent, command: Command) -> Reply {
         let what = name(&command);
         let mut later = Vec::new();
+        let forced = match self.armed {
+            Some(Blow::Kafka(fate)) => Some(fate),
+            Some(Blow::Crash | Blow::Pause | Blow::File) | None => None,
+        };
         let mut network = Network {
             now: self.now,
             rng: &mut self.rng,
@@ -591,9 +612,13 @@ impl World {
             broker: &mut self.broker,
             later: &mut later,
             seen: &mut self.tally.kafka,
+            forced,
             broken: None,
         };
         let reply = agent.edge.execute(command, &mut network);
+        if forced.is_some() && network.forced.is_none() {
+            self.armed = None;
+        }
         if let Some(broken) = network.broken.take() {
             self.oracle.broke_rule(broken);
         }

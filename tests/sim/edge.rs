@@ -54,6 +54,8 @@ pub struct Network<'a> {
     /// What happens later because of this command.
     pub later: &'a mut Vec<(Millis, Later)>,
     pub seen: &'a mut Seen,
+    /// What the next request meets whatever the rates say.
+    pub forced: Option<Fate>,
     /// A rule of the protocol was broken.
     pub broken: Option<String>,
 }
@@ -61,7 +63,11 @@ pub struct Network<'a> {
 /// What the network does later.
 #[derive(Debug)]
 pub enum Later {
-    Arrives(Request),
+    /// A request that was sent during this transaction.
+    Arrives {
+        request: Request,
+        during: u64,
+    },
     TimesOut(u64),
     Completes,
 }
@@ -79,11 +85,12 @@ pub struct Seen {
     pub delayed_offsets: u64,
     pub unreachable: u64,
     pub topic_missing: u64,
+    pub late_inits: u64,
 }
 
 /// A failure that happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub enum Fate {
     Fine,
     Retriable,
     Abortable,
@@ -210,6 +217,10 @@ impl Edge {
         }
         if self.mode == Mode::ExactlyOnce {
             self.epoch = network.broker.init();
+            if network.rng.fault(network.rates.late_init) {
+                network.seen.late_inits += 1;
+                network.hold_back(Request::InitProducerId);
+            }
         }
         // Without transactions there is nothing to begin.
         self.stage = if self.mode == Mode::ExactlyOnce { Stage::Idle } else { Stage::Open };
@@ -434,6 +445,9 @@ impl Edge {
 impl Network<'_> {
     /// Draws what happens to the next request.
     fn fate(&mut self) -> Fate {
+        if let Some(fate) = self.forced.take() {
+            return fate;
+        }
         if self.now < self.broker.unreachable_until {
             self.seen.unreachable += 1;
             return Fate::Unreachable;
@@ -453,7 +467,8 @@ impl Network<'_> {
     fn hold_back(&mut self, request: Request) {
         let delay = self.rng.pick(&[1, 10, 100, 1000, 4000]);
         let delay = self.rng.range(delay / 2, delay);
-        self.later.push((self.now.plus(delay), Later::Arrives(request)));
+        let during = self.broker.serial();
+        self.later.push((self.now.plus(delay), Later::Arrives { request, during }));
     }
 
     /// The clock of a transaction starts when it is opened; the coordinator looks every ten seconds.

@@ -1,6 +1,7 @@
-//! Short lives in which the agent dies before effect n, for every n.
+//! Short lives in which one fault strikes at effect n, for every n and every fault: on files, on Kafka, on the process.
 
-use crate::plan::{FileRates, KafkaRates, Plan, ReadRates};
+use crate::edge::Fate;
+use crate::plan::{Blow, FileRates, KafkaRates, Plan, ReadRates};
 use crate::rng::Rng;
 use crate::run::{self, Outcome, lived};
 use crate::world::{Tally, World};
@@ -13,8 +14,24 @@ const SEED: u64 = 40;
 
 type Scenario = (&'static str, fn(&mut Plan));
 
-const SCENARIOS: [Scenario; 10] = [
+/// What strikes besides a crash. What became of an EndTxn that failed for good is chance: each of the three is met.
+const BLOWS: [Blow; 8] = [
+    Blow::Pause,
+    Blow::File,
+    Blow::Kafka(Fate::Retriable),
+    Blow::Kafka(Fate::Abortable),
+    Blow::Kafka(Fate::Fatal),
+    Blow::Kafka(Fate::LostReply),
+    Blow::Kafka(Fate::Delayed),
+    Blow::Kafka(Fate::Unreachable),
+];
+
+const SCENARIOS: [Scenario; 11] = [
     ("plain appends", |_| {}),
+    ("page views alone", |plan| {
+        plan.page_views = true;
+        plan.files = FileRates { rename: 100, garbage: 200, ..FileRates::default() };
+    }),
     ("rotation with late writes", |plan| {
         plan.files = FileRates { rename: 300, late_writes: 1000, ..FileRates::default() };
     }),
@@ -49,29 +66,49 @@ const SCENARIOS: [Scenario; 10] = [
 
 #[test]
 fn row_38_a_crash_at_any_effect_loses_and_doubles_nothing() {
+    survives(&[Blow::Crash]);
+}
+
+#[test]
+fn any_fault_at_any_effect_loses_and_doubles_nothing() {
+    survives(&BLOWS);
+}
+
+/// Lives every scenario with each fault at each effect.
+fn survives(blows: &[Blow]) {
     let _alone = run::alone();
     for (number, (name, change)) in SCENARIOS.into_iter().enumerate() {
-        let crash_at = |effect: u64| scenario(number as u64, change, effect);
-        let calm = crash_at(0);
+        let calm = scenario(number as u64, change, None);
+        assert!(calm.failure.is_none(), "{name}, without a fault of its own: {:?}", calm.failure);
         let effects = calm.tally.effects.min(EFFECTS_MAX);
-        let (tally, mut failures) = run::seeds(1..effects + 1, 10, crash_at);
-        failures.extend(Some(calm).filter(|calm| calm.failure.is_some()));
-        let Tally { crashes, .. } = tally;
-        run::report(&format!("sim: {name}: {effects} effects, {crashes} crashes"));
-        for Outcome { seed, failure, .. } in &failures {
-            run::report(&format!("     crash at effect {seed}: {}", failure.as_deref().unwrap_or_default()));
+        let mut total = Tally::default();
+        for blow in blows {
+            let at = |effect| scenario(number as u64, change, Some((effect, *blow)));
+            let (tally, failures) = run::seeds(1..effects + 1, 10, at);
+            for Outcome { seed, failure, .. } in &failures {
+                let failure = failure.as_deref().unwrap_or_default();
+                run::report(&format!("sim: {name}: {blow:?} at effect {seed}: {failure}"));
+            }
+            assert!(failures.is_empty(), "{name}: {blow:?} at some effect was not survived");
+            total.add(&tally);
         }
-        assert!(failures.is_empty(), "{name}: a crash at some effect was not survived");
+        let Tally { seeds, crashes, long_pauses, read_errors, .. } = total;
+        let kafka =
+            total.kafka.retriable + total.kafka.abortable + total.kafka.fatal + total.kafka.lost_replies;
+        run::report(&format!(
+            "sim: {name}: {effects} effects, {seeds} lives: {crashes} crashes, {long_pauses} pauses beyond the \
+             transaction timeout, {read_errors} failed looks, {kafka} failed requests"
+        ));
     }
 }
 
-fn scenario(number: u64, change: fn(&mut Plan), effect: u64) -> Outcome {
+fn scenario(number: u64, change: fn(&mut Plan), blow: Option<(u64, Blow)>) -> Outcome {
     let mut rng = Rng::new(SEED + number);
     let mut plan = Plan::calm(&mut rng);
     plan.lines = 25;
     plan.gap_ms = 200;
     plan.births = true;
     change(&mut plan);
-    plan.agent.crash_at = Some(effect);
-    lived(effect, World::new(rng, plan), false, |_| {})
+    plan.agent.blow = blow;
+    lived(blow.map_or(0, |(effect, _)| effect), World::new(rng, plan), false, |_| {})
 }

@@ -10,6 +10,7 @@ mod edge;
 mod exhaustive;
 mod options;
 mod oracle;
+mod pinned;
 mod plan;
 mod planted;
 mod rng;

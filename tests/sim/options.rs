@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use viewtail::event::rules::{Emit, Rules};
 use viewtail::event::{EncoderOptions, Site};
 use viewtail::format::Format;
 use viewtail::pipeline::checkpoint::Snapshot;
@@ -74,25 +75,27 @@ fn delivery(plan: &Plan) -> DeliveryOptions {
 
 /// Formats and globs are compiled once for all lives.
 fn logs(plan: &Plan) -> Vec<LogOptions> {
-    static LOGS: OnceLock<[Vec<LogOptions>; 3]> = OnceLock::new();
+    static LOGS: OnceLock<[[Vec<LogOptions>; 3]; 2]> = OnceLock::new();
     let logs = LOGS.get_or_init(|| {
-        [
-            vec![log("access", "access.log"), log("other", "other.log")],
-            vec![log("access", "access.log*"), log("other", "other.log*")],
-            vec![log("wide", "wide-*.log")],
-        ]
+        [Emit::All, Emit::PageViews].map(|emit| {
+            [
+                vec![log("access", "access.log", emit), log("other", "other.log", emit)],
+                vec![log("access", "access.log*", emit), log("other", "other.log*", emit)],
+                vec![log("wide", "wide-*.log", emit)],
+            ]
+        })
     });
     let chosen = if plan.wide.is_some() { 2 } else { usize::from(plan.glob_takes_rotated) };
-    logs[chosen].clone()
+    logs[usize::from(plan.page_views)][chosen].clone()
 }
 
-fn log(name: &str, glob: &str) -> LogOptions {
+fn log(name: &str, glob: &str, emit: Emit) -> LogOptions {
     let encoder = EncoderOptions {
         format: Format::combined(),
         site: Site::Fixed("example.net".to_owned()),
         host: "host".to_owned(),
         log: name.to_owned(),
-        rules: Arc::default(),
+        rules: Arc::new(Rules { emit, ..Rules::default() }),
     };
     LogOptions {
         paths: PathMatcher::new(&[format!("{DIRECTORY}/{glob}")], &[]).expect("the glob is valid"),

@@ -13,6 +13,26 @@ use crate::plan::Plan;
 
 pub type LineId = u32;
 
+/// What a line is to the oracle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A page view with a text of its own.
+    View,
+    /// A page view that other files begin with as well.
+    Head,
+    /// No page view, with a text of its own.
+    Noise,
+    /// No page view, and nothing in it.
+    Empty,
+}
+
+impl Kind {
+    /// Whether its text is its own: heads and empty lines look alike.
+    fn is_unique(self) -> bool {
+        matches!(self, Self::View | Self::Noise)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Line {
     pub epoch: u32,
@@ -26,10 +46,11 @@ pub struct Line {
     pub committed: u32,
     /// How often it may be committed again, because the truth about it was taken away.
     repeats: u32,
-    /// Whether its text is its own: heads and empty lines look alike.
-    unique: bool,
+    kind: Kind,
     /// It stands where other bytes were cut away, which may have been delivered: it may count as one of those.
     in_cut: bool,
+    /// No event may be made of it: only page views are let out, and it is none.
+    silent: bool,
 }
 
 impl Line {
@@ -41,12 +62,13 @@ impl Line {
         self.excused
     }
 
+    /// Whether there is an event of it alone, once it is committed.
     pub fn is_unique(&self) -> bool {
-        self.unique
+        self.kind.is_unique() && !self.silent
     }
 
     fn is_owed(&self) -> bool {
-        self.complete && self.unique && !self.excused && self.committed == 0
+        self.complete && !self.silent && self.kind.is_unique() && !self.excused && self.committed == 0
     }
 }
 
@@ -79,9 +101,25 @@ struct Stream {
     epoch: Option<u32>,
     /// Position to size.
     events: BTreeMap<u64, u64>,
+    /// Position to the bytes before it that its event says were skipped.
+    skipped: BTreeMap<u64, u64>,
     partitions: BTreeSet<usize>,
     /// Highest position per partition: order.
     last: BTreeMap<usize, u64>,
+}
+
+impl Stream {
+    /// The first event that does not say exactly what lies between it and the one before, and where that one ends.
+    fn unsaid_gap(&self) -> Option<(u64, u64)> {
+        let mut end = 0;
+        for (position, size) in &self.events {
+            if end + self.skipped.get(position).copied().unwrap_or(0) != *position {
+                return Some((*position, end));
+            }
+            end = position + size;
+        }
+        None
+    }
 }
 
 #[derive(Debug)]
@@ -89,6 +127,10 @@ pub struct Oracle {
     mode: Mode,
     partition_by: PartitionBy,
     offsets_may_be_lost: bool,
+    /// Whether page views alone are let out.
+    page_views: bool,
+    /// The committed position of each stream.
+    reached: BTreeMap<u64, u64>,
     pub lines: Vec<Line>,
     epochs: Vec<Epoch>,
     streams: BTreeMap<u64, Stream>,
@@ -107,6 +149,8 @@ impl Oracle {
             mode: plan.mode,
             partition_by: plan.partition_by,
             offsets_may_be_lost: plan.kafka.offsets_lost > 0,
+            page_views: plan.page_views,
+            reached: BTreeMap::new(),
             lines: Vec::new(),
             epochs: Vec::new(),
             streams: BTreeMap::new(),
@@ -166,7 +210,7 @@ impl Oracle {
     }
 
     /// A line begins in one inode.
-    pub fn line_begins(&mut self, epoch: u32, position: u64, unique: bool) -> LineId {
+    pub fn line_begins(&mut self, epoch: u32, position: u64, kind: Kind) -> LineId {
         let id = self.next_line();
         self.lines.push(Line {
             epoch,
@@ -177,8 +221,9 @@ impl Oracle {
             homes: 1,
             committed: 0,
             repeats: 0,
-            unique,
+            kind,
             in_cut: position < self.epochs[epoch as usize].cut_below,
+            silent: self.page_views && matches!(kind, Kind::Noise | Kind::Empty),
         });
         self.epochs[epoch as usize].lines.push(id);
         id
@@ -221,8 +266,8 @@ impl Oracle {
         }
     }
 
-    /// A copy of the epoch cannot be told from a file of its own: nobody knew the epoch when it was copied, or lines that
-    /// are not in the copy were written and perhaps read before the original was truncated.
+    /// A copy of the epoch cannot be told from a file of its own: nobody knew the epoch when it was copied, or what took the
+    /// place of its tail, or lines that are not in the copy were written and perhaps read before the original was truncated.
     pub fn is_copied_unproven(&mut self, epoch: u32) {
         let epoch = &mut self.epochs[epoch as usize];
         epoch.loose = true;
@@ -302,6 +347,9 @@ impl Oracle {
             let line = line.clone();
             return self.violated(|| format!("line {id} is {line:?}, its event says {event:?}"));
         }
+        if line.silent && line.complete {
+            return self.violated(|| format!("an event of a line that is no page view: {event:?}"));
+        }
         self.owed -= u64::from(line.is_owed());
         line.committed += 1;
         let doubled = line.committed > 1 + line.repeats && !at_least_once;
@@ -352,6 +400,9 @@ impl Oracle {
         }
         let before = stream.events.range(..position).next_back().map(|(start, size)| start + size);
         let again = stream.events.insert(position, size);
+        if skipped > 0 {
+            stream.skipped.insert(position, skipped);
+        }
         stream.partitions.insert(partition);
         let last = stream.last.get(&partition).copied();
         if again.is_none() {
@@ -369,7 +420,7 @@ impl Oracle {
         if before.is_some_and(|end| end > position) {
             self.violated(|| format!("{event:?} begins inside the event that ends at {before:?}"));
         }
-        if skipped > 0 && again.is_none() && self.mode == Mode::ExactlyOnce {
+        if skipped > 0 && again.is_none() && self.mode == Mode::ExactlyOnce && !self.page_views {
             let end = before.unwrap_or(0);
             if end + skipped != position {
                 self.violated(|| {
@@ -403,7 +454,10 @@ impl Oracle {
             let stream = self.streams.get(&entry.stream.0);
             let end =
                 stream.and_then(|stream| stream.events.last_key_value()).map(|(start, size)| start + size);
-            if end.is_some_and(|end| end != entry.mark.position) {
+            self.reached.insert(entry.stream.0, entry.mark.position);
+            if end.is_some_and(|end| {
+                end != entry.mark.position && !self.is_silent(entry.stream.0, end..entry.mark.position)
+            }) {
                 let at = entry.mark.position;
                 self.violated(|| {
                     format!("stream {} is committed at {at}, its events end at {end:?}", entry.stream)
@@ -415,11 +469,35 @@ impl Oracle {
         }
     }
 
+    /// Whether these bytes of a stream are whole lines of which no event may be made.
+    fn is_silent(&self, stream: u64, bytes: std::ops::Range<u64>) -> bool {
+        if !self.page_views {
+            return false;
+        }
+        // Where nothing of its own was let out yet, or lines were cut away, nobody can say whose bytes these are.
+        let epoch = self.streams.get(&stream).and_then(|stream| stream.epoch);
+        let epoch = epoch.map(|epoch| &self.epochs[epoch as usize]).filter(|epoch| !epoch.loose);
+        let Some(epoch) = epoch else { return true };
+        let lines = epoch.lines.iter().map(|id| &self.lines[*id as usize]);
+        let within = lines.filter(|line| bytes.contains(&line.position));
+        // A line that ends with its file is noise, however it began.
+        let silent = within.filter(|line| line.silent || !line.complete);
+        silent.map(|line| line.size).sum::<u64>() == bytes.end.saturating_sub(bytes.start)
+    }
+
     /// What can only be said at the end.
     pub fn finish(&mut self) {
         if self.owed > 0 {
             let (owed, lines) = (self.owed, self.owed_lines());
             self.violated(|| format!("LOST: {owed} lines, {lines:?}"));
+        }
+        if self.page_views && self.mode == Mode::ExactlyOnce && !self.offsets_may_be_lost {
+            let gap = self.streams.iter().find_map(|(name, stream)| Some((*name, stream.unsaid_gap()?)));
+            if let Some((stream, (position, end))) = gap {
+                self.violated(|| {
+                    format!("stream {stream:016x}: nothing says what lies between {end} and {position}")
+                });
+            }
         }
         for number in 0..self.epochs.len() {
             let Some(stream) = self.epochs[number].stream else { continue };
@@ -439,8 +517,16 @@ impl Oracle {
             if size.is_some_and(|size| size != line.size) {
                 self.violated(|| format!("line {id} is {line:?}, its event has size {size:?}"));
             }
-            if size.is_none() && line.complete && !line.excused && !line.unique && line.position > 0 {
+            if size.is_some() && line.silent && line.complete {
+                self.violated(|| format!("line {id} is no page view, and there is an event of it: {line:?}"));
+            }
+            let is_expected = line.complete && !line.excused && !line.silent;
+            if size.is_none() && is_expected && !line.kind.is_unique() && line.position > 0 {
                 self.violated(|| format!("LOST: line {id} {line:?} of stream {stream:016x}"));
+            }
+            let reached = self.reached.get(&stream).copied().filter(|_| !self.offsets_may_be_lost);
+            if line.silent && line.complete && !line.excused && reached.is_some_and(|at| at < line.end()) {
+                self.violated(|| format!("line {id} was never passed by: {reached:?} in {line:?}"));
             }
         }
         if let Some((position, size)) = events.first_key_value() {

@@ -1,13 +1,23 @@
 //! What one seed does: which faults, how often, on what kind of logs. Each seed picks its own subset (swarm), as faults
 //! that always come together hide each other.
 
-use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
 use viewtail::pipeline::options::{Mode, PartitionBy};
 
+use crate::edge::Fate;
+use crate::pinned::{ModeWord, PartitionByWord};
+use crate::rng::Rng;
+
+/// Any number will do, as long as it stays the same.
+const LATER: u64 = 0x5eed_0f1a_7e57_0001;
+
 /// Rates are per mille of the occasions; 0 is never.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
+    #[serde(with = "ModeWord")]
     pub mode: Mode,
+    #[serde(with = "PartitionByWord")]
     pub partition_by: PartitionBy,
     pub partitions: u32,
     pub commit_interval_ms: u64,
@@ -31,6 +41,9 @@ pub struct Plan {
     pub equal_heads: bool,
     /// The broker checks that a partition is in the transaction before it takes records (Kafka 3.6 and later).
     pub verification: bool,
+    /// `emit: page_views`: other lines move positions and become no events.
+    #[serde(default)]
+    pub page_views: bool,
     pub files: FileRates,
     pub reads: ReadRates,
     pub kafka: KafkaRates,
@@ -38,7 +51,8 @@ pub struct Plan {
 }
 
 /// Weights of what happens to a log, beside plain appends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FileRates {
     pub partial: u32,
     pub rename: u32,
@@ -55,7 +69,8 @@ pub struct FileRates {
 }
 
 /// What goes wrong between the file system and the agent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ReadRates {
     pub error: u32,
     pub short: u32,
@@ -69,7 +84,8 @@ pub struct ReadRates {
 }
 
 /// What goes wrong between the agent and the broker, per command.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct KafkaRates {
     pub retriable: u32,
     pub abortable: u32,
@@ -80,10 +96,13 @@ pub struct KafkaRates {
     pub unreachable: u32,
     pub topic_missing: u32,
     pub offsets_lost: u32,
+    /// An InitProducerId that was repeated arrives again later.
+    pub late_init: u32,
 }
 
 /// What happens to the agent's process, per effect.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AgentRates {
     pub crash: u32,
     pub pause: u32,
@@ -92,8 +111,22 @@ pub struct AgentRates {
     pub state_lost: u32,
     pub state_stale: u32,
     pub reload: u32,
-    /// Crash exactly before this effect, counted over the whole run: the exhaustive mode.
-    pub crash_at: Option<u64>,
+    /// Exactly this at exactly this effect, counted over the whole run: the exhaustive mode.
+    #[serde(skip)]
+    pub blow: Option<(u64, Blow)>,
+}
+
+/// One fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// The process dies.
+    Crash,
+    /// The process stands still for longer than a transaction may be open.
+    Pause,
+    /// The next look at a file or directory fails.
+    File,
+    /// The next request to Kafka meets this.
+    Kafka(Fate),
 }
 
 impl Plan {
@@ -118,6 +151,7 @@ impl Plan {
             deleted_bytes_max: Some(2000).filter(|_| rng.clone().below(10) == 3),
             equal_heads: false,
             verification: rng.chance(500),
+            page_views: false,
             files: FileRates::default(),
             reads: ReadRates::default(),
             kafka: KafkaRates::default(),
@@ -143,10 +177,16 @@ impl Plan {
             plan.batch_events_max = rng.pick(&[20, 1000]);
             plan.gap_ms = rng.pick(&[1, 5, 20]);
         }
+        plan.add_what_came_later(&mut Rng::new(rng.state() ^ LATER));
         plan.keep_truth_somewhere();
-        // Without a draw of its own, too: lives without a reload stay as they are.
-        plan.agent.reload = rng.clone().pick(&[0, 0, 0, 5, 30]);
         plan
+    }
+
+    /// Faults that older seeds know nothing of have a chance of their own, so that all else about those seeds stays.
+    fn add_what_came_later(&mut self, rng: &mut Rng) {
+        self.page_views = rng.chance(150);
+        self.kafka.late_init = sometimes(rng, &[50, 300]);
+        self.agent.reload = sometimes(rng, &[5, 30]);
     }
 
     /// Every rate by its name, so that a failure can be narrowed down to the faults that it needs.
@@ -183,6 +223,7 @@ impl Plan {
             ("kafka.unreachable", &mut kafka.unreachable),
             ("kafka.topic_missing", &mut kafka.topic_missing),
             ("kafka.offsets_lost", &mut kafka.offsets_lost),
+            ("kafka.late_init", &mut kafka.late_init),
             ("agent.crash", &mut agent.crash),
             ("agent.pause", &mut agent.pause),
             ("agent.stop", &mut agent.stop),
@@ -275,6 +316,7 @@ impl KafkaRates {
             unreachable: sometimes(rng, &[5, 20]),
             topic_missing: sometimes(rng, &[5]),
             offsets_lost: sometimes(rng, &[10, 30]),
+            late_init: 0,
         }
     }
 }
@@ -292,7 +334,7 @@ impl AgentRates {
             state_lost: sometimes(rng, &[300, 1000]),
             state_stale: sometimes(rng, &[300, 1000]),
             reload: 0,
-            crash_at: None,
+            blow: None,
         }
     }
 }

@@ -31,8 +31,19 @@ impl Rng {
         usize::try_from(self.below(length as u64)).expect("below a usize")
     }
 
+    /// What goes on from a state that was noted.
+    pub fn state(&self) -> u64 {
+        self.0
+    }
+
     pub fn chance(&mut self, per_mille: u32) -> bool {
         self.below(1000) < u64::from(per_mille)
+    }
+
+    /// As [`Rng::chance`], but a fault that a plan does not have draws nothing: lives from before there was such a fault stay
+    /// as they were. For every fault that is added to the simulator.
+    pub fn fault(&mut self, per_mille: u32) -> bool {
+        per_mille > 0 && self.chance(per_mille)
     }
 
     pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {

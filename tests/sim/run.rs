@@ -8,8 +8,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use viewtail::planted::{self, Bug};
 
-use crate::plan::Plan;
-use crate::rng::Rng;
+use crate::pinned::Pinned;
 use crate::world::{Tally, World};
 
 /// What came of one seed.
@@ -23,15 +22,14 @@ pub struct Outcome {
 
 /// Runs one life and takes a panic of the machine for a failure.
 pub fn life(seed: u64, trace: bool, adjust: impl FnOnce(&mut World)) -> Outcome {
-    let mut rng = Rng::new(seed);
-    let plan = Plan::swarm(&mut rng);
+    let (rng, plan) = Pinned::of_seed(seed).parts();
     lived(seed, World::new(rng, plan), trace, adjust)
 }
 
 /// The faults without which a seed does not fail: each is left out in turn. Leaving one out shifts all chance behind it,
 /// so this is a hint, not a proof.
 fn needed(seed: u64) -> Vec<&'static str> {
-    let mut plan = Plan::swarm(&mut Rng::new(seed));
+    let (_, mut plan) = Pinned::of_seed(seed).parts();
     let mut left_out: Vec<&'static str> = Vec::new();
     let names: Vec<_> =
         plan.rates().into_iter().filter(|(_, rate)| **rate > 0).map(|(name, _)| name).collect();
@@ -138,6 +136,7 @@ pub fn verdict(failures: &[Outcome]) {
         let failure = failure.as_deref().unwrap_or_default();
         report(&format!("sim: seed {seed} {failure}\n     replay: VIEWTAIL_SIM_SEED={seed} make sim"));
         report(&format!("     needs {}", needed(*seed).join(", ")));
+        report(&format!("     keep it (tests/sim/pinned.txt): {}", Pinned::of_seed(*seed).line()));
     }
     assert!(failures.is_empty(), "{} seeds failed", failures.len());
 }

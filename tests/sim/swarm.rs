@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use crate::run::{self, Outcome, life};
-use crate::world::Tally;
+use crate::pinned::Pinned;
+use crate::run::{self, Outcome, life, lived};
+use crate::world::{Tally, World};
 
 /// As many as a release needs at the least on every change; `make sim SEEDS=n` runs more.
 const SEEDS: u64 = 20_000;
@@ -11,16 +12,15 @@ const SEEDS: u64 = 20_000;
 /// Failures shown before the run is given up.
 const ENOUGH: usize = 40;
 
-/// Seeds that once found something, each with what it found.
-const REGRESSIONS: &str = include_str!("regressions.txt");
-
 #[test]
 fn every_line_is_delivered_exactly_once_whatever_fails() {
     let _alone = run::alone();
     if let Some(seed) = number("VIEWTAIL_SIM_SEED") {
-        return run::verdict(&failed(life(seed, true, |_| {})));
+        run::report(&format!("sim: {}", Pinned::of_seed(seed).line()));
+        let outcome = life(seed, true, |_| {});
+        let failed = outcome.failure.is_some();
+        return run::verdict(&Some(outcome).filter(|_| failed).into_iter().collect::<Vec<_>>());
     }
-    run::verdict(&regressions());
     let first = number("VIEWTAIL_SIM_FIRST").unwrap_or(0);
     let count = number("VIEWTAIL_SIM_SEEDS").unwrap_or(SEEDS);
     let (tally, failures) =
@@ -29,6 +29,30 @@ fn every_line_is_delivered_exactly_once_whatever_fails() {
     if count >= SEEDS {
         covers(&tally);
     }
+}
+
+/// What failed once is lived again for ever; one of them, by its line in the file, with a trace of all that happens.
+#[test]
+fn no_life_that_failed_once_fails_again() {
+    let _alone = run::alone();
+    let pinned = Pinned::all();
+    let traced = number("VIEWTAIL_SIM_PINNED");
+    let live = |line: u64| {
+        let life = usize::try_from(line - 1).expect("few are kept");
+        let (rng, plan) = pinned[life].clone().parts();
+        lived(line, World::new(rng, plan), traced.is_some(), |_| {})
+    };
+    let lines = traced.map_or(1..pinned.len() as u64 + 1, |line| line..line + 1);
+    let (tally, failures) = run::seeds(lines, pinned.len(), live);
+    run::report(&format!("sim: {} lives that failed once", tally.seeds));
+    for Outcome { seed, failure, .. } in &failures {
+        let found = usize::try_from(*seed - 1).ok().and_then(|life| pinned.get(life)).map(|life| &life.found);
+        let failure = failure.as_deref().unwrap_or_default();
+        run::report(&format!(
+            "     tests/sim/pinned.txt:{seed}: {failure} (it had found: {found:?})\n     replay: VIEWTAIL_SIM_PINNED={seed} make sim"
+        ));
+    }
+    assert!(failures.is_empty(), "{} lives that failed once fail again", failures.len());
 }
 
 #[test]
@@ -45,13 +69,14 @@ fn a_seed_always_gives_the_same_life() {
 
 /// A simulator whose faults do not happen proves nothing.
 fn covers(tally: &Tally) {
-    let Tally { crashes, pauses, stops, reloads, seconds, refused, torn_reads, read_errors, kafka, .. } =
-        tally;
+    let Tally { crashes, pauses, long_pauses, stops, reloads, seconds, refused, torn_reads, .. } = tally;
     let Tally { state_lost, state_stale, offsets_lost, rotations, copytruncates, truncates, .. } = tally;
     let Tally { deletes, proofs, committed, aborted, aborted_records, timed_out, .. } = tally;
+    let Tally { read_errors, met_later, page_view_lives, kafka, .. } = tally;
     let counts = [
         ("crashes", crashes),
         ("pauses", pauses),
+        ("pauses beyond the transaction timeout", long_pauses),
         ("stops", stops),
         ("reloads", reloads),
         ("double starts", seconds),
@@ -70,6 +95,9 @@ fn covers(tally: &Tally) {
         ("aborts", aborted),
         ("aborted records", aborted_records),
         ("coordinator time-outs", timed_out),
+        ("late requests that met a later transaction", met_later),
+        ("lives with page views alone", page_view_lives),
+        ("late InitProducerId", &kafka.late_inits),
         ("retriable errors", &kafka.retriable),
         ("abortable errors", &kafka.abortable),
         ("fatal errors", &kafka.fatal),
@@ -113,20 +141,6 @@ fn timed(run: impl FnOnce() -> (Tally, Vec<Outcome>)) -> (Tally, Vec<Outcome>) {
         kafka.delayed_end, kafka.lost_replies, kafka.fenced, kafka.fatal_applied,
     ));
     (tally, failures)
-}
-
-fn regressions() -> Vec<Outcome> {
-    let seeds = REGRESSIONS
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_whitespace().next());
-    let seeds = seeds.map(|seed| seed.parse::<u64>().expect("regressions.txt: a line begins with a seed"));
-    // They were found before there were reloads.
-    seeds.flat_map(|seed| failed(life(seed, false, |world| world.plan.agent.reload = 0))).collect()
-}
-
-fn failed(outcome: Outcome) -> Vec<Outcome> {
-    if outcome.failure.is_some() { vec![outcome] } else { Vec::new() }
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -24,8 +24,16 @@ pub enum Refusal {
 /// A request that the network can hold back.
 #[derive(Clone, Debug)]
 pub enum Request {
-    EndTxn { epoch: Epoch, commit: bool },
-    TxnOffsetCommit { epoch: Epoch, write: ShardWrite },
+    /// Without a producer's id, as a new process sends it: it fences whoever is there.
+    InitProducerId,
+    EndTxn {
+        epoch: Epoch,
+        commit: bool,
+    },
+    TxnOffsetCommit {
+        epoch: Epoch,
+        write: ShardWrite,
+    },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +76,8 @@ pub struct Counts {
     pub aborted_records: u64,
     pub timed_out: u64,
     pub fenced: u64,
-    /// Requests that arrived in a transaction they were not made for.
+    /// Requests that arrived in a later transaction than they were made for, and those of them that were carried out.
+    pub met_later: u64,
     pub strayed: u64,
 }
 
@@ -179,14 +188,24 @@ impl Broker {
         }
     }
 
-    /// A request that was held back arrives. Nobody waits for the answer any more.
-    pub fn arrives(&mut self, request: Request) {
-        let open = matches!(self.transaction, Transaction::Ongoing(_));
+    /// The number of the last transaction that was opened.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// A request that was held back during that transaction arrives. Nobody waits for the answer any more.
+    pub fn arrives(&mut self, request: Request, during: u64) {
+        let is_late = matches!(&self.transaction, Transaction::Ongoing(open) if open.serial > during);
         let result = match request {
+            Request::InitProducerId => {
+                self.init();
+                return;
+            }
             Request::EndTxn { epoch, commit } => self.end(epoch, commit),
             Request::TxnOffsetCommit { epoch, write } => self.offset_commit(epoch, write),
         };
-        self.counts.strayed += u64::from(open && result.is_ok());
+        self.counts.met_later += u64::from(is_late);
+        self.counts.strayed += u64::from(is_late && result.is_ok());
     }
 
     /// The markers of a decided transaction are all written: its positions become visible.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use viewtail::pipeline::identity::HEAD_BYTES_MAX;
 
-use crate::oracle::LineId;
+use crate::oracle::{Kind, LineId};
 use crate::vfs::Life;
 use crate::world::{DIRECTORY, Event, World};
 
@@ -85,7 +85,7 @@ impl World {
     pub fn add_writers(&mut self) {
         if self.plan.hostile {
             let epoch = self.oracle.new_epoch();
-            let secret = access_line("/t/4000000000/", 0, 0);
+            let secret = access_line("GET", "/t/4000000000/", 0, 0);
             self.vfs.link_secret(self.now, &format!("{DIRECTORY}/access.log.9"), epoch, &secret);
         }
         for number in 0..self.plan.logs {
@@ -293,9 +293,9 @@ impl World {
     /// Some files begin with the same line.
     fn write_head(&mut self, life: Life) {
         if self.plan.equal_heads && self.vfs.inodes[life].data.is_empty() {
-            let line = self.oracle.line_begins(self.vfs.inodes[life].epoch, 0, false);
+            let line = self.oracle.line_begins(self.vfs.inodes[life].epoch, 0, Kind::Head);
             self.vfs.inodes[life].lines.push(line);
-            self.write(life, line, &access_line("/health", 0, 7));
+            self.write(life, line, &access_line("GET", "/health", 0, 7));
         }
     }
 
@@ -305,15 +305,19 @@ impl World {
         let files = self.plan.files.clone();
         let id = self.oracle.next_line();
         let padding = if self.rng.chance(files.long_line) { LINE_BYTES_MAX * 2 } else { self.rng.index(60) };
-        let (text, unique) = if self.rng.chance(files.empty_line) {
-            (b"\n".to_vec(), false)
+        let (text, kind) = if self.rng.chance(files.empty_line) {
+            (b"\n".to_vec(), Kind::Empty)
         } else if self.rng.chance(files.garbage) {
-            (garbage_line(id, padding), true)
+            (garbage_line(id, padding), Kind::Noise)
+        } else if self.plan.page_views && self.rng.chance(300) {
+            (access_line("POST", &format!("/t/{id}/"), padding, id), Kind::Noise)
         } else {
-            (access_line(&format!("/t/{id}/"), padding, id), true)
+            let text = access_line("GET", &format!("/t/{id}/"), padding, id);
+            let kind = if text.len() > LINE_BYTES_MAX { Kind::Noise } else { Kind::View };
+            (text, kind)
         };
         let inode = &mut self.vfs.inodes[life];
-        let line = self.oracle.line_begins(inode.epoch, inode.data.len() as u64, unique);
+        let line = self.oracle.line_begins(inode.epoch, inode.data.len() as u64, kind);
         inode.lines.push(line);
         if inode.lost {
             self.oracle.vanishes(line);
@@ -378,7 +382,7 @@ impl World {
         let begun = self.rng.index(self.vfs.inodes[life].data.len() + 1);
         let data = self.vfs.inodes[life].data[..begun].to_vec();
         self.vfs.append(self.now, copy, &data);
-        if !self.oracle.is_known(epoch) {
+        if !self.oracle.is_provable(epoch) {
             self.oracle.is_copied_unproven(epoch);
         }
         self.writers[number].copy = Some(copy);
@@ -466,10 +470,10 @@ impl World {
 
 /// A line of nginx's `combined`. Its beginning and its end are its own too, as times and sizes see to in real logs: the bytes before a position
 /// are what proves it.
-fn access_line(target: &str, padding: usize, client: LineId) -> Vec<u8> {
+fn access_line(method: &str, target: &str, padding: usize, client: LineId) -> Vec<u8> {
     let filler = "x".repeat(padding);
     format!(
-        "192.0.{}.{} - - [23/Nov/2025:06:28:00 +0000] \"GET {target} HTTP/1.1\" 200 {padding} \"-\" \"{filler} {target}\"\n",
+        "192.0.{}.{} - - [23/Nov/2025:06:28:00 +0000] \"{method} {target} HTTP/1.1\" 200 {padding} \"-\" \"{filler} {target}\"\n",
         client / 250 % 250,
         client % 250
     )

@@ -10,7 +10,7 @@ use crate::agent::Agent;
 use crate::books::Shown;
 use crate::edge::{Later, Seen};
 use crate::oracle::Oracle;
-use crate::plan::{AgentRates, FileRates, KafkaRates, Plan, ReadRates};
+use crate::plan::{AgentRates, Blow, FileRates, KafkaRates, Plan, ReadRates};
 use crate::rng::Rng;
 use crate::vfs::{Life, Vfs, shared};
 use crate::vkafka::{Broker, Visible};
@@ -36,7 +36,7 @@ const AFTERMATH_MS: u64 = 90_000;
 const STOP_MS_MAX: u64 = 60_000;
 
 /// More steps than any run needs that does not spin.
-const STEPS_MAX: u64 = 400_000;
+const STEPS_MAX: u64 = 100_000;
 
 /// Crashes per run; more would only keep the agent from ever getting anywhere.
 const CRASHES_MAX: u64 = 8;
@@ -63,6 +63,7 @@ pub struct Tally {
     pub events: u64,
     pub crashes: u64,
     pub pauses: u64,
+    pub long_pauses: u64,
     pub stops: u64,
     pub reloads: u64,
     pub seconds: u64,
@@ -82,7 +83,8 @@ pub struct Tally {
     pub aborted: u64,
     pub aborted_records: u64,
     pub timed_out: u64,
-    pub strayed: u64,
+    pub met_later: u64,
+    pub page_view_lives: u64,
     pub kafka: Seen,
 }
 
@@ -95,7 +97,8 @@ pub struct World {
     pub oracle: Oracle,
     /// What is in the books of an agent that wrote them after it was shown that.
     pub shown: Shown,
-    pub agents: [Option<Agent>; 2],
+    /// In boxes, as each turn takes one out and puts it back.
+    pub agents: [Option<Box<Agent>>; 2],
     /// What each state directory holds, oldest first.
     pub states: [Vec<Snapshot>; 2],
     pub writers: Vec<Writer>,
@@ -104,6 +107,8 @@ pub struct World {
     pub processes: u64,
     pub steps: u64,
     pub quiet: bool,
+    /// A fault that waits for the next effect that it can hit.
+    pub armed: Option<Blow>,
     pub stopping: bool,
     queue: BTreeMap<(Millis, u64, u64), Event>,
     queued: u64,
@@ -127,6 +132,7 @@ impl World {
             processes: 0,
             steps: 0,
             quiet: false,
+            armed: None,
             stopping: false,
             queue: BTreeMap::new(),
             queued: 0,
@@ -276,7 +282,14 @@ impl World {
     fn network_acts(&mut self, later: Later) {
         self.say(|| format!("network: {later:?}"));
         match later {
-            Later::Arrives(request) => self.broker.arrives(request),
+            Later::Arrives { request, during } => {
+                let strayed = self.broker.counts.strayed;
+                self.broker.arrives(request, during);
+                if self.broker.counts.strayed > strayed {
+                    self.oracle
+                        .broke_rule("a late request was carried out in a later transaction".to_owned());
+                }
+            }
             Later::TimesOut(serial) => self.broker.time_out(serial),
             Later::Completes => self.broker.complete(),
         }
@@ -290,7 +303,7 @@ impl World {
         self.plan.files = FileRates::default();
         self.plan.reads = ReadRates::default();
         self.plan.kafka = KafkaRates::default();
-        self.plan.agent = AgentRates { crash_at: self.plan.agent.crash_at, ..AgentRates::default() };
+        self.plan.agent = AgentRates { blow: self.plan.agent.blow, ..AgentRates::default() };
         self.broker.unreachable_until = Millis(0);
         self.broker.missing_until = Millis(0);
         if self.agents.iter().all(Option::is_none) {
@@ -304,7 +317,8 @@ impl World {
         self.tally.aborted = counts.aborted;
         self.tally.aborted_records = counts.aborted_records;
         self.tally.timed_out = counts.timed_out;
-        self.tally.strayed = counts.strayed;
+        self.tally.met_later = counts.met_later;
+        self.tally.page_view_lives = u64::from(self.plan.page_views);
         self.tally.lines = self.oracle.lines.len() as u64;
         self.tally.events = self.oracle.events;
         self.fingerprint ^= self.oracle.events << 32 ^ counts.committed << 16 ^ self.steps;
@@ -326,6 +340,7 @@ impl Tally {
             events,
             crashes,
             pauses,
+            long_pauses,
             stops,
             reloads,
             seconds,
@@ -345,7 +360,8 @@ impl Tally {
             aborted,
             aborted_records,
             timed_out,
-            strayed,
+            met_later,
+            page_view_lives,
             kafka,
         } = self;
         let Seen {
@@ -359,6 +375,7 @@ impl Tally {
             delayed_offsets,
             unreachable,
             topic_missing,
+            late_inits,
         } = kafka;
         vec![
             seeds,
@@ -366,6 +383,7 @@ impl Tally {
             events,
             crashes,
             pauses,
+            long_pauses,
             stops,
             reloads,
             seconds,
@@ -385,7 +403,8 @@ impl Tally {
             aborted,
             aborted_records,
             timed_out,
-            strayed,
+            met_later,
+            page_view_lives,
             retriable,
             abortable,
             fatal,
@@ -396,6 +415,7 @@ impl Tally {
             delayed_offsets,
             unreachable,
             topic_missing,
+            late_inits,
         ]
     }
 }
