@@ -66,25 +66,23 @@ pub struct Bots {
     /// Places in the data set of the patterns that do not count.
     removed: Vec<u16>,
     empty_user_agent: EmptyUserAgent,
-    cache: Vec<Cached>,
+    /// In boxes, because a place that is empty costs a pointer then: each log has a cache, and many logs see few clients.
+    cache: Vec<Option<Box<Cached>>>,
 }
 
 /// A verdict that is kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Cached {
     user_agent: Vec<u8>,
-    verdict: Option<Verdict>,
+    verdict: Verdict,
 }
 
 impl Cached {
-    fn verdict_on(&self, user_agent: &[u8]) -> Option<Verdict> {
-        self.verdict.filter(|_| self.user_agent == user_agent)
-    }
-
-    fn keep(&mut self, user_agent: &[u8], verdict: Verdict) {
+    /// Takes another in, in the same memory.
+    fn replace(&mut self, user_agent: &[u8], verdict: Verdict) {
         self.user_agent.clear();
         self.user_agent.extend_from_slice(user_agent);
-        self.verdict = Some(verdict);
+        self.verdict = verdict;
     }
 }
 
@@ -125,7 +123,7 @@ impl Bots {
             added: added(&rules.add)?,
             removed: rules.remove.iter().map(place).collect::<Result<_, _>>()?,
             empty_user_agent: rules.empty_user_agent,
-            cache: vec![Cached::default(); 1 << CACHE_BITS],
+            cache: vec![None; 1 << CACHE_BITS],
         })
     }
 
@@ -166,17 +164,26 @@ impl Bots {
         // The highest bits choose the places, so that they are below the cache's size whatever the hash.
         let place = usize::try_from(xxh3_64(user_agent) >> (u64::BITS - CACHE_BITS)).unwrap_or(0);
         let (first, second) = (place, place ^ 1);
-        if let Some(verdict) = self.cache[first].verdict_on(user_agent) {
+        if let Some(verdict) = self.cached(first, user_agent) {
             return verdict;
         }
         // The one that was asked for last comes first, so that a rare one does not displace a common one.
         self.cache.swap(first, second);
-        if let Some(verdict) = self.cache[first].verdict_on(user_agent) {
+        if let Some(verdict) = self.cached(first, user_agent) {
             return verdict;
         }
         let verdict = self.judge(user_agent);
-        self.cache[first].keep(user_agent, verdict);
+        match &mut self.cache[first] {
+            Some(cached) => cached.replace(user_agent, verdict),
+            empty @ None => *empty = Some(Box::new(Cached { user_agent: user_agent.to_vec(), verdict })),
+        }
         verdict
+    }
+
+    /// The verdict that a place of the cache keeps on it.
+    fn cached(&self, place: usize, user_agent: &[u8]) -> Option<Verdict> {
+        let cached = self.cache[place].as_ref().filter(|cached| cached.user_agent == user_agent);
+        cached.map(|cached| cached.verdict)
     }
 
     fn judge(&self, user_agent: &[u8]) -> Verdict {

@@ -152,7 +152,7 @@ impl Machine {
             self.persist(now, out);
         }
         // Often enough that no breach stays unseen, seldom enough that the simulator keeps its speed.
-        if now.0.is_multiple_of(16) {
+        if now.0.is_multiple_of(64) {
             self.tail.check_index();
         }
         for notice in self.tail.notices.drain(..) {
