@@ -372,10 +372,15 @@ impl Agent {
                 let opened = self.files.open(file, &path, &ask);
                 self.step(Input::Opened(file, opened));
             }
-            Action::Look(file, ask) => {
-                let opened = self.files.look(file, &ask);
-                self.step(Input::Opened(file, opened));
-            }
+            Action::Look(file, ask) => match self.files.look(file, &ask) {
+                Some(opened) => self.step(Input::Opened(file, opened)),
+                // Unpacking takes long; what else there is to do goes first.
+                None => {
+                    self.pending.push_back(Action::Look(file, ask));
+                    self.step(Input::Tick);
+                    self.look_without_hints();
+                }
+            },
             Action::Read { file, position, length, before } => {
                 let mut actions = Vec::new();
                 let read = self.files.read(file, position, length, before);

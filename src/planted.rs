@@ -39,6 +39,10 @@ pub enum Bug {
     HardLinkRead,
     /// A copy of a log is read like a log of its own.
     CopyReadOnItsOwn,
+    /// An archive of a log is read like a log of its own.
+    ArchiveReadOnItsOwn,
+    /// Every archive that nobody knows is read, however old it is.
+    EveryArchiveIsNew,
     /// A descriptor that shows another file than was listed is closed.
     DescriptorGivenBack,
     /// The bytes before the position of a known inode are not compared.

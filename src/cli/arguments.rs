@@ -337,7 +337,7 @@ pub struct ExplainArguments {
 /// `viewtail report ...`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Counts the events of log files, plain or gzip, in any order, or those of the topic. All numbers are
+Counts the events of log files, plain or compressed, in any order, or those of the topic. All numbers are
 exact. A visitor and an address count once a day; over several days the report shows sums of days.
 Without FILES: the files that match `paths` now. A line that arrived late counts on its own day.
 
@@ -351,7 +351,7 @@ Examples:
   viewtail report access.log* --html report.html          a page to look at, print and send
   viewtail report --from kafka --day 2026-11-23 --json    the same numbers for a program")]
 pub struct ReportArguments {
-    /// Log files, plain or gzip; `-` for stdin
+    /// Log files, plain or compressed (gzip, zstd, xz, bzip2); `-` for stdin
     #[arg(value_name = "FILES")]
     pub files: Vec<PathBuf>,
     /// Where the events are: in files, or in the configured topic

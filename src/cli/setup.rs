@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Exit, Failure};
 use crate::config::{
-    self, CatchUp, Config, ConfigErrors, Credentials, Delivery, Kafka, Log, PasswordError,
+    self, CatchUp, Config, ConfigErrors, Credentials, Delivery, DirectoryPattern, Kafka, Log, PasswordError,
     Start as StartConfig, Style, Warning,
 };
 use crate::event::{Encoder, EncoderOptions, Site};
@@ -64,11 +64,13 @@ impl Setup {
         Ok(Self { config, warnings, agent_id, machine, logs })
     }
 
-    /// Every path of every log, as written.
+    /// Every path of every log, as written, and the files of the directories with rotated ones.
     #[must_use]
     pub fn globs(&self) -> Vec<String> {
-        let paths = self.config.logs.iter().flat_map(|log| &log.paths);
-        paths.map(|path| path.as_str().to_owned()).collect()
+        let logs = || self.config.logs.iter();
+        let paths = logs().flat_map(|log| &log.paths).map(|path| path.as_str().to_owned());
+        let archives = logs().flat_map(|log| &log.archive_dirs).map(DirectoryPattern::files);
+        paths.chain(archives).collect()
     }
 
     /// What the machine is told of delivery.
@@ -175,6 +177,7 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
             }
         })
         .collect();
+    let archives: Vec<String> = log.archive_dirs.iter().map(DirectoryPattern::files).collect();
     let host = identity::host_name();
     let site = match &log.site {
         Some(site) => Site::Fixed(site.clone()),
@@ -192,6 +195,7 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
     })?;
     Ok(LogOptions {
         paths: PathMatcher::new(&paths, &exclude)?,
+        archives: PathMatcher::new(&archives, &[])?,
         encoder,
         start: start_of(log.start),
         links: Links { follow_symlinks: log.follow_symlinks, allow_hard_links: log.allow_hard_links },

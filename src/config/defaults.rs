@@ -83,6 +83,8 @@ defaults! {
     ["agent.id"];
     /// What `paths` names is meant.
     ["logs[].exclude"];
+    /// Rotated files stay where their log is unless logrotate was told otherwise.
+    ["logs[].archive_dirs"];
     /// What nginx writes where nobody told it otherwise.
     ["logs[].format"];
     /// What nginx and Apache do unless they are told otherwise; a pattern is taken as it stands.

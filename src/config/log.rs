@@ -8,7 +8,7 @@ use super::events::{self, Events};
 use super::finding::{Finding, Severity};
 use super::node::{Entry, Kind, Node, quoted};
 use super::number::Written;
-use super::pattern::{Exclude, PathPattern};
+use super::pattern::{DirectoryPattern, Exclude, PathPattern};
 use super::place::Place;
 use super::reader::{Reader, Section, did_you_mean};
 use super::shape::Shape;
@@ -27,6 +27,8 @@ pub struct Log {
     pub paths: Vec<PathPattern>,
     /// Which of these do not.
     pub exclude: Vec<Exclude>,
+    /// Where its rotated files may lie besides.
+    pub archive_dirs: Vec<DirectoryPattern>,
     /// How its lines are written.
     pub format: Format,
     /// The site of its events; `None`: `$host` of the line, else the host's name.
@@ -300,6 +302,7 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
     let name = section.nullable::<String>("name");
     let paths: Vec<PathPattern> = section.filled_list("paths", "[/var/log/nginx/access.log]");
     let exclude = section.list("exclude");
+    let archive_dirs = section.list("archive_dirs");
     let format = read_format(&mut section, shared.reader, shared.source);
     let site = section.nullable("site").map(|Site(site)| site);
     let start = section.optional("start", defaults::START);
@@ -320,6 +323,7 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
         name: name.unwrap_or_else(first_path),
         paths,
         exclude,
+        archive_dirs,
         format,
         site,
         start,

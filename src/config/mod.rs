@@ -59,7 +59,7 @@ pub use kafka::{
 };
 pub use log::{CatchUp, Log, OnRewrite, Start};
 pub use options::{ConfigOption, find_option, options};
-pub use pattern::{Exclude, PathPattern};
+pub use pattern::{DirectoryPattern, Exclude, PathPattern};
 pub use place::Place;
 pub use schema::schema;
 pub use secret::{Password, PasswordError, Secret};

@@ -83,6 +83,36 @@ impl Value for PathPattern {
     }
 }
 
+/// An absolute directory, or a glob over directories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryPattern(String);
+
+impl DirectoryPattern {
+    /// The glob over the files in it.
+    #[must_use]
+    pub fn files(&self) -> String {
+        format!("{}/*", self.0)
+    }
+}
+
+impl Value for DirectoryPattern {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        let text = String::read(node)?;
+        absolute(Path::new(&text))?;
+        let directory = Self(text.trim_end_matches('/').to_owned());
+        compile(&directory.0)?;
+        Ok(directory)
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+
+    fn shape() -> Shape {
+        Shape::matching("the absolute path of a directory, perhaps a glob", "^/")
+    }
+}
+
 /// What a log leaves out: a [`PathPattern`], or a glob without `/` over the file's name alone.
 #[derive(Clone, Debug)]
 pub enum Exclude {
@@ -185,6 +215,17 @@ mod tests {
         for text in ["access.log", "/var/log/", "/a/../b", "/a[", "/a{b", ""] {
             assert!(pattern(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_directory_may_end_with_a_slash() {
+        let read = |text: &str| {
+            let node = Node { place: Place::default(), kind: Kind::Text(text.to_owned()) };
+            DirectoryPattern::read(&node).ok().map(|directory| directory.files())
+        };
+        assert_eq!(read("/var/log/old/"), Some("/var/log/old/*".to_owned()));
+        assert_eq!(read("/srv/*/old"), Some("/srv/*/old/*".to_owned()));
+        assert_eq!([read("old"), read("/a/../b"), read("/a[")], [None, None, None]);
     }
 
     #[test]

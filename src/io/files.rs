@@ -7,16 +7,19 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use globset::{GlobBuilder, GlobMatcher};
 use rustix::fs::{AtFlags, Dir, FileType, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use super::lease;
+use super::packed::members::Packing;
+use super::packed::{Found, Packed};
 use super::trust::Trust;
 use crate::pipeline::action::{
-    Ask, Boundary, Chunk, FileError, FileId, FileKind, FileSeen, Listing, Opened, SharedPath, Stat, Weight,
-    Writers,
+    Ask, Boundary, Chunk, FileError, FileId, FileKind, FileSeen, Form, Listing, Opened, SharedPath, Stat,
+    Weight, Writers,
 };
 use crate::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX, Tuple, marker_length};
 
@@ -35,11 +38,12 @@ pub struct Files {
     before: Vec<u8>,
 }
 
-/// A descriptor, and whether it was opened by the file's only name.
+/// A descriptor, whether it was opened by the file's only name, and what is known of it if it is compressed.
 #[derive(Debug)]
 struct OpenFile {
-    descriptor: OwnedFd,
+    descriptor: Rc<OwnedFd>,
     is_sole_name: bool,
+    packed: Option<Box<Packed>>,
 }
 
 impl Files {
@@ -54,27 +58,26 @@ impl Files {
         self.trust = trust;
     }
 
-    /// Opens a regular file and looks at it.
+    /// Opens a regular file and looks at it; of what is compressed at its beginning alone.
     ///
     /// # Errors
     /// It cannot be opened or read, or is not a regular file; nothing stays open then.
     pub fn open(&mut self, id: FileId, path: &Path, ask: &Ask) -> Result<Opened, FileError> {
         let file = self.trust.open_file(path).map_err(|error| self.error_of(path, error))?;
         let is_sole_name = self.trust.is_sole_name(&file, path);
-        let file = OpenFile { descriptor: file, is_sole_name };
-        let opened = look_at(&file, ask)?;
+        let mut file = OpenFile { descriptor: Rc::new(file), is_sole_name, packed: None };
+        let opened = file.begin(ask)?;
         self.open.insert(id, file);
         Ok(opened)
     }
 
-    /// Looks again at an open file.
+    /// Looks again at an open file. As long as nothing comes back it is being unpacked: call it again, with the same wishes.
     ///
     /// # Errors
     /// It cannot be read any more; it is closed then.
-    pub fn look(&mut self, id: FileId, ask: &Ask) -> Result<Opened, FileError> {
-        let file = self.open.get(&id).ok_or(FileError::Unknown)?;
-        let opened = look_at(file, ask);
-        if opened.is_err() {
+    pub fn look(&mut self, id: FileId, ask: &Ask) -> Option<Result<Opened, FileError>> {
+        let opened = self.open.get_mut(&id).map_or(Some(Err(FileError::Unknown)), |file| file.look(ask));
+        if opened.as_ref().is_some_and(Result::is_err) {
             self.close(id);
         }
         opened
@@ -83,7 +86,7 @@ impl Files {
     /// Reads from a position; the bytes before it and the status are taken afterwards, as proof of what was read.
     ///
     /// # Errors
-    /// The descriptor cannot be read.
+    /// The descriptor cannot be read, or not yet.
     pub fn read(
         &mut self,
         id: FileId,
@@ -91,11 +94,22 @@ impl Files {
         length: usize,
         before: usize,
     ) -> Result<Chunk<'_>, FileError> {
-        let file = self.open.get(&id).ok_or(FileError::Unknown)?.descriptor.as_fd();
-        fill(file, position, length, &mut self.data)?;
-        fill(file, position - before as u64, before, &mut self.before)?;
+        let open = self.open.get_mut(&id).ok_or(FileError::Unknown)?;
+        let file = open.descriptor.as_fd();
+        let form = if let Some(packed) = &mut open.packed {
+            let (_, stat) = stat_of(file).map_err(error_of)?;
+            packed.read((position, length), &stat, (&mut self.data, &mut self.before))?
+        } else {
+            fill(file, position, length, &mut self.data)?;
+            fill(file, position - before as u64, before, &mut self.before)?;
+            Form::Plain
+        };
         let (_, stat) = stat_of(file).map_err(error_of)?;
-        Ok(Chunk { data: &self.data, before: &self.before, stat })
+        // It was empty when it was opened.
+        if form == Form::Plain && position == 0 && Packing::of(&self.data).is_some() {
+            return Ok(Chunk { data: &[], before: &[], stat, form: Form::Packed });
+        }
+        Ok(Chunk { data: &self.data, before: &self.before, stat, form })
     }
 
     /// A link that may be followed and leads nowhere is not the same as one that may not.
@@ -134,17 +148,56 @@ impl Files {
     }
 }
 
-fn look_at(open: &OpenFile, ask: &Ask) -> Result<Opened, FileError> {
-    let file = open.descriptor.as_fd();
-    let (kind, stat) = stat_of(file).map_err(error_of)?;
-    if let Some(refusal) = kind.refusal() {
-        return Err(refusal);
+impl OpenFile {
+    /// Looks for the first time.
+    fn begin(&mut self, ask: &Ask) -> Result<Opened, FileError> {
+        let stat = self.stat()?;
+        let head = read_up_to(self.descriptor.as_fd(), 0, HEAD_BYTES_MAX)?;
+        let Some(packing) = Packing::of(&head) else { return self.look_at(stat, head, ask) };
+        let packed = self.packed.insert(Box::new(Packed::new(packing, Rc::clone(&self.descriptor))));
+        let (head, markers) = (packed.head()?, Vec::new());
+        Ok(Opened {
+            stat,
+            form: Form::Packed,
+            is_sole_name: self.is_sole_name,
+            head,
+            markers,
+            boundary: None,
+        })
     }
-    let head = read_up_to(file, 0, HEAD_BYTES_MAX)?;
-    let markers = ask.markers.iter().map(|position| marker(file, *position, stat.size));
-    let markers = markers.collect::<Result<_, _>>()?;
-    let boundary = if ask.boundary { Some(last_boundary(file, stat.size)?) } else { None };
-    Ok(Opened { stat, is_sole_name: open.is_sole_name, head, markers, boundary })
+
+    fn look(&mut self, ask: &Ask) -> Option<Result<Opened, FileError>> {
+        let looked = self.stat().and_then(|stat| {
+            let head = read_up_to(self.descriptor.as_fd(), 0, HEAD_BYTES_MAX)?;
+            let Some(packing) = Packing::of(&head) else {
+                self.packed = None;
+                return self.look_at(stat, head, ask).map(Some);
+            };
+            let unknown = || Box::new(Packed::new(packing, Rc::clone(&self.descriptor)));
+            let found = match self.packed.get_or_insert_with(unknown).look(ask, &stat) {
+                None => return Ok(None),
+                Some(found) => found?,
+            };
+            let Found { form, head, markers, boundary } = found;
+            Ok(Some(Opened { stat, form, is_sole_name: self.is_sole_name, head, markers, boundary }))
+        });
+        looked.transpose()
+    }
+
+    /// Its status, if it is a file that may be read.
+    fn stat(&self) -> Result<Stat, FileError> {
+        let (kind, stat) = stat_of(self.descriptor.as_fd()).map_err(error_of)?;
+        kind.refusal().map_or(Ok(stat), Err)
+    }
+
+    fn look_at(&self, stat: Stat, head: Vec<u8>, ask: &Ask) -> Result<Opened, FileError> {
+        let file = self.descriptor.as_fd();
+        let markers = ask.markers.iter().map(|position| marker(file, *position, stat.size));
+        let markers = markers.collect::<Result<_, _>>()?;
+        let boundary = if ask.boundary { Some(last_boundary(file, stat.size)?) } else { None };
+        let is_sole_name = self.is_sole_name;
+        Ok(Opened { stat, form: Form::Plain, is_sole_name, head, markers, boundary })
+    }
 }
 
 /// Lists one directory with the status of everything in it that is not a directory. A link that may be followed is what it
@@ -269,7 +322,12 @@ fn read_up_to(file: BorrowedFd<'_>, position: u64, length: usize) -> Result<Vec<
 
 /// Reads until the length or the end of the file is reached. The buffer keeps its memory from call to call, but not
 /// that of an unusually long line.
-fn fill(file: BorrowedFd<'_>, position: u64, length: usize, bytes: &mut Vec<u8>) -> Result<(), FileError> {
+pub(super) fn fill(
+    file: BorrowedFd<'_>,
+    position: u64,
+    length: usize,
+    bytes: &mut Vec<u8>,
+) -> Result<(), FileError> {
     let usual = crate::pipeline::line::READ_BYTES + MARKER_BYTES_MAX;
     if bytes.capacity() > usual && length <= usual {
         *bytes = Vec::new();
@@ -288,7 +346,7 @@ fn fill(file: BorrowedFd<'_>, position: u64, length: usize, bytes: &mut Vec<u8>)
     Ok(())
 }
 
-fn error_of(error: Errno) -> FileError {
+pub(super) fn error_of(error: Errno) -> FileError {
     match error {
         Errno::NOENT | Errno::NOTDIR => FileError::NotFound,
         Errno::ACCESS | Errno::PERM => FileError::Permission,

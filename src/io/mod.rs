@@ -14,6 +14,7 @@ pub mod interrupt;
 pub mod kafka;
 pub mod lease;
 pub mod limits;
+pub mod packed;
 pub mod process;
 pub mod progress;
 pub mod secret;

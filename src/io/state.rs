@@ -302,6 +302,11 @@ fn encode(saved: &Saved) -> Vec<u8> {
         put_bytes(&mut out, path.as_os_str().as_bytes());
         put_account(&mut out, account);
     }
+    // Behind everything else, because states without it are about.
+    for file in &snapshot.files {
+        out.extend_from_slice(&file.read_archive.unwrap_or_default().to_le_bytes());
+        out.extend_from_slice(&file.modified_ns.to_le_bytes());
+    }
     out
 }
 
@@ -325,12 +330,16 @@ fn decode(version: u32, payload: &[u8]) -> Option<Saved> {
             1 => (home != path, Books::at(entry.mark.position)),
             _ => (reader.take::<1>()? != [0], take_books(&mut reader)?),
         };
-        files.push(FileSnapshot { entry, home, path, is_rotated, books });
+        files.push(FileSnapshot { entry, home, path, is_rotated, books, modified_ns: 0, read_archive: None });
     }
     let mut forgotten = Vec::new();
     let accounts = if version == 1 { 0 } else { u32::from_le_bytes(reader.take()?) };
     for _ in 0..accounts {
         forgotten.push((take_path(&mut reader)?, take_account(&mut reader)?));
+    }
+    for file in files.iter_mut().take_while(|_| !reader.0.is_empty()) {
+        file.read_archive = Some(u64::from_le_bytes(reader.take()?)).filter(|size| *size != 0);
+        file.modified_ns = i64::from_le_bytes(reader.take()?);
     }
     Some(Saved {
         agent_id,
@@ -457,6 +466,8 @@ mod tests {
                 end: ended.filter(|_| n.is_multiple_of(2)),
                 ..Books::at(n)
             },
+            modified_ns: -9,
+            read_archive: n.is_multiple_of(3).then_some(n + 1),
         };
         let snapshot = Snapshot {
             sequence,

@@ -28,8 +28,9 @@ impl Trust {
     /// What the logs say.
     #[must_use]
     pub fn new(logs: &[LogOptions]) -> Self {
-        let roots =
-            |log: &LogOptions| -> Vec<PathBuf> { log.paths.written().map(literal_directory).collect() };
+        let roots = |log: &LogOptions| -> Vec<PathBuf> {
+            log.paths.written().chain(log.archives.written()).map(literal_directory).collect()
+        };
         let mut all: Vec<PathBuf> = logs.iter().flat_map(roots).collect();
         all.sort_by_key(|root| std::cmp::Reverse(root.components().count()));
         let followed = logs.iter().filter(|log| log.links.follow_symlinks);

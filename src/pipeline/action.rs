@@ -119,6 +119,8 @@ pub enum FileError {
     NotRegular,
     /// ESTALE: the server of a network file system no longer knows the descriptor. Its path may lead to the file yet.
     Stale,
+    /// What is compressed is not unpacked as far as the position yet: ask again, nothing is wrong.
+    Unpacking,
     /// EIO and whatever else: try again later.
     Unknown,
 }
@@ -132,20 +134,70 @@ pub struct Ask {
     pub boundary: bool,
 }
 
-/// What the shell found on opening a file.
+/// In which form a file holds the bytes of its log. Every position is one in plain bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As they are.
+    Plain,
+    /// Compressed, and no more is known than its first plain bytes.
+    Packed,
+    /// Compressed, and all of it was looked at. It is as long as its complete members are.
+    Unpacked {
+        /// Plain bytes.
+        size: u64,
+        /// What follows them.
+        rest: Rest,
+    },
+}
+
+/// What follows the last complete member of a compressed file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    None,
+    /// A member that has no end yet.
+    Unfinished,
+    /// Bytes that cannot be unpacked.
+    Damaged,
+}
+
+impl Form {
+    /// How many plain bytes a file of this status has.
+    #[must_use]
+    pub fn size(self, stat: &Stat) -> u64 {
+        match self {
+            Self::Plain => stat.size,
+            Self::Packed => 0,
+            Self::Unpacked { size, .. } => size,
+        }
+    }
+}
+
+/// What the shell found on opening a file, or on looking at it again. What is compressed is unpacked by a look, not by
+/// opening it: that takes time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// From the descriptor, not from the path.
     pub stat: Stat,
+    /// How its bytes are stored.
+    pub form: Form,
     /// Whether the path was proven to be the file's only name when it was opened.
     pub is_sole_name: bool,
-    /// The first bytes of the file, at most [`super::identity::HEAD_BYTES_MAX`].
+    /// The first plain bytes of the file, at most [`super::identity::HEAD_BYTES_MAX`].
     pub head: Vec<u8>,
     /// For each position asked for: the bytes that stand before it, shorter at the start of the file;
-    /// `None` where the file is shorter than the position.
+    /// `None` where the file is shorter than the position. Empty for [`Form::Packed`].
     pub markers: Vec<Option<Vec<u8>>>,
-    /// The last line boundary, position 0 if there is none; only if asked for.
+    /// The last line boundary, position 0 if there is none; only if asked for, and not for [`Form::Packed`].
     pub boundary: Option<Boundary>,
+}
+
+impl Opened {
+    /// How many plain bytes the file has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.form.size(&self.stat)
+    }
 }
 
 /// The last line boundary of a file.
@@ -166,6 +218,16 @@ pub struct Chunk<'a> {
     pub before: &'a [u8],
     /// From the descriptor, taken after `data` was read.
     pub stat: Stat,
+    /// How its bytes are stored; [`Form::Packed`] if that was not known before this read, which brought nothing then.
+    pub form: Form,
+}
+
+impl Chunk<'_> {
+    /// How many plain bytes the file has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.form.size(&self.stat)
+    }
 }
 
 /// What a file is to its disk.

@@ -40,6 +40,10 @@ pub struct FileSnapshot {
     pub is_rotated: bool,
     /// What became of its bytes.
     pub books: Books,
+    /// When it was last written to, as far as was seen: nanoseconds since the epoch, 0 if unknown.
+    pub modified_ns: i64,
+    /// Size in bytes of the archive in which it was read to its end, if it was.
+    pub read_archive: Option<u64>,
 }
 
 impl FileSnapshot {
@@ -48,7 +52,15 @@ impl FileSnapshot {
     pub fn nowhere(entry: Entry) -> Self {
         let nowhere = SharedPath::from(std::path::Path::new(""));
         let books = Books::at(entry.mark.position);
-        Self { entry, home: nowhere.clone(), path: nowhere, is_rotated: false, books }
+        Self {
+            entry,
+            home: nowhere.clone(),
+            path: nowhere,
+            is_rotated: false,
+            books,
+            modified_ns: 0,
+            read_archive: None,
+        }
     }
 }
 

@@ -5,9 +5,9 @@
 //! registered as a generation that is read to its end, so that it stays known when its original is long forgotten. No
 //! clock decides what is a copy, only when to stop asking.
 
-use super::action::{Action, FileId, FileSeen, Millis, Opened, SharedPath, Stat};
+use super::action::{Action, FileId, FileSeen, Form, Millis, Opened, SharedPath, Stat};
 use super::discover::Examination;
-use super::generation::{Whereabouts, path_hash};
+use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict};
 use super::notice::Notice;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
@@ -20,22 +20,18 @@ const COPY_QUIET_MS: u64 = 10_000;
 const COPY_POLL_MS_MAX: u64 = 60_000;
 
 /// A file that is not read, until it changes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Rejected {
     stat: Stat,
     /// It is looked at again when a generation has gone missing since.
     searches: u64,
-    /// What it is a copy of.
-    copy: Option<Copied>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Copied {
-    original: StreamId,
     /// When it was first seen as it is.
     since: Millis,
-    /// When it is looked at again.
-    look_at: Millis,
+    /// When it is looked at again although nothing happened.
+    look_at: Option<Millis>,
+    /// What it is a copy of, and where it was seen as that.
+    original: Option<StreamId>,
+    path: Option<SharedPath>,
 }
 
 impl Tail {
@@ -44,31 +40,61 @@ impl Tail {
         self.rejected.get(&stat.tuple).is_some_and(|rejected| {
             rejected.is_unchanged(stat)
                 && rejected.searches == self.searches
-                && rejected.copy.is_none_or(|copy| now < copy.look_at)
+                && rejected.look_at.is_none_or(|look_at| now < look_at)
         })
     }
 
     /// A file that is not to be read.
-    pub fn reject(&mut self, stat: &Stat) {
-        self.rejected.insert(stat.tuple, Rejected { stat: *stat, searches: self.searches, copy: None });
+    pub fn reject(&mut self, now: Millis, stat: &Stat) {
+        let since = self.rejected_since(now, None, stat);
+        self.set_aside(stat, (since, None));
+    }
+
+    /// A file that is looked at again a while after it was first seen as it is now; whether that time is over.
+    pub fn has_rested(&mut self, now: Millis, (seen, rest_ms): (&FileSeen, u64)) -> bool {
+        let since = self.rejected_since(now, None, &seen.stat);
+        if now.since(since) >= rest_ms {
+            return true;
+        }
+        self.look_again(now, since.plus(rest_ms), seen);
+        false
+    }
+
+    /// A file that is looked at again at that time, and not before unless it changes.
+    pub fn look_again(&mut self, now: Millis, at: Millis, seen: &FileSeen) {
+        let since = self.rejected_since(now, None, &seen.stat);
+        self.set_aside(&seen.stat, (since, Some(at)));
+        self.list_after(at, &seen.path);
     }
 
     /// The generation that a file is a copy of, wholly or as far as it goes. Few equal bytes make no copy, as many files
     /// begin alike, but where the name says the same.
-    pub fn original(&self, verdicts: &[(StreamId, Verdict)], file: &FileSeen) -> Option<StreamId> {
-        let home = self.home_by_name(&file.path).map(|home| path_hash(&home));
+    pub fn original(
+        &self,
+        verdicts: &[(StreamId, Verdict)],
+        (file, size): (&FileSeen, u64),
+    ) -> Option<StreamId> {
+        let homes = self.homes_by_name(&file.path);
         let is_copy = |stream: &StreamId| {
             let generation = &self.generations[stream];
-            file.stat.size >= HEAD_BYTES_MAX as u64
-                || home == Some(generation.home_hash)
+            size >= HEAD_BYTES_MAX as u64
+                || self.began_at(generation, &homes)
                 || generation.whereabouts == Whereabouts::Unlocated
         };
-        let all = |wanted: Verdict| {
-            let found = verdicts.iter().filter(move |(_, verdict)| *verdict == wanted);
-            let found = found.map(|(stream, _)| *stream).filter(is_copy);
-            found.max_by_key(|stream| self.generations[stream].lines.cursor().position)
-        };
-        all(Verdict::Copy).or_else(|| all(Verdict::Part))
+        // So many bytes of the file are known to be this one's.
+        let proven = |stream: &StreamId| self.generations[stream].lines.cursor().position.min(size);
+        let found = verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Copy | Verdict::Part));
+        let found = found.filter(|(stream, _)| is_copy(stream));
+        let best = found.max_by_key(|(stream, verdict)| (proven(stream), *verdict == Verdict::Copy));
+        best.map(|(stream, _)| *stream)
+    }
+
+    /// Whether a generation began at one of these paths, as far as that is known, even if rotation had renamed it before it was
+    /// first seen.
+    pub fn began_at(&self, generation: &Generation, homes: &[SharedPath]) -> bool {
+        let is_renamed = |home: &SharedPath| self.homes_by_name(home).iter().any(|home| homes.contains(home));
+        homes.iter().any(|home| path_hash(home) == generation.home_hash)
+            || !homes.is_empty() && generation.home.as_ref().is_none_or(is_renamed)
     }
 
     /// A file turned out to be a copy: it waits, unless it is done with or has become a file of its own.
@@ -80,8 +106,15 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let Examination { seen, candidates, .. } = examination;
-        let size = opened.stat.size;
-        let since = self.copied_since(now, original, &opened.stat);
+        let size = opened.size();
+        let since = self.rejected_since(now, Some(original), &opened.stat);
+        if opened.form != Form::Plain {
+            // It does not change any more, and unpacking it again would show the same.
+            self.set_aside_copy(&opened.stat, (original, &seen.path), (since, None));
+            self.tell_copy(original, &seen.path);
+            actions.push(Action::Close(id));
+            return;
+        }
         let is_delivered = self.generations[&original].committed.position >= size;
         let before = opened.markers.get(candidates.len()).and_then(Option::as_deref);
         let before = before.filter(|_| seen.stat.size == size);
@@ -100,12 +133,17 @@ impl Tail {
             self.ask_original(now, original);
             now.plus((now.since(since) / 2).clamp(TROUBLE_POLL_MS, COPY_POLL_MS_MAX))
         };
-        let copy = Some(Copied { original, since, look_at });
-        let rejected = Rejected { stat: opened.stat, searches: self.searches, copy };
-        self.rejected.insert(opened.stat.tuple, rejected);
+        self.set_aside_copy(&opened.stat, (original, &seen.path), (since, Some(look_at)));
         self.tell_copy(original, &seen.path);
         self.list_after(look_at, &seen.path);
         actions.push(Action::Close(id));
+    }
+
+    /// A generation is lost: wherever a copy of it was seen, that is looked at again.
+    pub fn seek_in_copies(&mut self, now: Millis, original: StreamId) {
+        let copies = self.rejected.values().filter(|rejected| rejected.original == Some(original));
+        let places: Vec<SharedPath> = copies.filter_map(|copy| copy.path.clone()).collect();
+        places.iter().for_each(|path| self.list_after(now, path));
     }
 
     /// Whether a generation began empty under a name that a copy would have, as copies begin. One that was renamed to such a
@@ -118,10 +156,29 @@ impl Tail {
         name.is_some_and(|name| self.home_by_name(name).is_some())
     }
 
-    fn copied_since(&self, now: Millis, original: StreamId, stat: &Stat) -> Millis {
+    fn set_aside(&mut self, stat: &Stat, (since, look_at): (Millis, Option<Millis>)) {
+        let searches = self.searches;
+        let rejected = Rejected { stat: *stat, searches, since, look_at, original: None, path: None };
+        self.rejected.insert(stat.tuple, rejected);
+    }
+
+    fn set_aside_copy(
+        &mut self,
+        stat: &Stat,
+        (original, path): (StreamId, &SharedPath),
+        times: (Millis, Option<Millis>),
+    ) {
+        self.set_aside(stat, times);
+        if let Some(rejected) = self.rejected.get_mut(&stat.tuple) {
+            (rejected.original, rejected.path) = (Some(original), Some(path.clone()));
+        }
+    }
+
+    /// Since when a file is as it is, for all that is known of it as a copy of this one, or of none.
+    fn rejected_since(&self, now: Millis, original: Option<StreamId>, stat: &Stat) -> Millis {
         let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
-        let noted = noted.and_then(|rejected| rejected.copy).filter(|copy| copy.original == original);
-        noted.map_or(now, |copy| copy.since)
+        let noted = noted.filter(|rejected| rejected.original == original);
+        noted.map_or(now, |rejected| rejected.since)
     }
 
     /// Whether a live original ends where the file goes on, read after the file was seen: then it is none. What a listing
@@ -133,10 +190,10 @@ impl Tail {
             && is_verified
             && generation.read_at > since
             && generation.is_drained()
-            && generation.stat.size < size
+            && generation.size() < size
     }
 
-    fn ask_original(&mut self, now: Millis, original: StreamId) {
+    pub fn ask_original(&mut self, now: Millis, original: StreamId) {
         match self.generations[&original].whereabouts {
             Whereabouts::Here | Whereabouts::Away => self.look(original, now),
             Whereabouts::Unlocated | Whereabouts::Missing(_) => {}
@@ -152,14 +209,15 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let Some(log) = self.log_of(path) else {
-            self.reject(&opened.stat);
+            self.reject(now, &opened.stat);
             actions.push(Action::Close(file));
             return;
         };
         let mut head = Head::default();
         head.learn(&opened.head);
         let (home, path) = (path.clone(), path.clone());
-        self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file });
+        let Opened { stat, form, .. } = opened;
+        self.begin(now, Birth { log, home, path, stat, form, head, mark, file });
     }
 
     fn tell_copy(&mut self, stream: StreamId, path: &SharedPath) {

@@ -42,15 +42,15 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let is_cut_one = self.generations.get(&old).is_some_and(|old| {
-            opened.stat.size >= position && old.head.compare(&opened.head) == HeadEvidence::Equal
+            opened.size() >= position && old.head.compare(&opened.head) == HeadEvidence::Equal
         });
         let start = line_start(position, &opened).filter(|_| is_cut_one);
         match (self.belonging(old, &seen.path), start) {
             (Some((log, home)), Some(LineStart::At(mark))) => {
                 let mut head = Head::default();
                 head.learn(&opened.head);
-                let path = seen.path.clone();
-                self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file: id });
+                let (path, Opened { stat, form, .. }) = (seen.path.clone(), opened);
+                self.begin(now, Birth { log, home, path, stat, form, head, mark, file: id });
             }
             (Some(_), Some(LineStart::LookAt(position))) => {
                 let seen = FileSeen { stat: opened.stat, ..seen.clone() };
@@ -98,7 +98,7 @@ fn line_start(position: u64, opened: &Opened) -> Option<LineStart> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::action::{Boundary, Stat};
+    use crate::pipeline::action::{Boundary, Form, Stat};
     use crate::pipeline::identity::Tuple;
 
     /// What is found of a file that was looked at with `position` as its only marker.
@@ -107,6 +107,7 @@ mod tests {
         let tuple = Tuple { device: 1, inode: 1, birth_ns: None };
         Opened {
             stat: Stat { tuple, size: text.len() as u64, modified_ns: 0, links: 1 },
+            form: Form::Plain,
             is_sole_name: true,
             head: text.to_vec(),
             markers: vec![text.get(..position).map(<[u8]>::to_vec)],

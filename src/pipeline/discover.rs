@@ -2,16 +2,19 @@
 //!
 //! Nothing here is decided by a name but which log a new file belongs to; identity is [`judge`]'s.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::account::Loss;
 use super::action::{
-    Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Listing, Millis, Opened, SharedPath, Stat,
+    Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Form, Listing, Millis, Opened, Rest,
+    SharedPath, Stat,
 };
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{
-    Evidence, Head, MARKER_BYTES_MAX, Mark, MarkerEvidence, Tuple, Verdict, is_compressed, judge,
+    Evidence, Head, HeadEvidence, MARKER_BYTES_MAX, Mark, MarkerEvidence, Tuple, TupleEvidence, Verdict,
+    judge,
 };
 use super::notice::Notice;
 use super::options::{OnRewrite, Start};
@@ -26,9 +29,11 @@ const LIST_MS: u64 = 50;
 /// A file is held against so many generations at most; those with its inode come first.
 const CANDIDATES_MAX: usize = 64;
 
-/// A file restored from an archive keeps its old modification time; a log is written to after its birth. File systems
-/// disagree on such times by less than this.
-const BIRTH_SLACK_NS: i64 = 2_000_000_000;
+/// Of these so many began at a path that the name of the file continues, in any directory.
+const AKIN_MAX: usize = 16;
+
+/// And so many are generations that went missing lately in other directories.
+const ELSEWHERE_MAX: usize = 16;
 
 /// A directory that was listed.
 #[derive(Debug, Default)]
@@ -151,9 +156,11 @@ impl Tail {
             }
         }
         self.miss_what_has_no_path(now, swept, &seen);
-        // A file whose inode is known is held against its own generation before any other is taken for its copy.
-        let (own, other): (Vec<_>, Vec<_>) =
+        // A file whose inode is known is held against its own generation before any other is taken for its copy; the others
+        // in the order in which they were written, as far as that can be told.
+        let (own, mut other): (Vec<_>, Vec<_>) =
             seen.into_iter().partition(|file| self.has_unlocated(file.stat.tuple.inode));
+        other.sort_by_key(|file| file.stat.modified_ns);
         for file in own.into_iter().chain(other) {
             self.consider(now, file, actions);
         }
@@ -221,7 +228,8 @@ impl Tail {
             generation.finished = false;
             generation.books.end = None;
         }
-        if changed || moved {
+        // An archive that is read to its end is not unpacked again for every new name that it gets.
+        if changed || moved && !generation.is_done_with() {
             self.look(stream, now);
         }
     }
@@ -263,16 +271,22 @@ impl Tail {
             self.refuse(file.path, error);
             return;
         }
-        if self.is_known_or_examined(&file.stat.tuple) || self.is_rejected(now, &file.stat) {
+        if self.is_known_or_examined(&file.stat.tuple)
+            || self.is_rejected(now, &file.stat)
+            || self.is_read_archive(&file)
+        {
             return;
         }
         let candidates = self.candidates(&file);
+        // What is compressed is smaller than what is in it, and only opening shows that it is.
+        let is_rotated = self.home_by_name(&file.path).is_some();
         let searched = candidates.iter().any(|(stream, mark)| {
             let generation = &self.generations[stream];
+            let may_hold = file.stat.size >= mark.position || is_rotated;
             claims(&HashSet::from([file.stat.tuple.inode]), generation)
-                || self.is_wanted(*stream) && file.stat.size >= mark.position && mark.position > 0
+                || self.is_wanted(*stream) && may_hold && mark.position > 0
         });
-        if log.is_none() && !searched && self.chain_home(&file).is_none() {
+        if log.is_none() && !searched && self.chain_home(&file, None).is_none() {
             return;
         }
         if let Some(at) = self.opens_at(now, &file.path) {
@@ -300,9 +314,50 @@ impl Tail {
         let live = directory.into_iter().flat_map(|near| near.here.iter().chain(&near.away)).copied();
         let live = live.filter(|stream| self.generations[stream].log.is_some());
         streams.extend(wanted);
-        streams.extend(live.take(CANDIDATES_MAX));
-        streams.truncate(CANDIDATES_MAX);
+        streams.truncate(CANDIDATES_MAX - ELSEWHERE_MAX - AKIN_MAX);
+        let homes = self.homes_by_name(&file.path);
+        let akin: Vec<StreamId> = self.akin(&homes).filter(|stream| !streams.contains(stream)).collect();
+        streams.extend(akin.into_iter().take(AKIN_MAX));
+        let live: Vec<StreamId> =
+            live.filter(|stream| !streams.contains(stream)).take(CANDIDATES_MAX).collect();
+        streams.extend(live);
+        streams.truncate(CANDIDATES_MAX - ELSEWHERE_MAX);
+        if self.log_of(&file.path).is_some() || !homes.is_empty() {
+            let elsewhere = self.index.missing_last().take(ELSEWHERE_MAX);
+            let elsewhere: Vec<StreamId> = elsewhere.filter(|stream| !streams.contains(stream)).collect();
+            streams.extend(elsewhere);
+        }
         streams.into_iter().map(|stream| (stream, self.generations[&stream].lines.cursor())).collect()
+    }
+
+    /// The generations of these paths, in whichever directory they are: those that are followed, then those that went missing
+    /// last.
+    fn akin(&self, homes: &[SharedPath]) -> impl Iterator<Item = StreamId> {
+        let mut all: Vec<StreamId> =
+            homes.iter().flat_map(|home| self.index.of_home(path_hash(home))).collect();
+        all.sort_by_key(|stream| match self.generations[stream].whereabouts {
+            Whereabouts::Here | Whereabouts::Away | Whereabouts::Unlocated => (false, Reverse(Millis(0))),
+            Whereabouts::Missing(since) => (true, Reverse(since)),
+        });
+        all.into_iter()
+    }
+
+    /// The generations that begin as a file does, beside those that it was held against: in other directories, and of an
+    /// archive also those that began while it was unpacked.
+    pub fn elsewhere(
+        &self,
+        (seen, opened): (&FileSeen, &Opened),
+        candidates: &[(StreamId, Mark)],
+    ) -> Vec<(StreamId, Mark)> {
+        let is_packed = opened.form != Form::Plain;
+        let lately = if is_packed { self.candidates(seen) } else { Vec::new() };
+        let lately = lately.into_iter().map(|(stream, _)| stream);
+        let is_new = |stream: &StreamId| candidates.iter().all(|(candidate, _)| candidate != stream);
+        let begins_alike =
+            |stream: &StreamId| self.generations[stream].head.compare(&opened.head) == HeadEvidence::Equal;
+        let found = self.of_head(&opened.head).chain(lately).filter(is_new).filter(begins_alike);
+        let found: BTreeSet<StreamId> = found.collect();
+        found.into_iter().map(|stream| (stream, self.generations[&stream].lines.cursor())).collect()
     }
 
     /// Whether a file is looked for that is this generation.
@@ -311,25 +366,6 @@ impl Tail {
             Whereabouts::Unlocated | Whereabouts::Missing(_) => true,
             Whereabouts::Here | Whereabouts::Away => false,
         }
-    }
-
-    /// The path under which a rotated file that nobody knows began its life, if it is the successor of a generation
-    /// that is followed: its name continues that path, and it was not born before the oldest generation known of it.
-    fn chain_home(&self, file: &FileSeen) -> Option<SharedPath> {
-        let born = file.stat.tuple.birth_ns?;
-        if file.stat.modified_ns < born - BIRTH_SLACK_NS {
-            return None;
-        }
-        let name = file.path.file_name()?.to_str()?;
-        let cuts =
-            name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-')).map(|(at, _)| at);
-        let homes = cuts.map(|at| file.path.with_file_name(&name[..at]));
-        homes.filter(|home| self.log_of(home).is_some()).find_map(|home| {
-            let hash = path_hash(&home);
-            let births = self.index.of_home(hash).map(|stream| self.generations[&stream].tuple.birth_ns);
-            let oldest = births.min()??;
-            (born >= oldest).then(|| SharedPath::from(home))
-        })
     }
 
     /// Whether `start:` lets this file begin at its end.
@@ -397,6 +433,7 @@ impl Tail {
             return;
         }
         let Some(mut examination) = self.examining.remove(id) else { return };
+        self.was_unpacked(now, id);
         let seen = &mut examination.seen;
         let opened = match opened {
             Ok(opened) => Opened { boundary: opened.boundary.or(examination.boundary.take()), ..opened },
@@ -420,10 +457,19 @@ impl Tail {
                 return;
             }
             seen.stat = opened.stat;
-            self.look_as_new(id, (seen.clone(), opened.boundary), actions);
+            let seen = seen.clone();
+            if opened.form == Form::Packed {
+                let candidates = self.candidates(&seen);
+                let examination = Examination { candidates, ..Examination::of(seen) };
+                self.meet_packed(now, id, (examination, opened), actions);
+            } else {
+                self.look_as_new(id, (seen, opened.boundary), actions);
+            }
         } else if self.was_found_meanwhile(&opened.stat.tuple, &examination.candidates) {
             self.list_after(now, &seen.path);
             actions.push(Action::Close(id));
+        } else if opened.form == Form::Packed {
+            self.meet_packed(now, id, (examination, opened), actions);
         } else if let Some((stream, position)) = examination.cut {
             self.begin_behind_cut(now, (stream, position), id, (&examination.seen, opened), actions);
         } else if examination.skips {
@@ -442,20 +488,17 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let seen = &examination.seen;
-        if self.may_be_anothers(&seen.path, &opened, &examination.candidates) {
-            actions.push(Action::Close(id));
-            if opened.stat.links > 1 {
-                self.refuse(seen.path.clone(), FileError::HardLink);
-                self.reject(&opened.stat);
-            } else {
-                // Renamed or replaced while it was opened: it is found under its next name.
-                self.list_after(now, &seen.path);
-            }
+        if self.refuse_anothers(now, id, (&examination, &opened), actions) {
             return;
+        }
+        if let Form::Unpacked { size: bytes, rest: Rest::Damaged } = opened.form
+            && self.told.insert(seen.path.clone())
+        {
+            self.notices.push(Notice::Damaged { path: seen.path.clone(), bytes });
         }
         let verdicts = self.judge_all(&examination.candidates, &opened);
         let inode = opened.stat.tuple.inode;
-        match self.find(&verdicts, seen) {
+        match self.find(&verdicts, (seen, &opened)) {
             Finding::Continues(stream) => {
                 self.dismiss(now, inode, &verdicts, Some(stream));
                 let is_its_turn = self.by_tuple.get(&opened.stat.tuple) == Some(&stream);
@@ -471,7 +514,10 @@ impl Tail {
             }
             Finding::Cut(stream) => {
                 self.dismiss(now, inode, &verdicts, None);
-                self.look_behind_cut(stream, id, (seen.clone(), opened.stat.size), actions);
+                self.look_behind_cut(stream, id, (seen.clone(), opened.size()), actions);
+            }
+            Finding::New if !self.elsewhere((seen, &opened), &examination.candidates).is_empty() => {
+                self.look_elsewhere(id, examination, opened, actions);
             }
             Finding::CopyOf(stream) => {
                 self.dismiss(now, inode, &verdicts, None);
@@ -485,7 +531,7 @@ impl Tail {
                         self.take_in(now, id, (seen, opened, home), actions);
                     }
                     OnRewrite::Skip => self.look_for_end(id, seen.clone(), actions),
-                    OnRewrite::Alert => self.leave_alone(id, (seen, &opened), actions),
+                    OnRewrite::Alert => self.leave_alone(now, id, (seen, &opened), actions),
                 }
             }
         }
@@ -493,19 +539,22 @@ impl Tail {
 
     /// What the verdicts amount to. Of several generations that fit, it is the one of which the most bytes do; an inode
     /// decides against that only if its birth proves that it is the same.
-    fn find(&self, verdicts: &[(StreamId, Verdict)], file: &FileSeen) -> Finding {
+    fn find(&self, verdicts: &[(StreamId, Verdict)], (file, opened): (&FileSeen, &Opened)) -> Finding {
         let position = |stream: &StreamId| self.generations[stream].lines.cursor().position;
         let all = |wanted: Verdict| {
             verdicts.iter().filter(move |(_, verdict)| *verdict == wanted).map(|(stream, _)| *stream)
         };
         let is_one_inode = file.stat.tuple.birth_ns.is_some();
         // An inode without a line of evidence yields to bytes that prove something else.
-        let original = if planted::is(Bug::CopyReadOnItsOwn) { None } else { self.original(verdicts, file) };
+        let original = self.original(verdicts, (file, opened.size()));
+        let is_read_alone = planted::is(Bug::CopyReadOnItsOwn)
+            || opened.form != Form::Plain && planted::is(Bug::ArchiveReadOnItsOwn);
+        let original = original.filter(|_| !is_read_alone);
         // So many bytes of the file are known to be the original's.
-        let copied = original.map_or(0, |stream| position(&stream).min(file.stat.size));
-        let missing = all(Verdict::Copy).filter(|stream| self.generations[stream].is_missing());
-        let missing = missing.filter(|stream| position(stream) >= copied);
-        let moved = missing.filter(|stream| self.may_have_moved(*stream, &file.path)).max_by_key(position);
+        let copied = original.map_or(0, |stream| position(&stream).min(opened.size()));
+        let going_on = all(Verdict::Copy).filter(|stream| self.goes_on_in_copy(*stream, opened));
+        let going_on = going_on.filter(|stream| position(stream) >= copied);
+        let moved = going_on.filter(|stream| self.may_have_moved(*stream, &file.path)).max_by_key(position);
         // Another file that begins alike and is where it was says nothing of this one.
         let rivals = all(Verdict::Copy).filter(|stream| [moved, original].contains(&Some(*stream)));
         let copied_to = rivals.map(|stream| position(&stream)).max().unwrap_or(0);
@@ -519,7 +568,11 @@ impl Tail {
         if let Some(stream) = same.or(moved) {
             return Finding::Continues(stream);
         }
+        if let Some(stream) = self.unread_in(file, opened).filter(|_| original.is_none()) {
+            return Finding::Continues(stream);
+        }
         let cut = all(Verdict::Cut).next().filter(|_| is_one_inode || original.is_none()).map(Finding::Cut);
+        let original = original.or_else(|| self.early_in(verdicts, file, opened));
         cut.or_else(|| original.map(Finding::CopyOf)).unwrap_or(Finding::New)
     }
 
@@ -540,7 +593,35 @@ impl Tail {
         (seen, boundary): (FileSeen, Option<Boundary>),
         actions: &mut Vec<Action>,
     ) {
+        self.look_as(id, (seen, boundary), Ask::default(), actions);
+    }
+
+    /// As [`Tail::look_as_new`], and asks for more than what identifies it.
+    pub fn look_as(
+        &mut self,
+        id: FileId,
+        (seen, boundary): (FileSeen, Option<Boundary>),
+        ask: Ask,
+        actions: &mut Vec<Action>,
+    ) {
         let candidates = self.candidates(&seen);
+        let markers = wanted_markers(&candidates, &seen);
+        actions.push(Action::Look(id, Ask { markers, ..ask }));
+        self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
+    }
+
+    /// Looks at a file once more, which begins as generations of other directories do.
+    fn look_elsewhere(
+        &mut self,
+        id: FileId,
+        examination: Examination,
+        opened: Opened,
+        actions: &mut Vec<Action>,
+    ) {
+        let Examination { seen, mut candidates, .. } = examination;
+        let elsewhere = self.elsewhere((&seen, &opened), &candidates);
+        candidates.extend(elsewhere);
+        let (seen, boundary) = (FileSeen { stat: opened.stat, ..seen }, opened.boundary);
         let markers = wanted_markers(&candidates, &seen);
         actions.push(Action::Look(id, Ask { markers, boundary: false }));
         self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
@@ -571,9 +652,13 @@ impl Tail {
                 Some(_) => MarkerEvidence::Differs,
                 None => MarkerEvidence::TooShort,
             };
-            let tuple = generation.tuple.compare(&opened.stat.tuple);
+            let tuple = match generation.tuple.compare(&opened.stat.tuple) {
+                // No log is reborn in an archive: it got the inode that its original gave back.
+                TupleEvidence::Reborn if opened.form != Form::Plain => TupleEvidence::Other,
+                tuple => tuple,
+            };
             let head = generation.head.compare(&opened.head);
-            Some((*stream, judge(Evidence { tuple, head, marker, size: opened.stat.size })))
+            Some((*stream, judge(Evidence { tuple, head, marker, size: opened.size() })))
         });
         known.collect()
     }
@@ -623,16 +708,16 @@ impl Tail {
         let old = generation.tuple;
         generation.head.learn(&opened.head);
         generation.file = Some(id);
-        generation.stat = opened.stat;
+        (generation.stat, generation.form) = (opened.stat, opened.form);
         generation.is_hinted = false;
         generation.grown_at = now;
         // It may live on under another name, and whoever writes to it now has not been waited for.
         generation.finished = false;
         generation.books.end = None;
         if old == opened.stat.tuple {
-            generation.books.is_cut(generation.books.size.saturating_sub(opened.stat.size));
+            generation.books.is_cut(generation.books.size.saturating_sub(opened.size()));
         }
-        generation.books.reaches(opened.stat.size);
+        generation.books.reaches(opened.size());
         if generation.home.is_none() {
             generation.home =
                 home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
@@ -659,6 +744,7 @@ impl Tail {
         let generation = self.generation(stream);
         let (cursor, gap) = (generation.lines.cursor(), generation.lines.behind());
         generation.lines = super::line::Splitter::behind_gap(cursor, gap, line_bytes_max);
+        self.note_head(stream);
         self.by_tuple.insert(opened.stat.tuple, stream);
         self.by_path.insert(path.clone(), stream);
         self.by_file.insert(id, stream);
@@ -666,14 +752,6 @@ impl Tail {
             self.notices.push(Notice::Following { path: path.clone(), position });
         }
         self.poll(stream, now);
-    }
-
-    /// The path of a log that a rotated file's name continues.
-    pub fn home_by_name(&self, path: &Path) -> Option<SharedPath> {
-        let name = path.file_name()?.to_str()?;
-        let cuts = name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-'));
-        let homes = cuts.map(|(at, _)| path.with_file_name(&name[..at]));
-        homes.into_iter().find(|home| self.log_of(home).is_some()).map(SharedPath::from)
     }
 
     /// The log and the first path of what goes on where a generation was.
@@ -699,22 +777,21 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let home = match self.log_of(&seen.path) {
+            _ if opened.form != Form::Plain && self.is_archive(&seen.path) => {
+                self.chain_home(seen, Some(opened.form))
+            }
             Some(_) => Some(seen.path.clone()),
-            None => before.or_else(|| self.chain_home(seen)),
+            None => before.or_else(|| self.chain_home(seen, Some(opened.form))),
         };
-        let compressed = is_compressed(&opened.head);
+        if opened.form != Form::Plain && self.waits_for_head(now, seen) {
+            actions.push(Action::Close(id));
+            return;
+        }
         let log = home.as_ref().and_then(|home| self.log_of(home));
         // Under such a name a copy or an archive begins, and nothing is lost by waiting for its first byte.
-        let is_nothing_yet = opened.stat.size == 0 && self.home_by_name(&seen.path).is_some();
-        let (Some(home), Some(log), false) = (home, log, compressed || is_nothing_yet) else {
-            if compressed
-                && log.is_some()
-                && self.log_of(&seen.path).is_some()
-                && self.told.insert(seen.path.clone())
-            {
-                self.notices.push(Notice::Compressed { path: seen.path.clone() });
-            }
-            self.reject(&opened.stat);
+        let is_nothing_yet = opened.size() == 0 && self.home_by_name(&seen.path).is_some();
+        let (Some(home), Some(log), false) = (home, log, is_nothing_yet) else {
+            self.reject(now, &opened.stat);
             actions.push(Action::Close(id));
             return;
         };
@@ -724,7 +801,8 @@ impl Tail {
         let mut head = Head::default();
         head.learn(&opened.head);
         let path = seen.path.clone();
-        let stream = self.begin(now, Birth { log, home, path, stat: opened.stat, head, mark, file: id });
+        let Opened { stat, form, .. } = opened;
+        let stream = self.begin(now, Birth { log, home, path, stat, form, head, mark, file: id });
         self.close_unread(stream, actions);
     }
 
@@ -736,7 +814,7 @@ impl Tail {
 }
 
 /// Where the bytes before a position prove something: the candidates' positions, and the end of the file as it was seen.
-fn wanted_markers(candidates: &[(StreamId, Mark)], file: &FileSeen) -> Vec<u64> {
+pub(super) fn wanted_markers(candidates: &[(StreamId, Mark)], file: &FileSeen) -> Vec<u64> {
     candidates.iter().map(|(_, mark)| mark.position).chain([file.stat.size]).collect()
 }
 

@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::account::{Account, Books, End, Loss, Losses};
-use super::action::{FileId, Millis, SharedPath, Stat};
+use super::action::{FileId, Form, Millis, SharedPath, Stat};
 use super::identity::{Head, Mark, Tuple};
 use super::line::{Gap, Splitter};
 use super::shard::Entry;
@@ -28,6 +28,8 @@ pub struct Generation {
     pub tuple: Tuple,
     /// Its first bytes.
     pub head: Head,
+    /// By which full head it is found.
+    pub noted_head: Option<u64>,
     /// How far it is read.
     pub lines: Splitter,
     /// How far it is in Kafka.
@@ -42,6 +44,10 @@ pub struct Generation {
     pub file: Option<FileId>,
     /// Size, time and links when last looked at.
     pub stat: Stat,
+    /// How its file holds its bytes.
+    pub form: Form,
+    /// Size of the archive in which it was read to its end before the agent was started.
+    pub read_archive: Option<u64>,
     /// How far its bytes were looked at, an unfinished line at the end included.
     pub looked_to: u64,
     /// Where it is.
@@ -130,10 +136,28 @@ impl Generation {
         }
     }
 
+    /// How many plain bytes are known to be in its file.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.form.size(&self.stat)
+    }
+
+    /// Whether its file is compressed.
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
+        self.form != Form::Plain
+    }
+
     /// Whether every byte that is known to be there was looked at.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.looked_to >= self.stat.size
+        self.looked_to >= self.size()
+    }
+
+    /// Whether it is in an archive of which every byte is committed.
+    #[must_use]
+    pub fn is_done_with(&self) -> bool {
+        self.is_packed() && self.finished && self.is_drained() && self.is_settled()
     }
 
     /// Whether everything that was read is committed.
@@ -158,6 +182,21 @@ impl Generation {
     #[must_use]
     pub fn wants_look(&self) -> bool {
         self.is_hinted || !self.is_drained() || (self.is_rotated() && !self.finished)
+    }
+
+    /// Size of the archive in which it was read to its end.
+    #[must_use]
+    pub fn done_archive(&self) -> Option<u64> {
+        let found = self.is_done_with().then_some(self.stat.size);
+        found.or(self.read_archive.filter(|_| self.whereabouts == Whereabouts::Unlocated))
+    }
+
+    /// Whether it was live when its positions were last kept, and nothing was found of it since: nobody knows what was
+    /// written to it meanwhile.
+    #[must_use]
+    pub fn has_vanished(&self) -> bool {
+        let is_of_before = self.committed.position > 0 && self.read_at == Millis::default();
+        self.is_missing() && is_of_before && self.home.is_some() && self.path == self.home
     }
 
     /// Bytes that are known to have been in it and were not read.
@@ -191,10 +230,11 @@ impl Generation {
     }
 
     /// What its descriptor says of its size, which is less than it was where something was cut away.
-    pub fn learns_size(&mut self, stat: Stat) {
-        self.books.is_cut(self.stat.size.saturating_sub(stat.size));
-        self.books.reaches(stat.size);
-        self.stat = stat;
+    pub fn learns_size(&mut self, stat: Stat, form: Form) {
+        let before = self.size();
+        (self.stat, self.form) = (stat, form);
+        self.books.is_cut(before.saturating_sub(self.size()));
+        self.books.reaches(self.size());
     }
 
     /// Goes back to what is committed.

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::action::{Action, Ask, Boundary, FileError, FileId, FileSeen, Listing, Millis, Opened, Weight};
+use super::action::{
+    Action, Ask, Boundary, FileError, FileId, FileSeen, Form, Listing, Millis, Opened, Weight,
+};
 use super::checkpoint::Snapshot;
 use super::generation::Whereabouts;
 use super::identity::Tuple;
@@ -36,6 +38,10 @@ pub(super) struct HeldFile {
     boundary: Option<Boundary>,
     /// What it holds of the disk, if it was deleted.
     deleted_bytes: u64,
+    /// How its bytes are stored. Where what is compressed ends is known when it is unpacked.
+    form: Form,
+    /// Whether it was there before its log, which begins at the end.
+    at_end: bool,
 }
 
 impl Held {
@@ -79,6 +85,9 @@ impl Tail {
         let id = self.next_file();
         actions.push(Action::Open(id, file.path.clone(), Ask { markers: Vec::new(), boundary }));
         self.holding.insert(id, file);
+        if boundary {
+            self.holding_at_end.insert(id);
+        }
     }
 
     /// A file that was opened to be held is there, or not; or another file took its place since it was listed.
@@ -89,7 +98,8 @@ impl Tail {
         (mut seen, opened): (FileSeen, Result<Opened, FileError>),
         actions: &mut Vec<Action>,
     ) {
-        let Opened { stat, boundary, .. } = match opened {
+        let at_end = self.holding_at_end.remove(&id);
+        let Opened { stat, boundary, form, .. } = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 if let Some(held) = &mut self.held {
@@ -103,12 +113,17 @@ impl Tail {
             }
         };
         self.opening_succeeded(now, &seen.path);
+        if form != Form::Plain && self.is_archive(&seen.path) {
+            // There are many, they seldom go, and what a descriptor shows of one takes long: the next listing finds it again.
+            actions.push(Action::Close(id));
+            return;
+        }
         let listed = std::mem::replace(&mut seen.stat, stat).tuple;
         let is_other = listed != stat.tuple;
         if is_other {
             self.list_after(now, &seen.path);
         }
-        let file = HeldFile { seen, boundary, deleted_bytes: 0 };
+        let file = HeldFile { seen, boundary, form, at_end, deleted_bytes: 0 };
         let is_taken = self.by_tuple.contains_key(&stat.tuple);
         match &mut self.held {
             Some(held) => {
@@ -122,7 +137,7 @@ impl Tail {
                 }
             }
             None if is_taken => actions.push(Action::Close(id)),
-            None => self.look_as_new(id, (file.seen, file.boundary), actions),
+            None => self.look_as_held(id, file, actions),
         }
     }
 
@@ -156,9 +171,15 @@ impl Tail {
             held.files.into_iter().partition(|(_, file)| self.has_unlocated(file.seen.stat.tuple.inode));
         for files in [known, others] {
             for (id, file) in files {
-                self.look_as_new(id, (file.seen, file.boundary), actions);
+                self.look_as_held(id, file, actions);
             }
         }
+    }
+
+    fn look_as_held(&mut self, id: FileId, file: HeldFile, actions: &mut Vec<Action>) {
+        let HeldFile { seen, boundary, form, at_end, .. } = file;
+        let boundary_ask = at_end && form != Form::Plain;
+        self.look_as(id, (seen, boundary), Ask { markers: Vec::new(), boundary: boundary_ask }, actions);
     }
 
     /// Whether a generation was in this inode and nobody knows yet whether it still is.

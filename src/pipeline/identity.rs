@@ -19,9 +19,6 @@ const STEP_BYTES: usize = 64;
 /// The full head has its own hash.
 const STEPS: usize = HEAD_BYTES_MAX / STEP_BYTES - 1;
 
-/// Beginnings of gzip, zstd, xz and bzip2 files.
-const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh"];
-
 /// What the file system says an inode is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tuple {
@@ -73,12 +70,6 @@ pub fn marker_length(position: u64) -> usize {
 #[must_use]
 pub fn head_length(position: u64) -> usize {
     usize::try_from(position).map_or(HEAD_BYTES_MAX, |position| position.min(HEAD_BYTES_MAX))
-}
-
-/// Whether a file that begins like this is compressed.
-#[must_use]
-pub fn is_compressed(head: &[u8]) -> bool {
-    MAGICS.iter().any(|magic| head.starts_with(magic))
 }
 
 /// The first bytes of a generation. They grow with it up to [`HEAD_BYTES_MAX`]; once a full head is
@@ -163,6 +154,12 @@ impl Head {
         self.length > 0
     }
 
+    /// The hash of a head that cannot grow any more.
+    #[must_use]
+    pub fn hash_if_full(&self) -> Option<u64> {
+        (self.length == HEAD_BYTES_MAX).then_some(self.hash)
+    }
+
     /// The hash over the first [`head_length`] of `position` bytes, if so many are known.
     #[must_use]
     pub fn hash_at(&self, position: u64) -> Option<u64> {
@@ -186,6 +183,12 @@ impl Head {
         } else {
             self.beginnings.as_ref().map_or(HeadEvidence::Differs, |known| known.compare(start))
         }
+    }
+
+    /// Whether a file of so many bytes cannot be compared with it: it is longer, and only its hash is known.
+    #[must_use]
+    pub fn is_only_known_beyond(&self, bytes: usize) -> bool {
+        self.length > bytes && !self.has_bytes() && self.beginnings.is_none()
     }
 
     fn has_bytes(&self) -> bool {

@@ -137,6 +137,11 @@ impl Index {
         self.missing.range((from, to)).map(|(_, stream)| *stream)
     }
 
+    /// Those that went missing last.
+    pub fn missing_last(&self) -> impl Iterator<Item = StreamId> {
+        self.missing.iter().rev().map(|(_, stream)| *stream)
+    }
+
     fn of_all(generations: &BTreeMap<StreamId, Generation>) -> Self {
         let mut index = Self::default();
         generations.values().for_each(|generation| index.add(generation));
@@ -147,8 +152,10 @@ impl Index {
 impl Tail {
     /// Takes a new generation in.
     pub fn insert(&mut self, generation: Generation) {
+        let stream = generation.stream;
         self.index.add(&generation);
-        self.generations.insert(generation.stream, generation);
+        self.generations.insert(stream, generation);
+        self.note_head(stream);
     }
 
     /// Changes what the index knows of a generation.
@@ -163,6 +170,7 @@ impl Tail {
     pub fn take_out(&mut self, stream: StreamId) -> Option<Generation> {
         let generation = self.generations.remove(&stream)?;
         self.index.remove(&generation);
+        self.forget_head(stream, generation.noted_head);
         Some(generation)
     }
 

@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use super::action::{FileError, Opened, SharedPath};
+use super::action::{Action, FileError, FileId, Millis, Opened, SharedPath};
+use super::discover::Examination;
 use super::identity::Mark;
 use super::notice::Notice;
 use super::tail::Tail;
@@ -19,9 +20,32 @@ impl Tail {
         }
     }
 
+    /// Refuses a file that may be another's; whether it did.
+    pub fn refuse_anothers(
+        &mut self,
+        now: Millis,
+        id: FileId,
+        (examination, opened): (&Examination, &Opened),
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        let path = &examination.seen.path;
+        let is_refused = self.may_be_anothers(path, opened, &examination.candidates);
+        if is_refused {
+            actions.push(Action::Close(id));
+            if opened.stat.links > 1 {
+                self.refuse(path.clone(), FileError::HardLink);
+                self.reject(now, &opened.stat);
+            } else {
+                // Renamed or replaced while it was opened: it is found under its next name.
+                self.list_after(now, path);
+            }
+        }
+        is_refused
+    }
+
     /// Whether a file that nobody knows has further names, so that whoever made this one may have no right to it. A file
     /// that is already followed may get as many as it likes.
-    pub fn may_be_anothers(&self, path: &Path, opened: &Opened, candidates: &[(StreamId, Mark)]) -> bool {
+    fn may_be_anothers(&self, path: &Path, opened: &Opened, candidates: &[(StreamId, Mark)]) -> bool {
         let is_own = candidates
             .iter()
             .any(|(stream, _)| self.generations.get(stream).is_some_and(|g| g.tuple == opened.stat.tuple));
@@ -40,7 +64,7 @@ mod tests {
     use super::*;
     use crate::event::{EncoderOptions, Site};
     use crate::format::Format;
-    use crate::pipeline::action::{Action, FileId, FileKind, FileSeen, Listing, Millis, Stat};
+    use crate::pipeline::action::{FileKind, FileSeen, Form, Listing, Stat};
     use crate::pipeline::identity::Tuple;
     use crate::pipeline::options::{
         Links, LogOptions, Mode, OnRewrite, OpenFiles, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
@@ -59,6 +83,7 @@ mod tests {
         let options = TailOptions {
             logs: vec![LogOptions {
                 paths,
+                archives: PathMatcher::none(),
                 encoder,
                 start: Start::Beginning,
                 links,
@@ -102,6 +127,7 @@ mod tests {
         for id in &ids {
             let opened = Opened {
                 stat: opened,
+                form: Form::Plain,
                 is_sole_name: opened.links == 1,
                 head: b"one\n".to_vec(),
                 markers: Vec::new(),

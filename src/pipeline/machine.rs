@@ -291,6 +291,8 @@ impl Machine {
                 path: path.unwrap_or_else(|| nowhere.clone()),
                 is_rotated: generation.is_some_and(|known| known.is_rotated() || known.is_missing()),
                 books: generation.map_or_else(|| Books::at(entry.mark.position), |known| known.books),
+                modified_ns: generation.map_or(0, |known| known.stat.modified_ns),
+                read_archive: generation.and_then(super::generation::Generation::done_archive),
             }
         });
         Snapshot {

@@ -2,7 +2,9 @@
 
 pub mod account;
 pub mod action;
+mod archives;
 pub mod batch;
+mod chain;
 pub mod checkpoint;
 mod copies;
 mod cut;
@@ -12,6 +14,7 @@ mod descriptors;
 mod discover;
 pub mod facts;
 mod generation;
+mod heads;
 mod held;
 pub mod histogram;
 pub mod identity;

@@ -103,6 +103,13 @@ pub enum Notice {
         /// What became of them.
         why: Loss,
     },
+    /// A log that was live when the agent stopped is gone, and no rotated file is it.
+    Vanished {
+        /// Its path.
+        path: SharedPath,
+        /// How far it was read.
+        position: u64,
+    },
     /// A file could not be opened or read; attempts go on where time may be the remedy.
     FileFailed {
         /// Its path.
@@ -133,10 +140,17 @@ pub enum Notice {
         /// How long a file has to be quiet instead.
         grace_ms: u64,
     },
-    /// A matched path is compressed and is not read.
+    /// A matched path is an archive, and nothing connects it with what is followed: it is not read.
     Compressed {
         /// Its path.
         path: SharedPath,
+    },
+    /// A compressed file cannot be unpacked to its end.
+    Damaged {
+        /// Its path.
+        path: SharedPath,
+        /// How many plain bytes can be had.
+        bytes: u64,
     },
     /// A file has the contents of another that is being read; it is not read a second time.
     CopyIgnored {
@@ -202,6 +216,8 @@ impl Notice {
             | Self::GivenUp { .. }
             | Self::Rewritten { .. }
             | Self::Lost { .. }
+            | Self::Vanished { .. }
+            | Self::Damaged { .. }
             | Self::EventTooLarge { .. } => Level::Error,
         }
     }
@@ -273,6 +289,11 @@ impl fmt::Display for Notice {
             Self::Lost { path, bytes, why } => {
                 write!(f, "{bytes} bytes of {} are gone unread: {why}", path.display())
             }
+            Self::Vanished { path, position } => write!(
+                f,
+                "the file that was {} when the agent stopped is gone, and no rotated one is it: what was written to it behind byte {position} is lost",
+                path.display()
+            ),
             Self::FileFailed { path, error } => {
                 let outlook = error.remedy().unwrap_or("trying again");
                 write!(f, "cannot read {}: {error}; {outlook}", path.display())
@@ -291,8 +312,17 @@ impl fmt::Display for Notice {
                 why.remedy()
             ),
             Self::Compressed { path } => {
-                write!(f, "{} is compressed and is not read; exclude it to silence this", path.display())
+                write!(
+                    f,
+                    "{} is an archive of lines that were not followed, and is not read; exclude it to silence this",
+                    path.display()
+                )
             }
+            Self::Damaged { path, bytes } => write!(
+                f,
+                "{} is damaged: behind byte {bytes} of its content nothing can be unpacked",
+                path.display()
+            ),
             Self::CopyIgnored { path, original } => {
                 write!(
                     f,
@@ -333,6 +363,7 @@ impl fmt::Display for FileError {
             Self::HardLink => "it has several names (hard links), and may be another's file",
             Self::NotRegular => "it is a FIFO, socket or device, which viewtail does not read",
             Self::Stale => "its file server no longer knows the open file",
+            Self::Unpacking => "it is being unpacked",
             Self::Unknown => "input/output error",
         })
     }
@@ -389,6 +420,7 @@ impl FileError {
             | Self::TooManyFiles
             | Self::BrokenLink
             | Self::Stale
+            | Self::Unpacking
             | Self::Unknown => None,
         }
     }

@@ -30,6 +30,8 @@ pub struct Options {
 pub struct LogOptions {
     /// Which paths belong to it.
     pub paths: PathMatcher,
+    /// The directories beside the log's own in which its rotated files may lie, as paths of files in them.
+    pub archives: PathMatcher,
     /// How its lines become events.
     pub encoder: EncoderOptions,
     /// Where reading begins in files that exist when this log is first configured.
@@ -101,6 +103,12 @@ impl PathMatcher {
             set.build()
         };
         Ok(Self { paths: compile(paths)?, exclude: compile(exclude)?, written: paths.to_vec() })
+    }
+
+    /// No path at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { paths: GlobSet::empty(), exclude: GlobSet::empty(), written: Vec::new() }
     }
 
     /// Whether the path belongs to the log.

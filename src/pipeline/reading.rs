@@ -1,6 +1,6 @@
 //! From bytes that were read to records in the block that is being filled.
 
-use super::action::{Action, Chunk, FileError, FileId, Millis};
+use super::action::{Action, Chunk, FileError, FileId, Form, Millis};
 use super::batch::{ANY_PARTITION, BLOCK_BYTES, Block, Destination, Reach, Record, Slice};
 use super::generation::Generation;
 use super::identity::marker_length;
@@ -49,15 +49,19 @@ impl Tail {
             return;
         }
         match result {
+            Err(FileError::Unpacking) => self.queue(stream),
             Err(error) => self.reading_failed(now, stream, error, actions),
+            // It was empty when it was opened, and has to be looked at anew.
+            Ok(Chunk { form: Form::Packed, .. }) => self.suspect(stream, actions),
             Ok(chunk) => {
                 let proven = reading.want.from.fits(chunk.before) || planted::is(Bug::NoVerifyAfterRead);
                 let is_unknown = self.may_be_copy(stream) && !chunk.data.is_empty();
-                if chunk.stat.size < reading.want.from.position || !proven || is_unknown {
+                if chunk.size() < reading.want.from.position || !proven || is_unknown {
                     self.suspect(stream, actions);
                 } else {
                     let bytes = chunk.data.len() as u64;
                     let progress = self.take_lines(now, &reading, chunk, allowance);
+                    self.note_head(stream);
                     self.charge(now, stream, bytes);
                     self.plan_next(now, stream, progress, actions);
                 }
@@ -71,8 +75,8 @@ impl Tail {
         let from = reading.want.from;
         let generation = self.generation(reading.stream);
         let is_it = generation.file == Some(reading.file);
-        if is_it && chunk.stat.size >= from.position && from.fits(chunk.before) {
-            generation.learns_size(chunk.stat);
+        if is_it && chunk.size() >= from.position && from.fits(chunk.before) {
+            generation.learns_size(chunk.stat, chunk.form);
         }
     }
 
@@ -87,11 +91,11 @@ impl Tail {
         let Some(log) = generation.log else { return Progress::None };
         let from = reading.want.from.position;
         let end = from + chunk.data.len() as u64;
-        let reaches_end = end >= chunk.stat.size;
+        let reaches_end = end >= chunk.size();
         let cuts_early = planted::is(Bug::PartialAsWhole)
             || planted::is(Bug::PartialWhenRotated) && generation.is_rotated();
         let closed = reaches_end && (generation.finished || cuts_early);
-        generation.learns_size(chunk.stat);
+        generation.learns_size(chunk.stat, chunk.form);
         generation.read_at = now;
         generation.is_hinted = false;
         if let (Some(after_ms), Some(path)) =
@@ -324,6 +328,7 @@ mod tests {
         let paths = PathMatcher::new(&["/log/a".to_owned()], &[]).unwrap();
         let log = LogOptions {
             paths,
+            archives: PathMatcher::none(),
             encoder,
             start: Start::Beginning,
             links: Links::default(),
@@ -354,7 +359,8 @@ mod tests {
     fn begin(tail: &mut Tail) -> StreamId {
         let path = SharedPath::from(Path::new("/log/a"));
         let (home, stat, head) = (path.clone(), stat(0), Head::default());
-        tail.begin(Millis(0), Birth { log: 0, home, path, stat, head, mark: Mark::start(), file: FILE })
+        let (form, mark) = (Form::Plain, Mark::start());
+        tail.begin(Millis(0), Birth { log: 0, home, path, stat, form, head, mark, file: FILE })
     }
 
     /// Reads what is new of a text, and gives each record's destination, partition, key and value.
@@ -367,7 +373,8 @@ mod tests {
         tail.read(stream, FILE, &mut actions);
         let from = usize::try_from(tail.generation(stream).lines.cursor().position).unwrap();
         let before = &text.as_bytes()[from.saturating_sub(marker_length(from as u64))..from];
-        let chunk = Chunk { data: &text.as_bytes()[from..], before, stat: stat(text.len()) };
+        let form = Form::Plain;
+        let chunk = Chunk { data: &text.as_bytes()[from..], before, stat: stat(text.len()), form };
         let allowance = Allowance { may_read: true, partitions: 5, record_bytes_max: 1_000_000 };
         tail.was_read(Millis(1), Ok(chunk), allowance, &mut actions);
         let block = &tail.filling.block;

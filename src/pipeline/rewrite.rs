@@ -23,7 +23,7 @@ impl Tail {
     ) -> OnRewrite {
         let home = || self.home_by_name(&seen.path);
         let log = self.log_of(&seen.path).or_else(|| self.log_of(&home()?));
-        let Some(log) = log.filter(|_| opened.stat.size > 0) else { return OnRewrite::Reread };
+        let Some(log) = log.filter(|_| opened.size() > 0) else { return OnRewrite::Reread };
         let is_rewritten = |(stream, verdict): &(StreamId, Verdict)| match verdict {
             Verdict::Rewritten => self.generations[stream].lines.cursor().position > 0,
             Verdict::Foreign => self.is_edited_copy(*stream, seen, opened),
@@ -45,6 +45,7 @@ impl Tail {
     /// Nothing of a rewritten file is read until it is another file; told once.
     pub fn leave_alone(
         &mut self,
+        now: Millis,
         id: FileId,
         (seen, opened): (&FileSeen, &Opened),
         actions: &mut Vec<Action>,
@@ -52,7 +53,7 @@ impl Tail {
         if self.left_alone.insert(opened.stat.tuple) {
             self.notices.push(Notice::Rewritten { path: seen.path.clone() });
         }
-        self.reject(&opened.stat);
+        self.reject(now, &opened.stat);
         actions.push(Action::Close(id));
     }
 
@@ -82,7 +83,8 @@ impl Tail {
         head.learn(&opened.head);
         let mark = Mark::at(boundary.position, &boundary.before);
         let path = seen.path.clone();
-        let birth = Birth { log, home, path: path.clone(), stat: opened.stat, head, mark, file: id };
+        let Opened { stat, form, .. } = opened;
+        let birth = Birth { log, home, path: path.clone(), stat, form, head, mark, file: id };
         let stream = self.begin(now, birth);
         self.generation(stream).books.is_skipped();
         let bytes = boundary.position;

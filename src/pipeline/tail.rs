@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::account::{Account, Books, Loss};
-use super::action::{Action, FileId, FileSeen, Millis, SharedPath, Stat, Writers};
+use super::action::{Action, FileId, FileSeen, Form, Millis, SharedPath, Stat, Writers};
+use super::archives::Decoding;
 use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
 use super::checkpoint::{FileSnapshot, Snapshot};
 use super::copies::Rejected;
@@ -14,6 +15,7 @@ use super::descriptors::Descriptors;
 use super::discover::{Directory, Examinations};
 use super::facts::Reads;
 use super::generation::{Generation, Registration, Whereabouts, path_hash};
+use super::heads::Heads;
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
 use super::index::Index;
@@ -70,6 +72,7 @@ pub(super) struct Tail {
     pub reads: Reads,
     pub generations: BTreeMap<StreamId, Generation>,
     pub index: Index,
+    pub heads: Heads,
     pub by_tuple: HashMap<Tuple, StreamId>,
     pub by_path: HashMap<SharedPath, StreamId>,
     pub by_file: HashMap<FileId, StreamId>,
@@ -78,10 +81,17 @@ pub(super) struct Tail {
     pub held: Option<Held>,
     /// Files that are being opened to be held.
     pub holding: HashMap<FileId, FileSeen>,
+    /// Those of them that were there before their log, which begins at the end.
+    pub holding_at_end: HashSet<FileId>,
     /// Files that were opened and are not to be read, until they change or a generation goes missing.
     pub rejected: HashMap<Tuple, Rejected>,
     /// Files that were rewritten and are not to be read because of that.
     pub left_alone: HashSet<Tuple>,
+    /// Archives that are being looked through, and some of those that wait for that.
+    pub unpacking: HashMap<FileId, SharedPath>,
+    pub unpacking_waits: BTreeSet<SharedPath>,
+    /// Archives that are being read.
+    pub decoding: Decoding,
     /// Grows whenever a generation goes missing.
     pub searches: u64,
     pub directories: HashMap<SharedPath, Directory>,
@@ -147,14 +157,19 @@ impl Tail {
             encoders,
             generations: BTreeMap::new(),
             index: Index::default(),
+            heads: Heads::default(),
             by_tuple: HashMap::new(),
             by_path: HashMap::new(),
             by_file: HashMap::new(),
             examining: Examinations::default(),
             held: Some(Held::new(local)),
             holding: HashMap::new(),
+            holding_at_end: HashSet::new(),
             rejected: HashMap::new(),
             left_alone: HashSet::new(),
+            unpacking: HashMap::new(),
+            unpacking_waits: BTreeSet::new(),
+            decoding: Decoding::default(),
             searches: 0,
             directories: HashMap::new(),
             listings: BTreeSet::new(),
@@ -197,7 +212,10 @@ impl Tail {
             // More of it was committed since its books were closed.
             let is_as_known = remembered.is_some_and(|file| file.entry.mark.position == entry.mark.position);
             books.end = books.end.filter(|_| is_as_known);
+            let read_archive = remembered.and_then(|file| file.read_archive).filter(|_| is_as_known);
+            let modified_ns = remembered.filter(|_| is_as_known).map_or(0, |file| file.modified_ns);
             let generation = Generation {
+                read_archive,
                 stream: entry.stream,
                 log,
                 home,
@@ -205,13 +223,15 @@ impl Tail {
                 path,
                 tuple: entry.tuple,
                 head: Head::remembered(entry.mark.position, entry.head_hash),
+                noted_head: None,
                 lines: Splitter::behind_gap(entry.mark, entry.gap, line_bytes_max),
                 committed: entry.mark,
                 committed_gap: entry.gap,
                 begun: entry.begun,
                 committed_begun: entry.begun,
                 file: None,
-                stat: Stat { tuple: entry.tuple, size: entry.mark.position, modified_ns: 0, links: 1 },
+                stat: Stat { tuple: entry.tuple, size: entry.mark.position, modified_ns, links: 1 },
+                form: Form::Plain,
                 looked_to: entry.mark.position,
                 whereabouts: Whereabouts::Unlocated,
                 registration: Registration::Done,
@@ -419,17 +439,19 @@ impl Tail {
     /// Begins a generation at `mark`; it is read as soon as it may be.
     pub fn begin(&mut self, now: Millis, birth: Birth) -> StreamId {
         let stream = self.name_stream();
-        let Birth { log, home, path, stat, head, mark, file } = birth;
+        let Birth { log, home, path, stat, form, head, mark, file } = birth;
         let must_register = self.options.mode != Mode::ExactlyOnce || mark.position > 0;
         let registration = if must_register { Registration::Due } else { Registration::Done };
         let generation = Generation {
             stream,
+            read_archive: None,
             log: Some(log),
             home_hash: path_hash(&home),
             home: Some(home),
             path: Some(path.clone()),
             tuple: stat.tuple,
             head,
+            noted_head: None,
             lines: Splitter::at(mark, self.line_bytes_max(Some(log))),
             committed: mark,
             committed_gap: Gap::default(),
@@ -437,6 +459,7 @@ impl Tail {
             committed_begun: false,
             file: Some(file),
             stat,
+            form,
             looked_to: mark.position,
             whereabouts: Whereabouts::Here,
             registration,
@@ -450,7 +473,7 @@ impl Tail {
             idle_since: None,
             finished: false,
             trouble: None,
-            books: Books { size: stat.size, ..Books::at(mark.position) },
+            books: Books { size: form.size(&stat), ..Books::at(mark.position) },
             read_to: mark.position,
             vanished: Loss::Cut,
         };
@@ -481,9 +504,10 @@ impl Tail {
         generation.vanished = why;
         if why == Loss::Deleted {
             // What a listing showed last; where something else took the place of its bytes, that says nothing of them.
-            generation.books.reaches(generation.stat.size);
+            generation.books.reaches(generation.size());
         }
         let (tuple, file, path) = (generation.tuple, generation.file.take(), generation.path.clone());
+        self.seek_in_copies(now, stream);
         if self.by_tuple.get(&tuple) == Some(&stream) {
             self.by_tuple.remove(&tuple);
         }
@@ -586,8 +610,12 @@ impl Tail {
         self.has_unsaved = true;
         let generation = self.generation(stream);
         let (bytes, why) = (generation.end(), generation.vanished);
-        if let (true, Some(path)) = (bytes > 0, generation.path.clone()) {
+        let (position, has_vanished) = (generation.lines.cursor().position, generation.has_vanished());
+        let Some(path) = generation.path.clone() else { return };
+        if bytes > 0 {
             self.notices.push(Notice::Lost { path, bytes, why });
+        } else if has_vanished {
+            self.notices.push(Notice::Vanished { path, position });
         }
     }
 
@@ -651,6 +679,7 @@ pub(super) struct Birth {
     pub home: SharedPath,
     pub path: SharedPath,
     pub stat: Stat,
+    pub form: Form,
     pub head: Head,
     pub mark: Mark,
     pub file: FileId,

@@ -48,6 +48,8 @@ impl Tail {
         if let Some(stream) = self.next_waiting_for_descriptor(now) {
             return Some(stream);
         }
+        let next = self.next_to_decode();
+        self.ready.extend(next);
         while let Some(stream) = self.ready.pop_front() {
             let Some(generation) = self.generations.get_mut(&stream) else { continue };
             if generation.overdrawn_bytes >= QUANTUM_BYTES {
@@ -55,7 +57,11 @@ impl Tail {
                 self.ready.push_back(stream);
                 continue;
             }
-            let is_backlog = generation.stat.size.saturating_sub(generation.looked_to) > QUANTUM_BYTES;
+            if self.must_wait_for_decoder(stream) {
+                continue;
+            }
+            let generation = &self.generations[&stream];
+            let is_backlog = generation.size().saturating_sub(generation.looked_to) > QUANTUM_BYTES;
             match generation.log.map(|log| &mut self.throttles[log]) {
                 Some(throttle) if is_backlog && throttle.rate.is_some() && now < throttle.free_at => {
                     throttle.waiting.push_back(stream);
@@ -94,7 +100,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    use super::super::action::{Action, Chunk, FileId, SharedPath, Stat};
+    use super::super::action::{Action, Chunk, FileId, Form, SharedPath, Stat};
     use super::super::identity::{Head, Mark, Tuple};
     use super::super::options::{Mode, OpenFiles, PartitionBy, PathMatcher, Rejects, Start, Timestamp};
     use super::super::tail::{Allowance, Birth, TailOptions};
@@ -130,6 +136,7 @@ mod tests {
             };
             let log = LogOptions {
                 paths: PathMatcher::new(&["/log/*".to_owned()], &[]).unwrap(),
+                archives: PathMatcher::none(),
                 encoder,
                 start: Start::Beginning,
                 links: crate::pipeline::options::Links::default(),
@@ -158,7 +165,8 @@ mod tests {
             let file = File { size, line_bytes, read_bytes: 0, path: path.clone() };
             let (stat, home, mark) = (file.stat(id), path.clone(), Mark::start());
             self.files.insert(id, file);
-            let birth = Birth { log: 0, home, path, stat, head: Head::default(), mark, file: id };
+            let birth =
+                Birth { log: 0, home, path, stat, form: Form::Plain, head: Head::default(), mark, file: id };
             self.tail.begin(Millis(0), birth);
             id
         }
@@ -184,7 +192,7 @@ mod tests {
             let data = file.bytes(position, length as u64);
             file.read_bytes += data.len() as u64;
             let before = file.bytes(position - before as u64, before as u64);
-            let chunk = Chunk { data: &data, before: &before, stat: file.stat(id) };
+            let chunk = Chunk { data: &data, before: &before, stat: file.stat(id), form: Form::Plain };
             self.tail.was_read(now, Ok(chunk), ALLOWANCE, &mut Vec::new());
             Some(id)
         }

@@ -49,6 +49,7 @@ mod tests {
         let site = Site::Fixed("example.net".to_owned());
         let log = LogOptions {
             paths: PathMatcher::new(&globs, &["**/*.gz".to_owned()]).unwrap(),
+            archives: PathMatcher::none(),
             encoder: EncoderOptions {
                 format: Format::combined(),
                 site,

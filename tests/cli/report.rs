@@ -49,14 +49,19 @@ impl Logs {
     }
 }
 
-/// What gzip makes of it: the program, so that our own reading is not its own judge.
-fn gzip(content: &str) -> Vec<u8> {
-    let mut child =
-        Command::new("gzip").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("gzip is there");
+/// What a compressor makes of it: the program, so that our own reading is not its own judge.
+fn packed(program: &str, content: &str) -> Vec<u8> {
+    let mut command = Command::new(program);
+    command.arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} is needed: {error}"));
     let mut stdin = child.stdin.take().expect("the pipe is ours");
-    stdin.write_all(content.as_bytes()).expect("gzip reads");
+    stdin.write_all(content.as_bytes()).expect("the compressor reads");
     drop(stdin);
-    child.wait_with_output().expect("gzip ends").stdout
+    child.wait_with_output().expect("the compressor ends").stdout
+}
+
+fn gzip(content: &str) -> Vec<u8> {
+    packed("gzip", content)
 }
 
 fn report(arguments: &[&str]) -> Called {
@@ -81,11 +86,15 @@ fn files_may_be_in_pieces_compressed_and_in_any_order() {
     let lines: Vec<String> = log().split_inclusive('\n').map(str::to_owned).collect();
     let newest = logs.write("access.log", lines[4..].concat());
     let middle = logs.write("access.log.1", lines[2..4].concat());
-    // Two members in one archive, as when somebody appends; the name does not say that it is one.
-    let oldest = logs.write("access.log.2", [gzip(&lines[0]), gzip(&lines[1])].concat());
-    for order in [[&newest, &middle, &oldest], [&oldest, &newest, &middle]] {
-        let called = report(&["--json", order[0], order[1], order[2]]);
-        assert_eq!((called.code, called.stdout.as_str()), (Some(0), JSON), "{}", called.stderr);
+    for program in ["gzip", "zstd", "xz", "bzip2"] {
+        // Two members in one archive, as when somebody appends; the name does not say that it is one.
+        let members = [packed(program, &lines[0]), packed(program, &lines[1])];
+        let oldest = logs.write("access.log.2", members.concat());
+        for order in [[&newest, &middle, &oldest], [&oldest, &newest, &middle]] {
+            let called = report(&["--json", order[0], order[1], order[2]]);
+            let found = (called.code, called.stdout.as_str());
+            assert_eq!(found, (Some(0), JSON), "{program}: {}", called.stderr);
+        }
     }
 }
 
@@ -181,9 +190,9 @@ fn an_archive_that_was_cut_is_told_and_the_rest_is_shown() {
 #[test]
 fn what_cannot_be_read_at_all_is_an_error() {
     let logs = Logs::new();
-    let zstd = logs.write("access.log.zst", b"\x28\xB5\x2F\xFD\x00\x00\x00\x00");
+    let damaged = logs.write("access.log.zst", [&b"\x28\xB5\x2F\xFD"[..], &[0xFF; 60]].concat());
     let cases =
-        [("/nowhere/access.log", "No such file"), (&zstd, "not with gzip"), ("/", "it is a directory")];
+        [("/nowhere/access.log", "No such file"), (&damaged, "is damaged"), ("/", "it is a directory")];
     for (path, reason) in cases {
         let called = report(&[path]);
         assert_eq!((called.code, called.stdout.as_str()), (Some(1), ""), "{path}");

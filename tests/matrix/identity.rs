@@ -257,3 +257,35 @@ fn row_27_logs_that_move_to_another_file_system_go_on_at_the_old_positions() {
     let verdict = row.finish(agent);
     assert_eq!(verdict.streams, 1);
 }
+
+#[test]
+fn row_27_a_log_that_moves_to_another_directory_on_another_file_system_goes_on_there() {
+    let mut row = Row::new("row-27-elsewhere");
+    let (here, there) = (row.at("here"), Ext4::at(row.scratch(), "logs/there"));
+    std::fs::create_dir(&here).expect("a directory can be made");
+    let (first, second) = (here.join("access.log"), there.path().join("moved.log"));
+    let config = row.config_of("*/*.log");
+    let agent = row.agent_with(&config);
+    // More than the head that identifies: a few equal bytes are no copy.
+    row.write(&first, 50);
+    row.catch_up();
+    agent.kill9();
+    row.write(&first, 50);
+    move_over(&first, &second);
+    let agent = row.agent_with(&config);
+    row.catch_up();
+    row.write(&second, 10);
+    row.catch_up();
+    // And back, before the agent's eyes.
+    let third = here.join("again.log");
+    move_over(&second, &third);
+    row.write(&third, 10);
+    let verdict = row.finish(agent);
+    assert_eq!(verdict.streams, 1);
+}
+
+/// What mv does between file systems: copies, then deletes.
+fn move_over(from: &Path, to: &Path) {
+    std::fs::copy(from, to).expect("a log can be copied");
+    std::fs::remove_file(from).expect("a log can be deleted");
+}

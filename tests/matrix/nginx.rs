@@ -67,6 +67,25 @@ fn row_02_a_worker_that_is_shutting_down_writes_into_the_renamed_file() {
     finish(&row, nginx, agent);
 }
 
+#[test]
+fn row_07_a_log_that_nginx_compresses_is_read_member_by_member() {
+    let row = Row::new("row-07-nginx");
+    let nginx = Nginx::start_with(row.scratch().path(), " gzip=1 buffer=4k flush=200ms");
+    let agent = row.agent_with(&config(&row, &nginx));
+    load(&nginx);
+    wait_until(LIMIT, "members are read", || row.committed() > 100);
+    agent.kill9();
+    load(&nginx);
+    nginx.rotate();
+    let agent = row.agent_with(&config(&row, &nginx));
+    load(&nginx);
+    let log = std::fs::read(nginx.log()).expect("the log is there");
+    assert!(log.starts_with(b"\x1f\x8b"), "nginx compresses it");
+    nginx.rotate();
+    load(&nginx);
+    finish(&row, nginx, agent);
+}
+
 fn config(row: &Row, nginx: &Nginx) -> crate::support::agent::Config {
     let mut config = row.config();
     let format = format!("{{nginx: {}}}", serde_json::Value::from(FORMAT));

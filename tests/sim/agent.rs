@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use viewtail::pipeline::action::{
-    Action, Ask, Boundary, Chunk, Command, Exit, FileError, FileId, Input, Listing, Millis, NoProof, Opened,
-    Reply, SharedPath, Stat, Weight, Writers,
+    Action, Ask, Boundary, Chunk, Command, Exit, FileError, FileId, Form, Input, Listing, Millis, NoProof,
+    Opened, Reply, Rest, SharedPath, Stat, Weight, Writers,
 };
 use viewtail::pipeline::identity::{HEAD_BYTES_MAX, MARKER_BYTES_MAX};
 use viewtail::pipeline::machine::Machine;
@@ -17,8 +17,8 @@ use crate::deleted::Held;
 use crate::edge::{Edge, Later, Network, name};
 use crate::options;
 use crate::plan::{Blow, ReadRates};
-use crate::vfs::{self, Life, shared};
-use crate::world::{DIRECTORY, Event, TRANSACTION_TIMEOUT_MS, World};
+use crate::vfs::{self, Inode, Life, Packing};
+use crate::world::{ARCHIVE_DIRECTORY, DIRECTORY, Event, TRANSACTION_TIMEOUT_MS, World};
 
 /// Actions and inputs in one go, before others get their turn.
 const BURST: usize = 64;
@@ -74,6 +74,7 @@ struct OwnedChunk {
     stat: Stat,
     /// Of which run of bytes it is, and how far that reached; unknown where it changed meanwhile.
     shown: Option<(u32, u64)>,
+    form: Form,
 }
 
 enum Hint {
@@ -335,15 +336,17 @@ impl World {
             agent.busy_until = self.now.plus(delay);
         }
         match action {
-            Action::Sweep | Action::List(_) => {
-                self.say(|| "agent: list".to_owned());
+            Action::Sweep => {
                 self.check_held(agent);
-                let files = if self.fails(rates.listing_error) {
-                    Err(self.rng.pick(&[FileError::Permission, FileError::TooManyFiles, FileError::Unknown]))
-                } else {
-                    Ok(self.vfs.list(Path::new(DIRECTORY)))
-                };
-                let listing = Listing { directory: shared(DIRECTORY), files, exists: true };
+                let mut directories = vec![DIRECTORY];
+                // Without archives there is nothing in it, and all lives stay as they are.
+                directories.extend(self.has_archives.then_some(ARCHIVE_DIRECTORY));
+                let listings = directories.into_iter().map(|directory| self.list(directory.as_ref(), &rates));
+                agent.answers.push_back(Answer::Listed(listings.collect()));
+            }
+            Action::List(directory) => {
+                self.check_held(agent);
+                let listing = self.list(&directory, &rates);
                 agent.answers.push_back(Answer::Listed(vec![listing]));
             }
             Action::Open(file, path, ask) => self.open(agent, file, &path, &ask, &rates),
@@ -406,9 +409,20 @@ impl World {
         }
     }
 
+    fn list(&mut self, directory: &Path, rates: &ReadRates) -> Listing {
+        self.say(|| format!("agent: list {}", directory.display()));
+        let files = if self.fails(rates.listing_error) {
+            Err(self.rng.pick(&[FileError::Permission, FileError::TooManyFiles, FileError::Unknown]))
+        } else {
+            Ok(self.vfs.list(directory))
+        };
+        Listing { directory: SharedPath::from(directory), files, exists: true }
+    }
+
     fn exits(&mut self, agent: &mut Agent, slot: usize, exit: &Exit) -> Fate {
         self.say(|| format!("agent {} exits: {exit:?}", agent.process));
-        if !agent.actions.is_empty() {
+        // What is still being unpacked is given up with the process.
+        if agent.actions.iter().any(|action| !matches!(action, Action::Look(..))) {
             self.oracle.violated(|| "there are actions after the exit".to_owned());
         }
         match exit {
@@ -446,7 +460,7 @@ impl World {
                 if agent.files.len() > FILES_MAX {
                     self.oracle.violated(|| "descriptors are not bounded".to_owned());
                 }
-                Ok(self.look_at(life, ask))
+                Ok(self.glance_at(life, ask))
             }
         };
         self.say(|| {
@@ -465,6 +479,11 @@ impl World {
             return self.oracle.violated(|| format!("{file:?} is looked at without being open"));
         };
         let is_stale = agent.stale.contains(&file);
+        if self.vfs.inodes[life].packing.is_some() && self.rng.chance(300) {
+            // It is being unpacked, and what else there is to do goes first.
+            agent.actions.push_back(Action::Look(file, ask.clone()));
+            return;
+        }
         let opened = if is_stale || self.fails(rates.error) {
             agent.files.remove(&file);
             self.vfs.close(life);
@@ -477,8 +496,18 @@ impl World {
         agent.answers.push_back(Answer::Opened(file, opened));
     }
 
+    /// What opening a file shows: of what is compressed only the beginning.
+    fn glance_at(&mut self, life: Life, ask: &Ask) -> Opened {
+        let opened = self.look_at(life, ask);
+        if self.vfs.inodes[life].packing.is_none() {
+            return opened;
+        }
+        let head = vfs::slice(&self.vfs.inodes[life].data, 0, HEAD_BYTES_MAX).to_vec();
+        Opened { form: Form::Packed, head, markers: Vec::new(), boundary: None, ..opened }
+    }
+
     fn look_at(&mut self, life: Life, ask: &Ask) -> Opened {
-        let data = &self.vfs.inodes[life].data;
+        let data = self.vfs.inodes[life].plain();
         let marker = |position: &u64| vfs::before(data, *position, MARKER_BYTES_MAX).map(<[u8]>::to_vec);
         let boundary = ask.boundary.then(|| {
             let end = memchr::memrchr(b'\n', data).map_or(0, |newline| newline + 1);
@@ -489,6 +518,7 @@ impl World {
         });
         Opened {
             stat: self.vfs.stat(life),
+            form: form_of(&self.vfs.inodes[life]),
             is_sole_name: self.vfs.stat(life).links <= 1,
             head: vfs::slice(data, 0, HEAD_BYTES_MAX).to_vec(),
             markers: ask.markers.iter().map(marker).collect(),
@@ -505,8 +535,10 @@ impl World {
             Err(FileError::Stale)
         } else if self.fails(rates.error) {
             Err(FileError::Unknown)
+        } else if self.vfs.inodes[life].packing.is_some() && self.rng.chance(200) {
+            Err(FileError::Unpacking)
         } else {
-            let mut data = vfs::slice(&self.vfs.inodes[life].data, position, sizes.0).to_vec();
+            let mut data = vfs::slice(self.vfs.inodes[life].plain(), position, sizes.0).to_vec();
             if data.len() > 1 && self.rng.chance(rates.short) {
                 let length = 1 + self.rng.index(data.len() - 1);
                 data.truncate(length);
@@ -516,14 +548,14 @@ impl World {
                 self.tally.torn_reads += 1;
                 self.disturb();
             }
-            let now_there = &self.vfs.inodes[life].data;
+            let now_there = self.vfs.inodes[life].plain();
             let end = position.min(now_there.len() as u64);
             let from = position.saturating_sub(sizes.1 as u64).min(end);
             let length = usize::try_from(end - from).expect("at most what was asked for");
             let before = vfs::slice(now_there, from, length).to_vec();
-            let stat = self.vfs.stat(life);
-            let shown = (!torn).then(|| (self.vfs.inodes[life].epoch, stat.size));
-            Ok(OwnedChunk { data, before, stat, shown })
+            let (stat, form) = (self.vfs.stat(life), form_of(&self.vfs.inodes[life]));
+            let shown = (!torn).then(|| (self.vfs.inodes[life].epoch, form.size(&stat)));
+            Ok(OwnedChunk { data, before, stat, form, shown })
         };
         self.say(|| {
             format!(
@@ -668,6 +700,15 @@ impl World {
     }
 }
 
+fn form_of(inode: &Inode) -> Form {
+    let rest = match inode.packing {
+        None => return Form::Plain,
+        Some(Packing::Half) => Rest::Unfinished,
+        Some(Packing::Whole) => Rest::None,
+    };
+    Form::Unpacked { size: inode.plain().len() as u64, rest }
+}
+
 impl Agent {
     /// The inode behind a descriptor.
     pub fn life_of(&self, file: FileId) -> Option<Life> {
@@ -686,9 +727,9 @@ impl Agent {
             match self.answers.pop_front() {
                 Some(Answer::Listed(listings)) => machine.step(now, Input::Listed(listings), actions),
                 Some(Answer::Opened(file, opened)) => machine.step(now, Input::Opened(file, opened), actions),
-                Some(Answer::Read(file, Ok(OwnedChunk { data, before, stat, shown }))) => {
+                Some(Answer::Read(file, Ok(OwnedChunk { data, before, stat, form, shown }))) => {
                     self.shown.extend(shown);
-                    let chunk = Chunk { data: &data, before: &before, stat };
+                    let chunk = Chunk { data: &data, before: &before, stat, form };
                     machine.step(now, Input::Read(file, Ok(chunk)), actions);
                 }
                 Some(Answer::Read(file, Err(error))) => {

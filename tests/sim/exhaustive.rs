@@ -26,7 +26,7 @@ const BLOWS: [Blow; 8] = [
     Blow::Kafka(Fate::Unreachable),
 ];
 
-const SCENARIOS: [Scenario; 11] = [
+const SCENARIOS: [Scenario; 12] = [
     ("plain appends", |_| {}),
     ("page views alone", |plan| {
         plan.page_views = true;
@@ -62,6 +62,9 @@ const SCENARIOS: [Scenario; 11] = [
     ("lost replies and late requests", |plan| {
         plan.kafka = KafkaRates { lost_reply: 150, delayed: 150, fatal: 50, ..KafkaRates::default() };
     }),
+    ("rotation with archives", |plan| {
+        plan.files = FileRates { rename: 250, compress: 1000, late_writes: 300, ..FileRates::default() };
+    }),
 ];
 
 #[test]
@@ -78,16 +81,19 @@ fn any_fault_at_any_effect_loses_and_doubles_nothing() {
 fn survives(blows: &[Blow]) {
     let _alone = run::alone();
     for (number, (name, change)) in SCENARIOS.into_iter().enumerate() {
-        let calm = scenario(number as u64, change, None);
+        let calm = scenario(number as u64, change, None, false);
         assert!(calm.failure.is_none(), "{name}, without a fault of its own: {:?}", calm.failure);
         let effects = calm.tally.effects.min(EFFECTS_MAX);
         let mut total = Tally::default();
         for blow in blows {
-            let at = |effect| scenario(number as u64, change, Some((effect, *blow)));
+            let at = |effect| scenario(number as u64, change, Some((effect, *blow)), false);
             let (tally, failures) = run::seeds(1..effects + 1, 10, at);
             for Outcome { seed, failure, .. } in &failures {
                 let failure = failure.as_deref().unwrap_or_default();
                 run::report(&format!("sim: {name}: {blow:?} at effect {seed}: {failure}"));
+            }
+            if let Some(Outcome { seed, .. }) = failures.first() {
+                scenario(number as u64, change, Some((*seed, *blow)), true);
             }
             assert!(failures.is_empty(), "{name}: {blow:?} at some effect was not survived");
             total.add(&tally);
@@ -102,7 +108,8 @@ fn survives(blows: &[Blow]) {
     }
 }
 
-fn scenario(number: u64, change: fn(&mut Plan), blow: Option<(u64, Blow)>) -> Outcome {
+/// One life; with `trace` it is told, as the first that failed is.
+fn scenario(number: u64, change: fn(&mut Plan), blow: Option<(u64, Blow)>, trace: bool) -> Outcome {
     let mut rng = Rng::new(SEED + number);
     let mut plan = Plan::calm(&mut rng);
     plan.lines = 25;
@@ -110,5 +117,5 @@ fn scenario(number: u64, change: fn(&mut Plan), blow: Option<(u64, Blow)>) -> Ou
     plan.births = true;
     change(&mut plan);
     plan.agent.blow = blow;
-    lived(blow.map_or(0, |(effect, _)| effect), World::new(rng, plan), false, |_| {})
+    lived(blow.map_or(0, |(effect, _)| effect), World::new(rng, plan), trace, |_| {})
 }

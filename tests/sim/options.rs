@@ -14,7 +14,7 @@ use viewtail::pipeline::reload::{Producer, Reload};
 use crate::plan::Plan;
 use crate::rng::Rng;
 use crate::workload::LINE_BYTES_MAX;
-use crate::world::DIRECTORY;
+use crate::world::{ARCHIVE_DIRECTORY, DIRECTORY};
 
 pub const TOPIC: &str = "views";
 
@@ -99,6 +99,7 @@ fn log(name: &str, glob: &str, emit: Emit) -> LogOptions {
     };
     LogOptions {
         paths: PathMatcher::new(&[format!("{DIRECTORY}/{glob}")], &[]).expect("the glob is valid"),
+        archives: PathMatcher::new(&[format!("{ARCHIVE_DIRECTORY}/*")], &[]).expect("the glob is valid"),
         encoder,
         start: Start::Beginning,
         links: Links::default(),

@@ -56,6 +56,8 @@ pub struct Plan {
 pub struct FileRates {
     pub partial: u32,
     pub rename: u32,
+    /// Of those that were renamed so many are compressed.
+    pub compress: u32,
     pub late_writes: u32,
     pub copytruncate: u32,
     pub truncate: u32,
@@ -195,6 +197,7 @@ impl Plan {
         vec![
             ("files.partial", &mut files.partial),
             ("files.rename", &mut files.rename),
+            ("files.compress", &mut files.compress),
             ("files.late_writes", &mut files.late_writes),
             ("files.copytruncate", &mut files.copytruncate),
             ("files.truncate", &mut files.truncate),
@@ -268,6 +271,8 @@ impl FileRates {
         Self {
             partial: sometimes(rng, &[50, 300]),
             rename: sometimes(rng, &[30, 100, 300]),
+            // Without a draw of its own, so that all other lives stay as they are.
+            compress: sometimes(&mut rng.clone(), &[200, 1000]),
             late_writes: sometimes(rng, &[300, 900]),
             copytruncate: sometimes(rng, &[30, 150]),
             truncate: sometimes(rng, &[30, 100]),

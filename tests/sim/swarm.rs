@@ -71,7 +71,7 @@ fn a_seed_always_gives_the_same_life() {
 fn covers(tally: &Tally) {
     let Tally { crashes, pauses, long_pauses, stops, reloads, seconds, refused, torn_reads, .. } = tally;
     let Tally { state_lost, state_stale, offsets_lost, rotations, copytruncates, truncates, .. } = tally;
-    let Tally { deletes, proofs, committed, aborted, aborted_records, timed_out, .. } = tally;
+    let Tally { deletes, archives, proofs, committed, aborted, aborted_records, timed_out, .. } = tally;
     let Tally { read_errors, met_later, page_view_lives, kafka, .. } = tally;
     let counts = [
         ("crashes", crashes),
@@ -90,6 +90,7 @@ fn covers(tally: &Tally) {
         ("copytruncates", copytruncates),
         ("truncations", truncates),
         ("deletions", deletes),
+        ("archives", archives),
         ("proofs that a writer is gone", proofs),
         ("commits", committed),
         ("aborts", aborted),

@@ -30,6 +30,8 @@ pub struct Inode {
     pub truncated: bool,
     /// Its bytes were copied from another inode.
     pub is_copy: bool,
+    /// Its bytes are compressed: `data` is what comes out of it, once it is complete.
+    pub packing: Option<Packing>,
     names: u64,
     readers: u32,
     writers: u32,
@@ -37,7 +39,28 @@ pub struct Inode {
     pub lost: bool,
 }
 
+/// How far an archive is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    Half,
+    Whole,
+}
+
 impl Inode {
+    /// The plain bytes that can be had.
+    pub fn plain(&self) -> &[u8] {
+        if self.packing == Some(Packing::Half) { &[] } else { &self.data }
+    }
+
+    fn size(&self) -> u64 {
+        let size = self.data.len() as u64;
+        match self.packing {
+            None => size,
+            Some(Packing::Half) => size / 4 + 10,
+            Some(Packing::Whole) => size / 4 + 18,
+        }
+    }
+
     pub fn has_readers(&self) -> bool {
         self.readers > 0
     }
@@ -87,6 +110,7 @@ impl Vfs {
             epoch,
             truncated: false,
             is_copy: false,
+            packing: None,
             names: 1,
             readers: 0,
             writers: 1,
@@ -111,6 +135,39 @@ impl Vfs {
     pub fn append(&mut self, now: Millis, life: Life, bytes: &[u8]) {
         self.inodes[life].modified_ns = self.stamp(now);
         self.inodes[life].data.extend_from_slice(bytes);
+    }
+
+    /// An archive of another file is written further. Once it is complete it has the time of what is in it.
+    pub fn pack(&mut self, now: Millis, life: Life, (of, packing): (Life, Packing)) {
+        let data = self.inodes[of].data.clone();
+        self.inodes[life].modified_ns = match packing {
+            Packing::Half => self.stamp(now),
+            Packing::Whole => self.inodes[of].modified_ns,
+        };
+        self.inodes[life].data = match packing {
+            Packing::Half => data[..data.len() / 2].to_vec(),
+            Packing::Whole => data,
+        };
+        self.inodes[life].packing = Some(packing);
+    }
+
+    /// A whole copy, or a whole archive that is copied, with the time of the original.
+    pub fn copy(&mut self, now: Millis, life: Life, path: &str) -> Life {
+        let copy = self.create(now, path, self.inodes[life].epoch);
+        let Inode { data, packing, modified_ns, .. } = &self.inodes[life];
+        let (data, packing, modified_ns) = (data.clone(), *packing, *modified_ns);
+        let inode = &mut self.inodes[copy];
+        (inode.data, inode.packing, inode.modified_ns) = (data, packing, modified_ns);
+        (inode.is_copy, inode.writers) = (true, 0);
+        copy
+    }
+
+    /// An archive of lines from before everything, which nobody may ever send.
+    pub fn archive_of_before(&mut self, path: &str, epoch: u32, secret: &[u8]) {
+        let life = self.create(Millis(0), path, epoch);
+        let inode = &mut self.inodes[life];
+        (inode.data, inode.packing) = (secret.to_vec(), Some(Packing::Whole));
+        (inode.lost, inode.writers, inode.modified_ns) = (true, 0, 1);
     }
 
     pub fn truncate(&mut self, now: Millis, life: Life, size: usize) {
@@ -166,7 +223,7 @@ impl Vfs {
         let inode = &self.inodes[life];
         Stat {
             tuple: Tuple { device: self.device, inode: inode.number, birth_ns: inode.birth_ns },
-            size: inode.data.len() as u64,
+            size: inode.size(),
             modified_ns: inode.modified_ns,
             links: inode.names,
         }

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use viewtail::pipeline::identity::HEAD_BYTES_MAX;
 
 use crate::oracle::{Kind, LineId};
-use crate::vfs::Life;
-use crate::world::{DIRECTORY, Event, World};
+use crate::vfs::{Life, Packing};
+use crate::world::{ARCHIVE_DIRECTORY, DIRECTORY, Event, World};
 
 /// Rotated files that are kept: `.1` to `.3`.
 const ROTATED_MAX: u64 = 3;
@@ -42,6 +42,12 @@ pub enum Step {
     Copy,
     /// It is complete.
     CopyRest,
+    /// `.1` is read, and what gzip wrote so far lies beside it.
+    Compress,
+    /// gzip is done: the archive is complete, and the file that it was made of deleted.
+    CompressRest,
+    /// What was rotated longest ago moves to the other directory, another file system: it is copied, and then deleted.
+    MoveAway,
     Truncate,
     /// All but a few lines at the start are cut away.
     CutTail,
@@ -72,6 +78,8 @@ pub struct Writer {
     partial: Option<Partial>,
     /// A copy that is not complete.
     copy: Option<Life>,
+    /// A file that is being compressed, and its archive.
+    archive: Option<(Life, Life)>,
     steps: VecDeque<(u64, Step)>,
 }
 
@@ -88,6 +96,11 @@ impl World {
             let secret = access_line("GET", "/t/4000000000/", 0, 0);
             self.vfs.link_secret(self.now, &format!("{DIRECTORY}/access.log.9"), epoch, &secret);
         }
+        if self.plan.files.compress > 0 {
+            let epoch = self.oracle.new_epoch();
+            let old = access_line("GET", "/t/4000000001/", 0, 0);
+            self.vfs.archive_of_before(&format!("{DIRECTORY}/access.log.9.gz"), epoch, &old);
+        }
         for number in 0..self.plan.logs {
             let base = format!("{DIRECTORY}/{}.log", ["access", "other"][number]);
             let lines_left = self.plan.lines / self.plan.logs as u64;
@@ -99,6 +112,7 @@ impl World {
                 old: None,
                 partial: None,
                 copy: None,
+                archive: None,
                 steps,
             });
             self.at(0, Event::Writer(number));
@@ -183,6 +197,18 @@ impl World {
         steps.extend(self.late(Step::Append));
         steps.push((self.rng.below(20), Step::Reopen));
         steps.extend(self.late(Step::AppendLate));
+        // Without a draw where there are no archives, so that all other lives stay as they are.
+        let compress = self.plan.files.compress;
+        if compress > 0 && self.rng.chance(compress) {
+            // Where only quiet proves that a writer is gone, no writer is quiet for so long.
+            let pauses = [0, 1, 50, 1500, if self.plan.leases { 30_000 } else { 1500 }];
+            steps.push((self.rng.pick(&pauses), Step::Compress));
+            steps.push((self.rng.pick(&pauses), Step::CompressRest));
+            if self.rng.chance(300) {
+                steps.push((self.rng.pick(&pauses), Step::MoveAway));
+            }
+            steps.extend(self.late(Step::AppendLate));
+        }
         steps.push((self.rng.below(self.plan.gap_ms + 1), Step::CloseOld));
         steps
     }
@@ -217,6 +243,9 @@ impl World {
             (Step::Copy, _, Some(life)) => self.copy(number, life),
             (Step::CopyRest, Some(life), _) => self.complete_copy(number, life),
             (Step::Truncate, _, Some(life)) => self.truncate(number, life),
+            (Step::Compress, _, _) => self.compress(number),
+            (Step::CompressRest, _, _) => self.complete_archive(number),
+            (Step::MoveAway, _, _) => self.move_away(&base),
             (Step::CutTail, _, Some(life)) => self.cut_tail(life),
             (Step::Unlink, _, Some(life)) => {
                 self.tally.deletes += 1;
@@ -340,16 +369,92 @@ impl World {
 
     /// Makes room at `.1`.
     fn shift(&mut self, base: &str) {
-        if let Some(life) = self.vfs.unlink(&format!("{base}.{ROTATED_MAX}")) {
-            self.reconsider(life);
-            self.forsake_unseen_epoch(life);
-        }
-        for number in (1..ROTATED_MAX).rev() {
-            let (from, to) = (format!("{base}.{number}"), format!("{base}.{}", number + 1));
-            if self.vfs.lookup(from.as_ref()).is_some() {
-                self.vfs.rename(&from, &to);
+        for ending in ["", ".gz"] {
+            if let Some(life) = self.vfs.unlink(&format!("{base}.{ROTATED_MAX}{ending}")) {
+                self.reconsider(life);
+                self.forsake_unseen_epoch(life);
             }
         }
+        for number in (1..ROTATED_MAX).rev() {
+            for ending in ["", ".gz"] {
+                let (from, to) =
+                    (format!("{base}.{number}{ending}"), format!("{base}.{}{ending}", number + 1));
+                if self.vfs.lookup(from.as_ref()).is_some() {
+                    self.vfs.rename(&from, &to);
+                }
+            }
+        }
+    }
+
+    fn compress(&mut self, number: usize) {
+        let base = self.writers[number].base.clone();
+        let (path, archive) = (format!("{base}.1"), format!("{base}.1.gz"));
+        let Some(life) = self.vfs.lookup(path.as_ref()) else { return };
+        if self.writers[number].archive.is_some()
+            || self.vfs.inodes[life].is_copy
+            || self.vfs.lookup(archive.as_ref()).is_some()
+        {
+            return;
+        }
+        self.tally.archives += 1;
+        let copy = self.vfs.create(self.now, &archive, self.vfs.inodes[life].epoch);
+        self.vfs.pack(self.now, copy, (life, Packing::Half));
+        self.vfs.inodes[copy].is_copy = true;
+        self.writers[number].archive = Some((life, copy));
+    }
+
+    fn move_away(&mut self, base: &str) {
+        let mut names = (1..=ROTATED_MAX)
+            .rev()
+            .flat_map(|number| ["", ".gz"].map(|ending| format!("{base}.{number}{ending}")));
+        let found = names.find_map(|name| Some((self.vfs.lookup(name.as_ref())?, name)));
+        let Some((life, from)) = found else { return };
+        let inode = &self.vfs.inodes[life];
+        let is_whole = inode.lines.iter().all(|line| self.oracle.lines[*line as usize].complete);
+        let to = from.replacen(DIRECTORY, ARCHIVE_DIRECTORY, 1);
+        if inode.packing == Some(Packing::Half) || !is_whole || self.vfs.lookup(to.as_ref()).is_some() {
+            return;
+        }
+        let epoch = inode.epoch;
+        let copy = self.vfs.copy(self.now, life, &to);
+        if self.oracle.is_provable(epoch) && !self.vfs.inodes[life].lost {
+            let lines = self.vfs.inodes[life].lines.clone();
+            lines.iter().for_each(|line| self.oracle.appears(*line));
+            self.vfs.inodes[copy].lines = lines;
+        } else {
+            self.vfs.inodes[copy].lost = true;
+        }
+        self.vfs.unlink(&from);
+        self.reconsider(life);
+        self.reconsider(copy);
+        self.hint(ARCHIVE_DIRECTORY);
+    }
+
+    fn complete_archive(&mut self, number: usize) {
+        let Some((life, copy)) = self.writers[number].archive.take() else { return };
+        self.vfs.writer_closes(copy);
+        let lines = &self.vfs.inodes[life].lines;
+        if !lines.iter().all(|line| self.oracle.lines[*line as usize].complete) {
+            // Whatever the agent made of the half of a line would be right, and the oracle knows whole ones.
+            let path = self.vfs.name_of(copy).map(|path| path.to_string_lossy().into_owned());
+            path.map(|path| self.vfs.unlink(&path));
+            return;
+        }
+        self.vfs.pack(self.now, copy, (life, Packing::Whole));
+        // An archive is found by who knows what it is an archive of, whatever its name.
+        if self.oracle.is_provable(self.vfs.inodes[copy].epoch) {
+            let lines = self.vfs.inodes[life].lines.clone();
+            lines.iter().for_each(|line| self.oracle.appears(*line));
+            self.vfs.inodes[copy].lines = lines;
+        } else {
+            self.vfs.inodes[copy].lost = true;
+        }
+        let path = self.vfs.name_of(life).map(|path| path.to_string_lossy().into_owned());
+        if let Some(path) = path {
+            self.vfs.unlink(&path);
+            self.reconsider(life);
+        }
+        self.reconsider(copy);
     }
 
     fn reopen(&mut self, number: usize) {

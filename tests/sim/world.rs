@@ -16,8 +16,11 @@ use crate::vfs::{Life, Vfs, shared};
 use crate::vkafka::{Broker, Visible};
 use crate::workload::Writer;
 
-/// The one directory with logs.
+/// The directory with logs.
 pub const DIRECTORY: &str = "/log";
+
+/// The directory beside it in which rotated files may lie: `archive_dirs`.
+pub const ARCHIVE_DIRECTORY: &str = "/old";
 
 /// As viewtail's default.
 pub const TRANSACTION_TIMEOUT_MS: u64 = 20_000;
@@ -77,6 +80,7 @@ pub struct Tally {
     pub copytruncates: u64,
     pub truncates: u64,
     pub deletes: u64,
+    pub archives: u64,
     pub proofs: u64,
     pub effects: u64,
     pub committed: u64,
@@ -107,6 +111,8 @@ pub struct World {
     pub processes: u64,
     pub steps: u64,
     pub quiet: bool,
+    /// Whether rotated files are compressed and moved away in this life, at least while there are faults.
+    pub has_archives: bool,
     /// A fault that waits for the next effect that it can hit.
     pub armed: Option<Blow>,
     pub stopping: bool,
@@ -120,6 +126,7 @@ impl World {
     pub fn new(rng: Rng, plan: Plan) -> Self {
         let mut world = Self {
             now: Millis(1_000_000),
+            has_archives: plan.files.compress > 0,
             vfs: Vfs::new(plan.births),
             broker: Broker::new(plan.partitions, plan.verification),
             oracle: Oracle::new(&plan),
@@ -249,7 +256,9 @@ impl World {
     }
 
     fn takes(&self, path: &SharedPath) -> bool {
-        self.plan.glob_takes_rotated || self.plan.wide.is_some() || !path.to_string_lossy().contains(".log.")
+        let path = path.to_string_lossy();
+        let is_named = self.plan.glob_takes_rotated || self.plan.wide.is_some() || !path.contains(".log.");
+        is_named && !path.ends_with(".gz")
     }
 
     fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
@@ -354,6 +363,7 @@ impl Tally {
             copytruncates,
             truncates,
             deletes,
+            archives,
             proofs,
             effects,
             committed,
@@ -397,6 +407,7 @@ impl Tally {
             copytruncates,
             truncates,
             deletes,
+            archives,
             proofs,
             effects,
             committed,

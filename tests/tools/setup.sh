@@ -3,8 +3,8 @@
 #
 #   setup.sh build    what `cargo build` needs beside Rust: a C and a C++ compiler, make, perl
 #   setup.sh test     that, and what the tests run: Java and Maven, kcat, nginx, Apache, logrotate, GoAccess, a browser, python3,
-#                     what makes and judges packages; and in target/ Kafka's jars, ClickHouse's engine, a parser of metrics,
-#                     linters, a small system
+#                     compressors, what makes and judges packages; and in target/ Kafka's jars, ClickHouse's engine, a parser
+#                     of metrics, linters, a small system
 #   setup.sh package  that of `build`, and what packages are made with
 #   setup.sh bench    what `make bench` compares viewtail with beyond that of `test`: rsyslog with its Kafka module, Go for sarama
 #   setup.sh dist | deny | actionlint   one more tool each in target/tools, which `make test` does without
@@ -42,7 +42,7 @@ PACKAGE_NEEDS="dh_installsysusers:debhelper rpmbuild:rpm strip:binutils python3:
 TEST_NEEDS="mvn:maven kcat:kcat nginx:nginx-light logrotate:logrotate apache2:apache2-bin \
 goaccess:goaccess python3:python3 setpriv:util-linux unshare:util-linux systemd-analyze:systemd \
 prlimit:util-linux script:bsdutils mkfs.ext4:e2fsprogs strace:strace openssl:openssl setfacl:acl promtool:prometheus \
-valgrind:valgrind \
+valgrind:valgrind zstd:zstd xz:xz-utils bzip2:bzip2 \
 mmdebstrap:mmdebstrap lintian:lintian rpmlint:rpmlint man:man-db"
 BENCH_NEEDS="rsyslogd:rsyslog"
 # What tests/bench/sarama/go.mod asks for; Debian's own Go may be older.

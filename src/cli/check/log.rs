@@ -14,8 +14,7 @@ use crate::format::{Format, Spans};
 use crate::io::files::Files;
 use crate::io::lease::Rights;
 use crate::io::{clock, state};
-use crate::pipeline::action::{Ask, FileError, FileId};
-use crate::pipeline::identity::is_compressed;
+use crate::pipeline::action::{Ask, FileError, FileId, Form};
 
 /// A format is tried on so many of the last bytes of each log: some hundred lines.
 const TRIED_BYTES: u64 = 64 * 1024;
@@ -146,7 +145,7 @@ fn content(path: &Path) -> Result<Content, FileError> {
     let mut files = Files::default();
     let file = FileId(0);
     let opened = files.open(file, path, &Ask { markers: Vec::new(), boundary: true })?;
-    if is_compressed(&opened.head) {
+    if opened.form == Form::Packed {
         return Ok(Content::Compressed);
     }
     let end = opened.boundary.map_or(0, |boundary| boundary.position);

@@ -9,7 +9,7 @@ use crate::event::{SkipReason, StreamId};
 use crate::io::files::Files;
 use crate::io::trust::Trust;
 use crate::pipeline::account::Books;
-use crate::pipeline::action::{Ask, FileError, FileId, Opened};
+use crate::pipeline::action::{Ask, FileError, FileId, Form, Opened};
 use crate::pipeline::checkpoint::{FileSnapshot, Snapshot};
 use crate::pipeline::identity::{Evidence, Head, Mark, MarkerEvidence, Verdict, judge};
 use crate::pipeline::line::Gap;
@@ -107,6 +107,15 @@ fn usage(text: String) -> anyhow::Error {
     Failure::new(Exit::Usage, text).into()
 }
 
+/// Looks at the open file, and waits while it is being unpacked.
+fn look(files: &mut Files, ask: &Ask) -> Result<Opened, FileError> {
+    loop {
+        if let Some(opened) = files.look(FILE, ask) {
+            return opened;
+        }
+    }
+}
+
 /// A generation's file, proven to be it.
 struct Log<'a> {
     files: Files,
@@ -121,9 +130,12 @@ impl<'a> Log<'a> {
         let path: &Path = &file.path;
         let mut files = Files::new(Trust::new(&setup.logs));
         let position = file.entry.mark.position;
-        let opened = files
-            .open(FILE, path, &Ask { markers: vec![position], boundary: true })
-            .map_err(|error| failed(path, error))?;
+        let ask = Ask { markers: vec![position], boundary: true };
+        let opened = files.open(FILE, path, &ask).and_then(|opened| match opened.form {
+            Form::Packed => look(&mut files, &ask),
+            Form::Plain | Form::Unpacked { .. } => Ok(opened),
+        });
+        let opened = opened.map_err(|error| failed(path, error))?;
         let entry = &file.entry;
         let marker = match opened.markers.first().and_then(Option::as_ref) {
             Some(before) if entry.mark.fits(before) => MarkerEvidence::Equal,
@@ -134,7 +146,7 @@ impl<'a> Log<'a> {
             tuple: entry.tuple.compare(&opened.stat.tuple),
             head: Head::remembered(position, entry.head_hash).compare(&opened.head),
             marker,
-            size: opened.stat.size,
+            size: opened.size(),
         });
         // After an import the file is a copy of the one that was read.
         if !matches!(verdict, Verdict::Same | Verdict::Copy) {
@@ -151,8 +163,8 @@ impl<'a> Log<'a> {
     /// The last start of a line that is not behind `wanted`.
     fn line_start(&mut self, wanted: u64) -> anyhow::Result<u64> {
         let last = self.opened.boundary.as_ref().map_or(0, |boundary| boundary.position);
-        if wanted != u64::MAX && wanted > self.opened.stat.size {
-            let text = format!("{}: it has only {} bytes", self.path.display(), self.opened.stat.size);
+        if wanted != u64::MAX && wanted > self.opened.size() {
+            let text = format!("{}: it has only {} bytes", self.path.display(), self.opened.size());
             return Err(usage(text));
         }
         let mut end = wanted.min(last);
@@ -171,7 +183,7 @@ impl<'a> Log<'a> {
     /// The entry with all its evidence, at another position.
     fn entry_at(&mut self, position: u64, entry: &Entry) -> anyhow::Result<Entry> {
         let ask = Ask { markers: vec![position], boundary: false };
-        let opened = self.files.look(FILE, &ask).map_err(|error| failed(self.path, error))?;
+        let opened = look(&mut self.files, &ask).map_err(|error| failed(self.path, error))?;
         let before = opened.markers.into_iter().next().flatten().unwrap_or_default();
         let mut head = Head::default();
         head.learn(&opened.head);

@@ -58,6 +58,12 @@ struct Generation {
     skipped_size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     skipped_reason: Option<String>,
+    /// When it was last written to; nanoseconds since the epoch, left out if unknown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    modified_ns: Option<Hex>,
+    /// Size in bytes of the archive in which it was read to its end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    read_archive: Option<u64>,
 }
 
 /// 16 hexadecimal digits.
@@ -115,6 +121,8 @@ fn generation(file: &FileSnapshot) -> Generation {
         begun,
         skipped_size: has_gap.then_some(gap.bytes),
         skipped_reason: has_gap.then(|| gap.reason.as_str().to_owned()),
+        modified_ns: (file.modified_ns != 0).then(|| Hex(file.modified_ns.cast_unsigned())),
+        read_archive: file.read_archive,
     }
 }
 
@@ -182,6 +190,8 @@ fn file(generation: &Generation) -> anyhow::Result<FileSnapshot> {
         path: path(&generation.path),
         is_rotated: generation.rotated,
         books: Books::at(generation.position),
+        modified_ns: generation.modified_ns.map_or(0, |modified| modified.0.cast_signed()),
+        read_archive: generation.read_archive,
     })
 }
 

@@ -1,4 +1,4 @@
-//! A report's events from log files: plain or gzip, in any order, each by the format of the log that it belongs to.
+//! A report's events from log files: plain or compressed, in any order, each by the format of the log that it belongs to.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -220,17 +220,16 @@ fn is_stdin(path: &Path) -> bool {
 /// What happened to the input, and what to do.
 fn unreadable(position: u64, error: &io::Error) -> String {
     let at = format!("cannot be read behind byte {position} of its content");
-    let kind = error.kind();
-    if kind == ErrorKind::UnexpectedEof {
+    if error.kind() == ErrorKind::UnexpectedEof {
         format!("{at}: the compressed file is cut off; copy it again")
-    } else if kind == ErrorKind::InvalidInput || kind == ErrorKind::InvalidData {
-        format!("{at}: the compressed file is damaged ({error}); copy it again, `gzip -t` tests it")
+    } else if error.raw_os_error().is_none() {
+        format!("{at}: the compressed file is damaged ({error}); copy it again")
     } else {
         format!("{at}: {error}")
     }
 }
 
-/// A path, and what it was called before logrotate and gzip renamed it: `access.log-20261123.gz`, `access.log.2.gz`.
+/// A path, and what it was called before logrotate and its compressor renamed it: `access.log-20261123.gz`, `access.log.2.gz`.
 fn names_before_rotation(path: &Path) -> Vec<PathBuf> {
     let mut names = vec![path.to_path_buf()];
     let mut name = path.as_os_str().as_bytes();
@@ -241,12 +240,15 @@ fn names_before_rotation(path: &Path) -> Vec<PathBuf> {
     names
 }
 
+/// What compressors add to a name.
+const COMPRESSED: [&[u8]; 4] = [b"gz", b"zst", b"xz", b"bz2"];
+
 /// A name without the last thing that a rotation added.
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {
     let at = name.iter().rposition(|byte| matches!(byte, b'.' | b'-' | b'/'))?;
     let (rest, suffix) = (&name[..at], &name[at + 1..]);
     let is_number = !suffix.is_empty() && suffix.iter().all(u8::is_ascii_digit);
-    let is_added = name[at] != b'/' && (is_number || (name[at] == b'.' && suffix == b"gz"));
+    let is_added = name[at] != b'/' && (is_number || (name[at] == b'.' && COMPRESSED.contains(&suffix)));
     (is_added && !rest.is_empty()).then_some(rest)
 }
 
@@ -270,6 +272,7 @@ mod tests {
                 "/l/access.log"
             ]
         );
+        assert_eq!(names("/l/access.log.xz"), ["/l/access.log.xz", "/l/access.log"]);
         assert_eq!(names("/2/3"), ["/2/3"]);
     }
 }

@@ -1,0 +1,227 @@
+//! Compressed files: the archives that rotation leaves, and logs that their server compresses itself.
+//!
+//! An archive is a copy as all others are: never read on its own while its original may go on, and read on in plain
+//! positions once the original is lost. What is new is that looking at all of it takes time, so that needs a reason.
+
+use std::collections::VecDeque;
+
+use super::action::{Action, Ask, FileId, FileSeen, Form, Millis, Opened, Rest, Stat};
+use super::discover::{Examination, wanted_markers};
+use super::generation::{Generation, Whereabouts, path_hash};
+use super::identity::{HeadEvidence, Mark, Verdict};
+use super::notice::Notice;
+use super::tail::{TROUBLE_POLL_MS, Tail};
+use crate::event::StreamId;
+
+/// So many archives are unpacked at the same time: xz and zstd remember up to 64 and 128 MiB for each.
+const UNPACKING_MAX: usize = 2;
+
+/// An archive that did not change for so long is unpacked: one that is being written is not looked through again and again.
+const REST_MS: u64 = 1000;
+
+/// The archives that are being read, few at a time, and those that wait for their turn.
+#[derive(Debug, Default)]
+pub(super) struct Decoding {
+    at_work: Vec<StreamId>,
+    waiting: VecDeque<StreamId>,
+}
+
+impl Tail {
+    /// Whether a compressed file under this name is an archive of a log, and not a log that its server compresses.
+    pub fn is_archive(&self, path: &std::path::Path) -> bool {
+        self.home_by_name(path).is_some() || self.log_of(path).is_none()
+    }
+
+    /// A compressed file was opened, and its first plain bytes are known: is there a reason to unpack all of it?
+    pub fn meet_packed(
+        &mut self,
+        now: Millis,
+        id: FileId,
+        (examination, opened): (Examination, Opened),
+        actions: &mut Vec<Action>,
+    ) {
+        if self.refuse_anothers(now, id, (&examination, &opened), actions) {
+            return;
+        }
+        let Examination { seen, mut candidates, boundary, .. } = examination;
+        let elsewhere = self.elsewhere((&seen, &opened), &candidates);
+        candidates.extend(elsewhere);
+        let seen = FileSeen { stat: opened.stat, ..seen };
+        let is_archive = self.is_archive(&seen.path);
+        let is_own = |(stream, _): &(StreamId, Mark)| self.generations[stream].tuple == seen.stat.tuple;
+        let is_followed = candidates.iter().any(is_own);
+        let begins_alike = |(stream, _): &(StreamId, Mark)| {
+            self.generations[stream].head.compare(&opened.head) == HeadEvidence::Equal
+        };
+        let is_known = candidates.iter().any(begins_alike);
+        if is_archive && !is_followed && !is_known && self.chain_home(&seen, Some(opened.form)).is_none() {
+            self.leave_archive(now, &seen);
+            actions.push(Action::Close(id));
+        } else if is_archive
+            && !self.by_tuple.contains_key(&seen.stat.tuple)
+            && self.unpacking.len() >= UNPACKING_MAX
+        {
+            self.wait_to_unpack(now, &seen);
+            actions.push(Action::Close(id));
+        } else if !is_archive || is_followed || self.has_rested(now, (&seen, REST_MS)) {
+            self.unpacking.extend(is_archive.then_some((id, seen.path.clone())));
+            let markers = wanted_markers(&candidates, &seen);
+            let is_new = !is_archive && !is_followed;
+            let log = self.log_of(&seen.path).filter(|_| is_new);
+            let at_end = log.is_some_and(|log| self.starts_at_end(log, &seen.stat));
+            actions.push(Action::Look(id, Ask { markers, boundary: at_end }));
+            self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
+        } else {
+            actions.push(Action::Close(id));
+        }
+    }
+
+    /// A file was looked at: if it was unpacked for that, others may be now.
+    pub fn was_unpacked(&mut self, now: Millis, id: FileId) {
+        let is_over = self.unpacking.remove(&id).is_some();
+        if is_over && let Some(path) = self.unpacking_waits.pop_first() {
+            self.list_after(now, &path);
+        }
+    }
+
+    fn wait_to_unpack(&mut self, now: Millis, seen: &FileSeen) {
+        // It is found again by the next listing, which has the oldest first.
+        self.unpacking_waits.insert(seen.path.clone());
+        self.list_after(now.plus(TROUBLE_POLL_MS), &seen.path);
+    }
+
+    /// Whether an archive has to wait until another one is read to its end. A log that is compressed as it is written has
+    /// small members and waits for nobody.
+    pub fn must_wait_for_decoder(&mut self, stream: StreamId) -> bool {
+        let generation = &self.generations[&stream];
+        if !generation.is_packed() || !generation.is_rotated() || generation.is_drained() {
+            return false;
+        }
+        let Decoding { at_work, waiting } = &mut self.decoding;
+        if !at_work.contains(&stream) {
+            if at_work.len() >= UNPACKING_MAX {
+                waiting.push_back(stream);
+                return true;
+            }
+            at_work.push(stream);
+        }
+        false
+    }
+
+    /// The archive that waited longest, if it need not wait any more.
+    pub fn next_to_decode(&mut self) -> Option<StreamId> {
+        let Decoding { at_work, waiting } = &mut self.decoding;
+        at_work.retain(|stream| {
+            let generation = self.generations.get(stream);
+            generation.is_some_and(|generation| generation.file.is_some() && !generation.is_drained())
+        });
+        if at_work.len() < UNPACKING_MAX { waiting.pop_front() } else { None }
+    }
+
+    /// Whether a file is an archive that was read to its end before the agent was started, and nothing happened to it since: it
+    /// need not be unpacked to be known.
+    pub fn is_read_archive(&mut self, file: &FileSeen) -> bool {
+        let is_it = |stream: &StreamId| {
+            let generation = &self.generations[stream];
+            let Stat { tuple, size, modified_ns, .. } = file.stat;
+            generation.whereabouts == Whereabouts::Unlocated
+                && generation.tuple == tuple
+                && generation.read_archive == Some(size)
+                && generation.stat.modified_ns == modified_ns
+        };
+        let Some(stream) = self.index.of_inode(file.stat.tuple.inode).find(is_it) else { return false };
+        self.change(stream, |generation| {
+            generation.path = Some(file.path.clone());
+            generation.whereabouts = Whereabouts::Here;
+        });
+        let generation = self.generation(stream);
+        generation.stat = file.stat;
+        generation.form = Form::Unpacked { size: generation.looked_to, rest: Rest::None };
+        generation.finished = true;
+        self.by_tuple.insert(file.stat.tuple, stream);
+        self.by_path.insert(file.path.clone(), stream);
+        true
+    }
+
+    /// Whether an archive may be one of a generation that was not read yet, not even its first byte: that is read first.
+    pub fn waits_for_head(&mut self, now: Millis, seen: &FileSeen) -> bool {
+        let is_unknown = |stream: &StreamId| {
+            let Generation { head, trouble, whereabouts, is_hinted, tuple, .. } = &self.generations[stream];
+            let is_read = trouble.is_none() && !is_hinted && self.generations[stream].is_drained();
+            let is_there = !matches!(whereabouts, Whereabouts::Missing(_));
+            let is_older = tuple.birth_ns.is_none_or(|born| born <= seen.stat.modified_ns);
+            !head.is_known() && !is_read && is_there && is_older
+        };
+        let homes = self.homes_by_name(&seen.path);
+        let known = homes.iter().flat_map(|home| self.index.of_home(path_hash(home))).find(is_unknown);
+        let Some(stream) = known else { return false };
+        self.ask_original(now, stream);
+        self.look_again(now, now.plus(TROUBLE_POLL_MS), seen);
+        true
+    }
+
+    /// The generation of which nothing is delivered and nothing known but its name, if this archive may be what is left of it:
+    /// the one that was written to last when the content of the archive was, or else began last before that.
+    pub fn unread_in(&self, seen: &FileSeen, opened: &Opened) -> Option<StreamId> {
+        if opened.form == Form::Plain || opened.size() == 0 {
+            return None;
+        }
+        let homes = self.homes_by_name(&seen.path);
+        let known = homes.iter().flat_map(|home| self.index.of_home(path_hash(home)));
+        let written = opened.stat.modified_ns;
+        let unread = known.filter_map(|stream| {
+            let Generation { tuple, stat, head, lines, .. } = &self.generations[&stream];
+            let is_unread = !head.is_known() && lines.cursor().position == 0;
+            let is_last = stat.modified_ns == written;
+            let is_it = is_last || tuple.birth_ns.is_none_or(|born| born <= written);
+            (self.generations[&stream].is_missing() && is_unread && is_it).then_some((
+                is_last,
+                tuple.birth_ns,
+                stream,
+            ))
+        });
+        unread.max().map(|(_, _, stream)| stream)
+    }
+
+    /// The generation of which this archive may have been made before its last lines came, if no more is known of it than that
+    /// it is longer: nothing in the archive is new then.
+    pub fn early_in(
+        &self,
+        verdicts: &[(StreamId, Verdict)],
+        seen: &FileSeen,
+        opened: &Opened,
+    ) -> Option<StreamId> {
+        if opened.form == Form::Plain || opened.size() == 0 {
+            return None;
+        }
+        let homes = self.homes_by_name(&seen.path);
+        let may_be_it = |stream: &StreamId| {
+            let generation = &self.generations[stream];
+            let (written, made) = (generation.stat.modified_ns, opened.stat.modified_ns);
+            generation.head.is_only_known_beyond(opened.head.len())
+                && (written == 0 || made <= written)
+                && self.began_at(generation, &homes)
+        };
+        let foreign = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Foreign);
+        foreign.map(|(stream, _)| *stream).find(may_be_it)
+    }
+
+    /// Nothing connects an archive with what is followed.
+    fn leave_archive(&mut self, now: Millis, seen: &FileSeen) {
+        let is_first = !self.rejected.contains_key(&seen.stat.tuple);
+        self.reject(now, &seen.stat);
+        if is_first && self.log_of(&seen.path).is_some() {
+            self.notices.push(Notice::Compressed { path: seen.path.clone() });
+        }
+    }
+
+    /// Whether a generation goes on in this copy of it: if it is lost, or if it had to make do with an archive and this is
+    /// the file itself.
+    pub fn goes_on_in_copy(&self, stream: StreamId, copy: &Opened) -> bool {
+        let generation = &self.generations[&stream];
+        let is_in_archive =
+            generation.is_packed() && generation.path.as_ref().is_some_and(|path| self.is_archive(path));
+        let is_better = is_in_archive && copy.form == Form::Plain;
+        generation.is_missing() || is_better
+    }
+}

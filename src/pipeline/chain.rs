@@ -1,0 +1,85 @@
+//! The chain of a log's generations: which path a rotated file was born at, and whether it came after one that is known.
+//!
+//! Several rotations may pass while the agent is down, and compressors make new inodes of old files. A name says which log
+//! a file belongs to; that it was never read is told by the times that the file system itself keeps.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::action::{FileSeen, Form, SharedPath};
+use super::generation::{Generation, path_hash};
+use super::tail::Tail;
+use crate::planted::{self, Bug};
+
+/// A file restored from an archive keeps its old modification time; a log is written to after its birth. File systems
+/// disagree on such times by less than this.
+const BIRTH_SLACK_NS: i64 = 2_000_000_000;
+
+impl Tail {
+    /// The path under which a rotated file that nobody knows began its life, if it is the successor of a generation that is
+    /// followed: its name continues that path, and it came after a generation known of it. Without a form both are tried.
+    pub fn chain_home(&self, file: &FileSeen, form: Option<Form>) -> Option<SharedPath> {
+        let follows = |known: &Generation| match form {
+            Some(Form::Plain) => follows_as_file(known, file),
+            Some(Form::Packed | Form::Unpacked { .. }) => follows_as_archive(known, file),
+            None => follows_as_file(known, file) || follows_as_archive(known, file),
+        };
+        self.homes_by_name(&file.path).into_iter().find(|home| {
+            let mut known = self.index.of_home(path_hash(home));
+            known.any(|stream| follows(&self.generations[&stream]))
+        })
+    }
+
+    /// The path of a log that a rotated file's name continues.
+    pub fn home_by_name(&self, path: &Path) -> Option<SharedPath> {
+        self.homes_by_name(path).into_iter().next()
+    }
+
+    /// The paths of logs that a rotated file's name continues, the longest name first: beside the file, and where the file
+    /// is in a directory for rotated ones also in the directory above and in those of its log that are named without a
+    /// wildcard.
+    pub fn homes_by_name(&self, path: &Path) -> Vec<SharedPath> {
+        let (Some(name), Some(directory)) = (path.file_name().and_then(OsStr::to_str), path.parent()) else {
+            return Vec::new();
+        };
+        let mut homes = Vec::new();
+        for (at, _) in name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-')) {
+            let beside = directory.join(&name[..at]);
+            if self.log_of(&beside).is_some() {
+                homes.push(SharedPath::from(beside));
+            }
+            for log in self.options.logs.iter().filter(|log| log.archives.matches(path)) {
+                let own = log.paths.written().filter_map(|glob| Path::new(glob).parent());
+                let own = own.filter(|own| !own.as_os_str().as_encoded_bytes().iter().any(is_wildcard));
+                let all = directory.parent().into_iter().chain(own).map(|place| place.join(&name[..at]));
+                homes.extend(all.filter(|home| log.paths.matches(home)).map(SharedPath::from));
+            }
+        }
+        homes
+    }
+}
+
+/// Whether a character of a glob stands for others.
+fn is_wildcard(character: &u8) -> bool {
+    b"*?[{\\".contains(character)
+}
+
+/// A file has its birth; one that was written to before that was restored from somewhere.
+fn follows_as_file(known: &Generation, file: &FileSeen) -> bool {
+    let Some(born) = file.stat.tuple.birth_ns.filter(|born| file.stat.modified_ns >= born - BIRTH_SLACK_NS)
+    else {
+        return false;
+    };
+    if known.is_packed() {
+        return follows_as_archive(known, file);
+    }
+    known.tuple.birth_ns.is_some_and(|known| born >= known)
+}
+
+/// An archive has the birth of the archive, and compressors and logrotate give it the time at which its content was written to
+/// last. What is older than a known generation was finished before that one was, or is a part of it.
+fn follows_as_archive(known: &Generation, file: &FileSeen) -> bool {
+    let written =
+        if known.stat.modified_ns > 0 { Some(known.stat.modified_ns) } else { known.tuple.birth_ns };
+    written.is_some_and(|written| file.stat.modified_ns >= written) || planted::is(Bug::EveryArchiveIsNew)
+}
