@@ -43,6 +43,8 @@ pub enum Bug {
     ArchiveReadOnItsOwn,
     /// Every archive that nobody knows is read, however old it is.
     EveryArchiveIsNew,
+    /// A log that is missing goes on in an equal file, whatever that is called.
+    ForeignCopyAdopted,
     /// A descriptor that shows another file than was listed is closed.
     DescriptorGivenBack,
     /// The bytes before the position of a known inode are not compared.

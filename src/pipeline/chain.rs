@@ -59,6 +59,16 @@ impl Tail {
     }
 }
 
+/// Whether a file is named as rotation names one of the log at `home`, in any directory: `access.log.1`, `access.log-20261128.gz`,
+/// `access-20261128.log`. A letter behind the stem makes another word of it.
+pub(super) fn is_named_after(path: &Path, home: &Path) -> bool {
+    let bytes = |name: Option<&OsStr>| name.map_or_else(Vec::new, |name| name.as_encoded_bytes().to_vec());
+    let (name, whole, stem) = (bytes(path.file_name()), bytes(home.file_name()), bytes(home.file_stem()));
+    let behind_stem = name.strip_prefix(stem.as_slice()).filter(|_| !stem.is_empty());
+    let continues = |rest: &[u8]| rest.first().is_none_or(|next| !next.is_ascii_alphabetic());
+    name.starts_with(&whole) && !whole.is_empty() || behind_stem.is_some_and(continues)
+}
+
 /// Whether a character of a glob stands for others.
 fn is_wildcard(character: &u8) -> bool {
     b"*?[{\\".contains(character)
@@ -82,4 +92,40 @@ fn follows_as_archive(known: &Generation, file: &FileSeen) -> bool {
     let written =
         if known.stat.modified_ns > 0 { Some(known.stat.modified_ns) } else { known.tuple.birth_ns };
     written.is_some_and(|written| file.stat.modified_ns >= written) || planted::is(Bug::EveryArchiveIsNew)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotated_file_is_named_after_its_log() {
+        let named_after = |path: &str, home: &str| is_named_after(Path::new(path), Path::new(home));
+        for rotated in [
+            "/var/log/nginx/access.log.1",
+            "/var/log/nginx/access.log.2.gz",
+            "/var/log/nginx/access.log-20261128",
+            "/var/log/nginx/access-20261128.log",
+            "/var/log/nginx/access1.log",
+            "/var/log/nginx/access.logOLD",
+            "/srv/old/access.log.1",
+            "/srv/old/access",
+        ] {
+            assert!(named_after(rotated, "/var/log/nginx/access.log"), "{rotated}");
+        }
+        for foreign in [
+            "/var/log/nginx/truth-w1",
+            "/var/log/nginx/backup-access.log",
+            "/var/log/nginx/accessible.log",
+            "/var/log/nginx/error.log.1",
+            "/",
+        ] {
+            assert!(!named_after(foreign, "/var/log/nginx/access.log"), "{foreign}");
+        }
+        assert!(named_after("/var/log/a.1.log", "/var/log/a.log"));
+        assert!(
+            !named_after("/var/log/another", "/var/log/a.log"),
+            "a stem of one letter is no claim to a word"
+        );
+    }
 }

@@ -11,6 +11,7 @@ use super::action::{
     Action, Ask, Boundary, FileError, FileId, FileKind, FileSeen, Form, Listing, Millis, Opened, Rest,
     SharedPath, Stat,
 };
+use super::chain::is_named_after;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{
     Evidence, Head, HeadEvidence, MARKER_BYTES_MAX, Mark, MarkerEvidence, Tuple, TupleEvidence, Verdict,
@@ -577,12 +578,18 @@ impl Tail {
     }
 
     /// Whether a missing generation may go on under this name, given that the bytes say so. Logs that begin alike are many:
-    /// under the name of another log a few equal bytes prove nothing.
+    /// under the name of another log a few equal bytes prove nothing. And whoever keeps an equal file beside a log under a name
+    /// of its own did not rotate the log: the log itself may be where nobody looked yet.
     fn may_have_moved(&self, stream: StreamId, path: &Path) -> bool {
         let generation = &self.generations[&stream];
-        let is_anothers = self.log_of(path).is_some()
-            && self.home_by_name(path).is_none()
-            && path_hash(path) != generation.home_hash;
+        if self.log_of(path).is_none() {
+            let is_rotated = match &generation.home {
+                Some(home) => is_named_after(path, home),
+                None => self.home_by_name(path).is_some(),
+            };
+            return is_rotated || planted::is(Bug::ForeignCopyAdopted);
+        }
+        let is_anothers = self.home_by_name(path).is_none() && path_hash(path) != generation.home_hash;
         !is_anothers || generation.lines.cursor().position >= MARKER_BYTES_MAX as u64
     }
 

@@ -44,6 +44,9 @@ pub struct Plan {
     /// `emit: page_views`: other lines move positions and become no events.
     #[serde(default)]
     pub page_views: bool,
+    /// The server writes the first log a second time, under another name and never rotated.
+    #[serde(default)]
+    pub twin: bool,
     pub files: FileRates,
     pub reads: ReadRates,
     pub kafka: KafkaRates,
@@ -154,6 +157,7 @@ impl Plan {
             equal_heads: false,
             verification: rng.chance(500),
             page_views: false,
+            twin: false,
             files: FileRates::default(),
             reads: ReadRates::default(),
             kafka: KafkaRates::default(),
@@ -189,6 +193,7 @@ impl Plan {
         self.page_views = rng.chance(150);
         self.kafka.late_init = sometimes(rng, &[50, 300]);
         self.agent.reload = sometimes(rng, &[5, 30]);
+        self.twin = rng.chance(100);
     }
 
     /// Every rate by its name, so that a failure can be narrowed down to the faults that it needs.

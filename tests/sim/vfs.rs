@@ -30,6 +30,8 @@ pub struct Inode {
     pub truncated: bool,
     /// Its bytes were copied from another inode.
     pub is_copy: bool,
+    /// What is written to it is written to this one too.
+    pub twin: Option<Life>,
     /// Its bytes are compressed: `data` is what comes out of it, once it is complete.
     pub packing: Option<Packing>,
     names: u64,
@@ -110,6 +112,7 @@ impl Vfs {
             epoch,
             truncated: false,
             is_copy: false,
+            twin: None,
             packing: None,
             names: 1,
             readers: 0,
@@ -160,6 +163,13 @@ impl Vfs {
         (inode.data, inode.packing, inode.modified_ns) = (data, packing, modified_ns);
         (inode.is_copy, inode.writers) = (true, 0);
         copy
+    }
+
+    /// A file that gets the lines of a log and is none: nothing of it may ever be sent.
+    pub fn create_twin(&mut self, now: Millis, path: &str, epoch: u32) -> Life {
+        let life = self.create(now, path, epoch);
+        self.inodes[life].lost = true;
+        life
     }
 
     /// An archive of lines from before everything, which nobody may ever send.

@@ -76,6 +76,8 @@ pub struct Writer {
     active: Option<Life>,
     old: Option<Life>,
     partial: Option<Partial>,
+    /// Where the server writes the same lines, if it does.
+    twin: Option<Life>,
     /// A copy that is not complete.
     copy: Option<Life>,
     /// A file that is being compressed, and its archive.
@@ -105,12 +107,17 @@ impl World {
             let base = format!("{DIRECTORY}/{}.log", ["access", "other"][number]);
             let lines_left = self.plan.lines / self.plan.logs as u64;
             let steps = VecDeque::new();
+            let twin = self.plan.twin.then(|| {
+                let epoch = self.oracle.new_epoch();
+                self.vfs.create_twin(self.now, &format!("{DIRECTORY}/truth-{number}"), epoch)
+            });
             self.writers.push(Writer {
                 base,
                 lines_left,
                 active: None,
                 old: None,
                 partial: None,
+                twin,
                 copy: None,
                 archive: None,
                 steps,
@@ -356,6 +363,9 @@ impl World {
 
     fn write(&mut self, life: Life, line: LineId, bytes: &[u8]) {
         self.vfs.append(self.now, life, bytes);
+        if let Some(twin) = self.vfs.inodes[life].twin {
+            self.vfs.append(self.now, twin, bytes);
+        }
         self.oracle.line_grows(line, bytes);
     }
 
@@ -465,6 +475,7 @@ impl World {
         self.close_old(number);
         let epoch = self.oracle.new_epoch();
         let life = self.vfs.create(self.now, &base, epoch);
+        self.vfs.inodes[life].twin = self.writers[number].twin;
         self.writers[number].old = self.writers[number].active.replace(life);
     }
 
