@@ -294,10 +294,10 @@ impl World {
         }
     }
 
-    /// The server of the network file system starts anew: no open descriptor is good any more, and after the remount the
+    /// The server of the network file system starts anew: no open descriptor is good any more, and if it was mounted anew the
     /// device has another number.
     pub fn file_server_restarts(&mut self) {
-        self.vfs.device += 1;
+        self.vfs.device += u64::from(self.rng.chance(500));
         for agent in self.agents.iter_mut().flatten() {
             agent.stale.extend(agent.files.keys());
         }

@@ -56,6 +56,46 @@ const DELETED_MEANWHILE: [(u64, Step); 17] = [
     (10, Step::Append),
 ];
 
+/// A log is rotated after it was listed and before it is opened, and what was opened in its place is deleted at once.
+const ANOTHER_WHEN_OPENED: [(u64, Step); 24] = [
+    (0, Step::Reopen),
+    (300, Step::Append),
+    (0, Step::Rotate),
+    (0, Step::Reopen),
+    (300, Step::Append),
+    (0, Step::Unlink),
+    (0, Step::Reopen),
+    (300, Step::Append),
+    (0, Step::Rotate),
+    (0, Step::Reopen),
+    (100, Step::Append),
+    (0, Step::Unlink),
+    (0, Step::Reopen),
+    (100, Step::Append),
+    (0, Step::Rotate),
+    (0, Step::Reopen),
+    (50, Step::Append),
+    (0, Step::Unlink),
+    (0, Step::Reopen),
+    (50, Step::Append),
+    (0, Step::Rotate),
+    (0, Step::Reopen),
+    (300, Step::Append),
+    (0, Step::Unlink),
+];
+
+#[test]
+fn row_20_a_log_that_is_another_one_when_it_is_opened_is_read_by_that_descriptor() {
+    let _alone = run::alone();
+    let slow_disk = |plan: &mut Plan| {
+        plan.births = true;
+        plan.reads = ReadRates { slow: 700, ..ReadRates::default() };
+    };
+    holds(&ANOTHER_WHEN_OPENED, slow_disk);
+    let given_back = failures(&ANOTHER_WHEN_OPENED, slow_disk, Some(Bug::DescriptorGivenBack));
+    assert!(!given_back.is_empty(), "nothing depends on keeping the descriptor");
+}
+
 #[test]
 fn row_19_deleted_files_hold_no_more_than_they_may_while_kafka_is_away() {
     let _alone = run::alone();
