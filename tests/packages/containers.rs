@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_yaml::Value;
 
 use crate::made::{source, succeed};
+use crate::scratch::Scratch;
 
 fn lint(program: &str) -> Command {
     let path = source().join("target/lint/bin").join(program);
@@ -43,9 +44,15 @@ fn kubernetes_would_take_the_manifests() {
 #[test]
 fn the_agents_id_is_the_stable_name_of_its_pod() {
     let manifests = manifests();
-    let config = manifests["ConfigMap"]["data"]["agent.yaml"].as_str().expect("the configuration");
-    let config: Value = serde_yaml::from_str(config).expect("it is YAML");
+    let text = manifests["ConfigMap"]["data"]["agent.yaml"].as_str().expect("the configuration");
+    let config: Value = serde_yaml::from_str(text).expect("it is YAML");
     assert_eq!(config["agent"]["id"], "${POD_NAME}");
+    let scratch = Scratch::new("pod-config");
+    let path = scratch.join("agent.yaml");
+    std::fs::write(&path, text).expect("the scratch directory takes a file");
+    let mut show = Command::new(env!("CARGO_BIN_EXE_viewtail"));
+    let shown = succeed(show.args(["config", "show", "-c"]).arg(&path).env("POD_NAME", "blog-0"));
+    assert!(shown.contains("blog-0"), "the agent understands it:\n{shown}");
     // Names of a StatefulSet's pods come back, those of a Deployment's do not.
     let pod = &manifests["StatefulSet"]["spec"]["template"]["spec"];
     let sidecar = named(&pod["initContainers"], "viewtail");

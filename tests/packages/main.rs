@@ -8,6 +8,7 @@
 mod scratch;
 
 mod chroot;
+mod completions;
 mod containers;
 mod contents;
 mod deb;

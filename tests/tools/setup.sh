@@ -160,7 +160,7 @@ make_chroot() {
     if [ "$(cat "$CHROOT.complete" 2>/dev/null || true)" = "$wanted" ]; then
         return 0
     fi
-    [ "$(id -u)" = 0 ] || die "the packages are tested in a chroot, which only root can make: sudo make test"
+    [ "$(id -u)" = 0 ] || die "the packages are tested in a chroot, which only root can make: sudo make test; make lint, unit and sim do without"
     echo "setup: making a system for the packages in $CHROOT"
     rm -f "$CHROOT" "$CHROOT.complete"
     # shellcheck disable=SC2086 # options

@@ -116,7 +116,7 @@ impl Page {
 }
 
 /// `code` and **bold** are bold, a link is its text.
-fn inlines(text: &str) -> Vec<Inline> {
+pub(super) fn inlines(text: &str) -> Vec<Inline> {
     let text = without_links(text);
     let mut parts = Vec::new();
     let mut rest = text.as_str();

@@ -88,7 +88,7 @@ fn entry(option: &ConfigOption, first: &str) -> String {
             None => vec![roman("No default.")],
         });
         if let Some(why) = &option.why {
-            facts.text([roman(why.as_str())]);
+            facts.text(markdown::inlines(why));
         }
     }
     facts.control("RE", []);
