@@ -157,6 +157,8 @@ struct Next {
     trust: Trust,
     directories: Directories,
     kafka: ProducerOptions,
+    /// The edge to other brokers; the one at work goes on where there is none.
+    edge: Option<EdgeHandle>,
     http: Option<SocketAddr>,
 }
 
@@ -436,24 +438,26 @@ impl Agent {
             Directories::new(&globs).map_err(|error| format!("the paths of the logs: {error}"))?;
         let kafka = ProducerOptions { edge: kafka, batch_bytes_max: delivery.batch_bytes_max };
         let producer = if self.kafka == kafka { Producer::Kept } else { Producer::Replaced };
-        self.next = Some(Next { trust, directories, kafka, http });
+        // Before anything of it counts: what cannot be had refuses the whole, and all goes on as it was.
+        let edge = if self.kafka.edge == kafka.edge {
+            None
+        } else {
+            let edge = connect(&kafka.edge, &self.heard, &self.wake);
+            Some(edge.map_err(|error| format!("no thread for the new options of kafka: {error}"))?)
+        };
+        self.next = Some(Next { trust, directories, kafka, edge, http });
         Ok(Reload { logs, delivery, deleted_bytes_max, producer })
     }
 
     /// The configuration that waited counts from here on.
     fn switch(&mut self) {
-        let Some(Next { trust, directories, kafka, http }) = self.next.take() else { return };
+        let Some(Next { trust, directories, kafka, edge, http }) = self.next.take() else { return };
         self.files.trust(trust.clone());
         self.trust = trust;
         self.directories = directories;
-        if self.kafka.edge != kafka.edge {
-            match connect(&kafka.edge, &self.heard, &self.wake) {
-                // The edge from before ends with its handle; its producer has no transaction open.
-                Ok(edge) => self.edge = edge,
-                Err(error) => {
-                    tracing::error!("no thread for the new brokers, going on with the old ones: {error}");
-                }
-            }
+        if let Some(edge) = edge {
+            // The edge from before ends with its handle; its producer has no transaction open.
+            self.edge = edge;
         }
         self.kafka = kafka;
         self.endpoints.move_to(http, &self.wake);
@@ -566,6 +570,7 @@ impl Agent {
 
 /// An edge to Kafka whose replies wake the loop.
 fn connect(kafka: &KafkaOptions, heard: &Arc<Heard>, wake: &Sender<Wake>) -> std::io::Result<EdgeHandle> {
+    failpoint::ask_for_thread("spawn_edge")?;
     let wake = wake.clone();
     Edge::spawn(kafka.clone(), heard, move |reply| {
         // The loop ends before its senders only when the process does.

@@ -96,6 +96,38 @@ fn no_sequence_of_reloads_loses_or_doubles_a_line() {
     assert_eq!(malformed(&stage), 0, "lines of the format from before are not read");
 }
 
+#[test]
+fn new_brokers_without_a_thread_for_them_are_refused_as_a_whole() {
+    let stage = Stage::shared("reload-thread");
+    let one = stage.config();
+    let other = stage.scratch.join("logs/other.log");
+    let elsewhere = Config {
+        brokers: one.brokers.replace("127.0.0.1", "localhost"),
+        ..one.clone().log(&other, "combined")
+    };
+    let counter = stage.counter();
+    let writer = Writer::start(Plan::steady(&stage.log(), "w1", 300));
+    // The first thread is the one that the agent starts with.
+    let agent = Agent::spawn_failing(stage.scratch.path(), &one, "spawn_edge", 2);
+    let mut agent = Reloaded { stage: &stage, agent };
+    counter.wait_for(100, CATCH_UP_LIMIT);
+    agent.reload(&elsewhere.yaml(), REFUSED);
+    assert!(
+        agent.agent.words().contains("no thread for the new options of kafka"),
+        "{}",
+        agent.agent.words()
+    );
+    let target = counter.count() + 300;
+    counter.wait_for(target, CATCH_UP_LIMIT);
+    assert!(!agent.agent.words().contains(COUNTS), "what was refused counts");
+    // The same again, and the system has a thread.
+    agent.reload(&elsewhere.yaml(), COUNTS);
+    let target = counter.count() + 300;
+    counter.wait_for(target, CATCH_UP_LIMIT);
+    let truth = writer.finish();
+    stage.finish(agent.agent, &counter, lines_in(&truth), (&[], &[truth.as_path()]));
+}
+
 /// Events of the topic that are malformed.
 fn malformed(stage: &Stage) -> u64 {
     let brokers = stage.kafka.brokers();
