@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, visitors};
 use crate::config::{
-    self, CatchUp, Config, ConfigErrors, Credentials, Delivery, DirectoryPattern, Kafka, Log, PasswordError,
+    self, CatchUp, Config, ConfigErrors, Credentials, Delivery, DirectoryPattern, Kafka, Log, PasswordError, SecretFile,
     Start as StartConfig, Style, Warning,
 };
 use crate::event::{Encoder, EncoderOptions, Site};
@@ -242,7 +242,7 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
         }
         if let Some(identity) = &tls.identity {
             set("ssl.certificate.location", &identity.cert_file.to_string_lossy());
-            set("ssl.key.location", &identity.key_file.to_string_lossy());
+            set("ssl.key.location", &path_of(&identity.key_file)?);
             if let Some(password) = &identity.key_password {
                 set("ssl.key.password", password.read().map_err(|error| no_password(&error))?.expose());
             }
@@ -259,13 +259,19 @@ fn client_properties(kafka: &Kafka) -> anyhow::Result<Vec<(String, String)>> {
                 set("sasl.username", username);
                 set("sasl.password", password.read().map_err(|error| no_password(&error))?.expose());
             }
-            Credentials::Token(file) => set(TOKEN_FILE_PROPERTY, &file.to_string_lossy()),
+            Credentials::Token(file) => set(TOKEN_FILE_PROPERTY, &path_of(file)?),
         }
     }
     for (name, value) in kafka.properties.iter() {
         set(name, value);
     }
     Ok(properties)
+}
+
+/// Where a secret's file is.
+fn path_of(file: &SecretFile) -> Result<String, Failure> {
+    let path = file.path().map_err(|error| visitors::not_handed_over(&error))?;
+    Ok(path.to_string_lossy().into_owned())
 }
 
 fn no_password(error: &PasswordError) -> Failure {

@@ -1,26 +1,26 @@
 //! Which secret each log's visitors get their ids with.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::{Exit, Failure};
-use crate::config::{Config, Log};
+use crate::config::{Config, Log, NoCredentials, SecretFile};
 use crate::event::{self, EncoderOptions};
 use crate::io::secret::{self, Origin, SecretError};
 use crate::io::state::StateDir;
 
 /// Where a log's secret is.
 #[must_use]
-pub fn file_of(log: &Log, state_dir: &Path) -> PathBuf {
-    log.events.secret_file.clone().unwrap_or_else(|| secret::kept_in(state_dir))
+fn file_of(log: &Log, state_dir: &Path) -> SecretFile {
+    log.events.secret_file.clone().unwrap_or_else(|| SecretFile::Path(secret::kept_in(state_dir)))
 }
 
 /// Every secret's file once, the first log's first.
 #[must_use]
-pub fn files(config: &Config) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = Vec::new();
+pub fn files(config: &Config) -> Vec<SecretFile> {
+    let mut files: Vec<SecretFile> = Vec::new();
     for log in &config.logs {
         let file = file_of(log, &config.agent.state_dir);
         if !files.contains(&file) {
@@ -36,18 +36,19 @@ pub fn files(config: &Config) -> Vec<PathBuf> {
 /// A secret cannot be had: a [`Failure`] with exit 77 or 78.
 pub fn give(config: &Config, state: &StateDir, encoders: &mut [&mut EncoderOptions]) -> anyhow::Result<()> {
     for file in files(config) {
-        let (secret, origin) = if file == secret::kept_in(state.directory()) {
+        let path = file.path().map_err(|error| not_handed_over(&error))?;
+        let (secret, origin) = if path == secret::kept_in(state.directory()) {
             secret::of_state(state)
         } else {
-            secret::read(&file).map(|secret| (secret, Origin::Kept))
+            secret::read(&path).map(|secret| (secret, Origin::Kept))
         }
         .map_err(|error| refusal(&error))?;
         let fingerprint = event::fingerprint(&secret);
         match origin {
-            Origin::Kept => tracing::debug!("visitors' secret {fingerprint} of {}", file.display()),
+            Origin::Kept => tracing::debug!("visitors' secret {fingerprint} of {}", path.display()),
             Origin::Made => tracing::info!(
                 "made the visitors' secret {fingerprint}: other hosts of the same site need a copy of {}",
-                file.display()
+                path.display()
             ),
         }
         give_to(config, &file, &secret, encoders);
@@ -63,13 +64,9 @@ pub fn give(config: &Config, state: &StateDir, encoders: &mut [&mut EncoderOptio
 pub fn lend(config: &Config, encoders: &mut [&mut EncoderOptions]) -> anyhow::Result<Option<String>> {
     let mut foreign = None;
     for file in files(config) {
-        let secret = match secret::read(&file) {
+        let secret = match read(&file) {
             Ok(secret) => secret,
-            Err(error) => {
-                let why = match &error {
-                    SecretError::Io { source, .. } => format!("{}: {source}", file.display()),
-                    SecretError::NotSecret { .. } => error.to_string(),
-                };
+            Err(why) => {
                 foreign = Some(format!("visitor ids are not those of `viewtail run`: {why}"));
                 random()?
             }
@@ -77,6 +74,15 @@ pub fn lend(config: &Config, encoders: &mut [&mut EncoderOptions]) -> anyhow::Re
         give_to(config, &file, &secret, encoders);
     }
     Ok(foreign)
+}
+
+/// The secret of a file, or in few words why it cannot be had.
+fn read(file: &SecretFile) -> Result<Vec<u8>, String> {
+    let path = file.path().map_err(|error| error.to_string())?;
+    secret::read(&path).map_err(|error| match &error {
+        SecretError::Io { source, .. } => format!("{}: {source}", path.display()),
+        SecretError::NotSecret { .. } => error.to_string(),
+    })
 }
 
 /// A secret for lines without a configuration: ids are the same within this process.
@@ -87,12 +93,18 @@ pub fn random() -> anyhow::Result<Vec<u8>> {
     secret::random().context("get random numbers from the system")
 }
 
-fn give_to(config: &Config, file: &Path, secret: &[u8], encoders: &mut [&mut EncoderOptions]) {
+fn give_to(config: &Config, file: &SecretFile, secret: &[u8], encoders: &mut [&mut EncoderOptions]) {
     for (log, encoder) in config.logs.iter().zip(encoders) {
-        if file_of(log, &config.agent.state_dir) == file {
+        if file_of(log, &config.agent.state_dir) == *file {
             Arc::make_mut(&mut encoder.rules).visitor.secret = secret.to_vec();
         }
     }
+}
+
+/// How a command ends without a credential.
+#[must_use]
+pub fn not_handed_over(error: &NoCredentials) -> Failure {
+    Failure::new(Exit::Configuration, error.to_string())
 }
 
 /// How a command ends without a secret.

@@ -113,8 +113,12 @@ defaults! {
     ["kafka.tls.cert_file"];
     /// It belongs to `cert_file`.
     ["kafka.tls.key_file"];
+    /// As for `key_file`; it takes a unit that loads it.
+    ["kafka.tls.key_credential"];
     /// A key that a service uses alone needs no passphrase beside its file's mode.
     ["kafka.tls.key_password_file"];
+    /// As for `key_password_file`; it takes a unit that loads it.
+    ["kafka.tls.key_password_credential"];
     /// Otherwise anybody with any certificate of the same authority could stand in for a broker.
     ["kafka.tls.verify_hostname"];
     /// Whoever is on the way could read and change what is sent.
@@ -125,12 +129,16 @@ defaults! {
     ["kafka.sasl.username"];
     /// Only the brokers' owner knows it; a file can be kept from other users, this one usually is not.
     ["kafka.sasl.password_file"];
+    /// Only the brokers' owner knows it; a credential is seen by no user but the service's, and it takes a unit that loads it.
+    ["kafka.sasl.password_credential"];
     /// As for `password_file`, which is the better place: a process's environment is inherited and shown by tools.
     ["kafka.sasl.password_env"];
     /// As for `password_file`, which is the better place: this file is copied and shown around.
     ["kafka.sasl.password"];
     /// Only OAUTHBEARER takes a token, and whoever issues it decides where it is written.
     ["kafka.sasl.token_file"];
+    /// As for `token_file`; systemd copies a credential at the start, so it suits tokens that outlive the service.
+    ["kafka.sasl.token_credential"];
     /// viewtail sets what its promises rest on; the rest is well with librdkafka's own defaults.
     ["kafka.properties"];
     /// A header that nobody vouches for can be written by any client.
@@ -141,6 +149,8 @@ defaults! {
     ["visitor.cookie"];
     /// One host needs no file of its own: a secret is made at the first start and stays.
     ["visitor.secret_file"];
+    /// As for `secret_file`; it takes a unit that loads it.
+    ["visitor.secret_credential"];
     /// The server's own midnight is the one that its owner means.
     ["day.zone"];
     /// Most parameters are campaigns and sessions, and would make a page of each visit.

@@ -62,7 +62,7 @@ pub use options::{ConfigOption, find_option, options};
 pub use pattern::{DirectoryPattern, Exclude, PathPattern};
 pub use place::Place;
 pub use schema::schema;
-pub use secret::{Password, PasswordError, Secret};
+pub use secret::{NoCredentials, Password, PasswordError, Secret, SecretFile};
 pub use show::Effective;
 pub use source::ConfigSource;
 pub use units::Measure;

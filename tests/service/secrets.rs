@@ -12,9 +12,14 @@ use crate::support::wait::free_port;
 const CANARY: &str = "canary-7f3a9";
 /// Nothing here takes longer than a broker that does not answer is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Where a password may come from. The file is the scratch directory's, the variable is set for every call.
-const SOURCES: [&str; 4] =
-    ["password: canary-7f3a9", "password: \"${CANARY}\"", "password_env: CANARY", "password_file: FILE"];
+/// Where a password may come from. File and credential are the scratch directory's, the variable is set for every call.
+const SOURCES: [&str; 5] = [
+    "password: canary-7f3a9",
+    "password: \"${CANARY}\"",
+    "password_env: CANARY",
+    "password_file: FILE",
+    "password_credential: password",
+];
 
 fn config(scratch: &Scratch, source: &str) -> Config {
     let log = scratch.join("access.log");
@@ -37,6 +42,8 @@ fn said(config: &Path, arguments: &[&str]) -> String {
         .arg("-c")
         .arg(config)
         .env("CANARY", CANARY)
+        // As systemd does for a unit with LoadCredential=.
+        .env("CREDENTIALS_DIRECTORY", config.parent().expect("the configuration is in the scratch directory"))
         .output()
         .expect("the binary starts");
     String::from_utf8_lossy(&[called.stdout, called.stderr].concat()).into_owned()
@@ -89,10 +96,10 @@ fn no_mistake_shows_a_secret() {
 #[test]
 fn a_running_agent_shows_no_secret_and_leaves_none_in_a_core() {
     let scratch = Scratch::new("service-secret-run");
-    let config = config(&scratch, SOURCES[3]);
+    let config = config(&scratch, SOURCES[4]);
     let mut agent =
         Agent::spawn_with(scratch.path(), &config, command(env!("CARGO_BIN_EXE_viewtail")), |run| {
-            run.arg("-vv");
+            run.arg("-vv").env("CREDENTIALS_DIRECTORY", scratch.path());
         });
     agent.process().wait_for_words(LIMIT, "Kafka: ");
     let id = agent.process().id();

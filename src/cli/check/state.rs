@@ -6,6 +6,7 @@ use std::path::Path;
 use super::answer::Answer;
 use super::user::Viewer;
 use crate::cli::{Exit, visitors};
+use crate::config::SecretFile;
 use crate::event;
 use crate::io::secret::{self, SecretError};
 use crate::io::state;
@@ -41,18 +42,25 @@ pub fn directory(directory: &Path, viewer: &Viewer) -> Answer {
 }
 
 /// The secret itself is never shown: what tells it from another host's is.
-pub fn visitors_secret(file: &Path, state_dir: &Path) -> Answer {
+pub fn visitors_secret(file: &SecretFile, state_dir: &Path) -> Answer {
     const CHECK: &str = "visitors";
     /// The right of everybody to read.
     const READABLE_BY_OTHERS: u32 = 0o004;
+    let file = match file.path() {
+        Ok(path) => path,
+        Err(error) => {
+            let remedy = "load it in the service, or name a file in `visitor.secret_file`".to_owned();
+            return Answer::failure(CHECK, "secret", (error.to_string(), remedy), Exit::Configuration);
+        }
+    };
     let target = file.display().to_string();
-    match secret::read(file) {
+    match secret::read(&file) {
         Ok(secret) => {
             let fact = format!(
                 "fingerprint {}, to be the same on every host of a site",
                 event::fingerprint(&secret)
             );
-            let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
+            let mode = std::fs::metadata(&file).map_or(0, |metadata| metadata.mode());
             if mode & READABLE_BY_OTHERS != 0 {
                 let remedy = "take the right to read from others: chmod o-r";
                 return Answer::warning(

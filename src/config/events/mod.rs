@@ -12,7 +12,6 @@ mod views;
 mod visitor;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::finding::{Finding, Severity};
@@ -20,6 +19,7 @@ use super::kafka::Topic;
 use super::node::quoted;
 use super::place::Place;
 use super::reader::{Reader, Section, nearest};
+use super::secret::SecretFile;
 use super::shape::Shape;
 use super::survey::Presence;
 use super::value::{Choice, Fault};
@@ -37,7 +37,7 @@ pub struct Events {
     /// The rules; the visitors' secret is not among them yet.
     pub rules: Arc<Rules>,
     /// The file with the visitors' secret; `None`: the one in the state directory.
-    pub secret_file: Option<PathBuf>,
+    pub secret_file: Option<SecretFile>,
     /// Variables that a section asks the log's format for.
     asked: BTreeMap<&'static str, Vec<Asked>>,
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::reader::{Reader, Section};
-use crate::config::secret::{Password, Secret};
+use crate::config::secret::{self, Password, Secret, SecretFile};
 use crate::config::value::{Choice, Fault, Value};
 
 /// Encryption of the connections to the brokers.
@@ -25,7 +25,7 @@ pub struct TlsIdentity {
     /// Certificate chain, PEM.
     pub cert_file: PathBuf,
     /// Private key, PEM.
-    pub key_file: PathBuf,
+    pub key_file: SecretFile,
     /// The key's passphrase, where it has one.
     pub key_password: Option<Password>,
 }
@@ -50,7 +50,7 @@ pub enum Credentials {
         password: Password,
     },
     /// The file of a token that says the name itself; with OAUTHBEARER alone.
-    Token(PathBuf),
+    Token(SecretFile),
 }
 
 /// How it is proven who we are.
@@ -90,20 +90,24 @@ pub(super) fn read_tls(mut section: Section<'_>, reader: &Reader) -> Option<Tls>
     let enabled = section.optional("enabled", wanted);
     let ca_file = section.nullable("ca_file");
     let cert_file: Option<PathBuf> = section.nullable("cert_file");
-    let key_file: Option<PathBuf> = section.nullable("key_file");
-    let key_password = section.nullable("key_password_file").map(Password::File);
+    let key_file = secret::read_file(&mut section, ["key_file", "key_credential"]);
+    let key_password = secret::read_file(&mut section, ["key_password_file", "key_password_credential"]);
     let verify_hostname = section.optional("verify_hostname", true);
     let unsafe_accept_any_certificate = section.optional("unsafe_accept_any_certificate", false);
     section.finish();
-    let pair = ["kafka.tls.cert_file", "kafka.tls.key_file"];
+    let pair = ["kafka.tls.cert_file", "kafka.tls.key_file", "kafka.tls.key_credential"];
     reader.rule(&pair, cert_file.is_some() == key_file.is_some(), || {
-        let (given, absent) =
-            if cert_file.is_some() { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
+        let (given, absent) = match &key_file {
+            None => ("cert_file", "key_file"),
+            Some(SecretFile::Path(_)) => ("key_file", "cert_file"),
+            Some(SecretFile::Credential(_)) => ("key_credential", "cert_file"),
+        };
         Fault::new(format!("`{given}` is of no use without `{absent}`"), "set both, or none")
     });
-    reader.rule(&["kafka.tls.key_password_file"], key_password.is_none() || key_file.is_some(), || {
+    let passwords = ["kafka.tls.key_password_file", "kafka.tls.key_password_credential"];
+    reader.rule(&passwords, key_password.is_none() || key_file.is_some(), || {
         Fault::new(
-            "`key_password_file` is of no use without `key_file`",
+            "the password of a key is of no use without `key_file`",
             "set `cert_file` and `key_file`, or remove it",
         )
     });
@@ -120,7 +124,7 @@ pub(super) fn read_tls(mut section: Section<'_>, reader: &Reader) -> Option<Tls>
     let identity = cert_file.zip(key_file).map(|(cert_file, key_file)| TlsIdentity {
         cert_file,
         key_file,
-        key_password,
+        key_password: key_password.map(Password::File),
     });
     enabled.then_some(Tls { ca_file, identity, verify_hostname, unsafe_accept_any_certificate })
 }
@@ -129,28 +133,33 @@ pub(super) fn read_tls(mut section: Section<'_>, reader: &Reader) -> Option<Tls>
 pub(super) fn read_sasl(mut section: Section<'_>, reader: &Reader) -> Option<Sasl> {
     let mechanism: Option<SaslMechanism> = needed(&mut section, "mechanism", "SCRAM-SHA-512");
     if mechanism == Some(SaslMechanism::OauthBearer) {
-        let token = section.required("token_file", "/etc/viewtail/kafka-token").map(Credentials::Token);
-        for key in ["username", "password", "password_env", "password_file"] {
+        let token = secret::read_file(&mut section, TOKEN_KEYS);
+        if !TOKEN_KEYS.iter().any(|key| section.is_given(key)) {
+            section.missing(TOKEN_KEYS[0], "/etc/viewtail/kafka-token");
+        }
+        for key in ["username"].into_iter().chain(SOURCES) {
             let is_given = section.nullable::<Secret>(key).is_some();
             refuse_in_vain(reader, key, is_given);
         }
         section.finish();
-        return Some(Sasl { mechanism: mechanism?, credentials: token? });
+        return Some(Sasl { mechanism: mechanism?, credentials: Credentials::Token(token?) });
     }
     let username: Option<String> = needed(&mut section, "username", "viewtail");
     let password = read_password(&mut section);
     if section.has_values() && password.is_empty() && !SOURCES.iter().any(|key| section.is_given(key)) {
         section.missing("password_file", "/etc/viewtail/kafka-password");
     }
-    let token_file: Option<PathBuf> = section.nullable("token_file");
-    refuse_in_vain(reader, "token_file", token_file.is_some());
+    let _ = secret::read_file(&mut section, TOKEN_KEYS);
+    for key in TOKEN_KEYS {
+        refuse_in_vain(reader, key, section.is_given(key));
+    }
     section.finish();
     let sources = SOURCES.map(|key| format!("kafka.sasl.{key}"));
     let sources: Vec<&str> = sources.iter().rev().map(String::as_str).collect();
     reader.rule(&sources, password.len() <= 1, || {
         Fault::new(
             "the password is given in more than one way",
-            "keep one of `password_file`, `password_env` and `password`",
+            "keep one of `password_file`, `password_credential`, `password_env` and `password`",
         )
     });
     let credentials = Credentials::Password { username: username?, password: password.into_iter().next()? };
@@ -162,7 +171,7 @@ fn refuse_in_vain(reader: &Reader, key: &str, is_given: bool) {
     reader.rule(&[&format!("kafka.sasl.{key}"), "kafka.sasl.mechanism"], !is_given, || {
         Fault::new(
             format!("`{key}` is of no use with this mechanism"),
-            "OAUTHBEARER takes `token_file` alone; the others take `username` and a password",
+            "OAUTHBEARER takes a token alone; the others take `username` and a password",
         )
     });
 }
@@ -173,11 +182,15 @@ fn needed<T: Value>(section: &mut Section<'_>, key: &'static str, example: &'sta
 }
 
 /// The keys that a password can be given by, the best first.
-const SOURCES: [&str; 3] = ["password_file", "password_env", "password"];
+const SOURCES: [&str; 4] = ["password_file", "password_credential", "password_env", "password"];
+
+/// The keys that a token can be given by.
+const TOKEN_KEYS: [&str; 2] = ["token_file", "token_credential"];
 
 fn read_password(section: &mut Section<'_>) -> Vec<Password> {
-    let file = section.nullable(SOURCES[0]).map(Password::File);
-    let environment = section.nullable(SOURCES[1]).map(Password::Environment);
-    let inline = section.nullable::<Secret>(SOURCES[2]).map(Password::Inline);
+    let [file, credential, environment, inline] = SOURCES;
+    let file = secret::read_file(section, [file, credential]).map(Password::File);
+    let environment = section.nullable(environment).map(Password::Environment);
+    let inline = section.nullable::<Secret>(inline).map(Password::Inline);
     [file, environment, inline].into_iter().flatten().collect()
 }
