@@ -381,7 +381,7 @@ pub struct ReportArguments {
     /// Brokers to ask with --from kafka [default: kafka.brokers of the configuration]
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub brokers: Vec<String>,
-    /// Topic to read with --from kafka, may be repeated [default: kafka.topic of the configuration]
+    /// Topic to read with --from kafka, may be repeated [default: the topics of the configuration]
     #[arg(long, value_name = "NAME")]
     pub topic: Vec<String>,
 }
@@ -427,7 +427,7 @@ pub struct VerifyArguments {
     /// Brokers to ask [default: kafka.brokers of the configuration]
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub brokers: Vec<String>,
-    /// Topic to read, may be repeated [default: kafka.topic of the configuration]
+    /// Topic to read, may be repeated [default: the topics of the configuration]
     #[arg(long, value_name = "NAME")]
     pub topic: Vec<String>,
     /// Logs still on disk that must be in the topic as far as they are committed

@@ -88,7 +88,7 @@ fn fixed(setup: &Setup) -> [String; FIXED.len()] {
     [
         setup.agent_id.clone(),
         agent.state_dir.display().to_string(),
-        kafka.topic.clone(),
+        setup.anchor(),
         kafka.delivery.to_string(),
     ]
 }

@@ -38,11 +38,11 @@ pub fn run(context: &Context, arguments: &RunArguments) -> anyhow::Result<Exit> 
     visitors::give(&setup.config, &state, &mut encoders)?;
     let committed_at_ms = saved.as_ref().map(|saved| saved.written_at_ms);
     tracing::info!(
-        "viewtail {} starts as agent {}, {} to topic {:?} at {}",
+        "viewtail {} starts as agent {}, {} to topic {} at {}",
         env!("CARGO_PKG_VERSION"),
         setup.agent_id,
         setup.config.kafka.delivery,
-        delivery.topic,
+        setup.config.topics().join(", "),
         setup.config.kafka.brokers.iter().map(crate::config::Broker::as_str).collect::<Vec<_>>().join(", "),
     );
     let no_randomness = "get random numbers from the system";

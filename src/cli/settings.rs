@@ -56,6 +56,7 @@ impl Settings {
     /// A password cannot be read.
     pub fn of(setup: &Setup) -> anyhow::Result<Self> {
         let kafka = setup.kafka()?;
+        let topics = kafka.topics().cloned().collect();
         let mut properties = vec![("bootstrap.servers".to_owned(), kafka.brokers.join(","))];
         properties.extend(kafka.properties);
         let mut logs = matching_files(setup)?;
@@ -65,7 +66,7 @@ impl Settings {
             agent_id: setup.agent_id.clone(),
             state_dir: setup.config.agent.state_dir.clone(),
             properties,
-            topics: [Some(kafka.topic), kafka.rejects_topic].into_iter().flatten().collect(),
+            topics,
             logs,
             foreign_ids,
         })

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Exit, Failure, visitors};
 use crate::config::{
-    self, CatchUp, Config, ConfigErrors, Credentials, Delivery, DirectoryPattern, Kafka, Log, PasswordError, SecretFile,
-    Start as StartConfig, Style, Warning,
+    self, CatchUp, Config, ConfigErrors, Credentials, Delivery, DirectoryPattern, Kafka, Log, PasswordError,
+    SecretFile, Start as StartConfig, Style, Warning,
 };
 use crate::event::{Encoder, EncoderOptions, Site};
 use crate::io::kafka::{
@@ -60,7 +61,10 @@ impl Setup {
             }
             None => identity::derived_agent_id(&machine, &config.agent.state_dir),
         };
-        let logs = config.logs.iter().map(log_options).collect::<anyhow::Result<_>>()?;
+        let topics = config.topics();
+        let number = |log| topics.iter().position(|topic| *topic == config.kafka.topic.of(log));
+        let options = |log| log_options(log, number(log).unwrap_or_default());
+        let logs = config.logs.iter().map(options).collect::<anyhow::Result<_>>()?;
         Ok(Self { config, warnings, agent_id, machine, logs })
     }
 
@@ -73,12 +77,18 @@ impl Setup {
         paths.chain(archives).collect()
     }
 
+    /// The topic that carries the positions.
+    #[must_use]
+    pub fn anchor(&self) -> String {
+        self.config.topics().into_iter().next().expect("a configuration has a log, and it has a topic")
+    }
+
     /// What the machine is told of delivery.
     #[must_use]
     pub fn delivery(&self) -> DeliveryOptions {
         let kafka = &self.config.kafka;
         DeliveryOptions {
-            topic: kafka.topic.clone(),
+            anchor: self.anchor(),
             mode: mode_of(kafka.delivery),
             commit_interval_ms: kafka.commit_interval_ms.into(),
             batch_events_max: kafka.flush.messages.into(),
@@ -118,8 +128,9 @@ impl Setup {
     pub fn kafka(&self) -> anyhow::Result<KafkaOptions> {
         let kafka = &self.config.kafka;
         let brokers = kafka.brokers.iter().map(|broker| broker.as_str().to_owned()).collect();
-        let defaults = KafkaOptions::new(brokers, kafka.topic.clone(), &self.agent_id);
+        let defaults = KafkaOptions::new(brokers, self.anchor(), &self.agent_id);
         Ok(KafkaOptions {
+            event_topics: self.config.topics(),
             mode: mode_of(kafka.delivery),
             acks: match kafka.acks {
                 config::Acks::All => Acks::All,
@@ -163,7 +174,7 @@ fn shown(errors: &ConfigErrors) -> Failure {
     Failure::Rendered { exit, text: errors.render(Style::Coloured) }
 }
 
-fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
+fn log_options(log: &Log, topic: usize) -> anyhow::Result<LogOptions> {
     let paths: Vec<String> = log.paths.iter().map(|path| path.as_str().to_owned()).collect();
     // An exclusion without a slash is over the name alone.
     let exclude: Vec<String> = log
@@ -197,6 +208,7 @@ fn log_options(log: &Log) -> anyhow::Result<LogOptions> {
         paths: PathMatcher::new(&paths, &exclude)?,
         archives: PathMatcher::new(&archives, &[])?,
         encoder,
+        topic: u16::try_from(topic).context("there are too many topics")?,
         start: start_of(log.start),
         links: Links { follow_symlinks: log.follow_symlinks, allow_hard_links: log.allow_hard_links },
         line_bytes_max: log.max_line_bytes as usize,

@@ -240,6 +240,8 @@ pub const MESSAGE_MAX_BYTES_BOUNDS: RangeInclusive<u32> = 1000..=1_000_000_000;
 pub const PARTITIONS_MAX: i32 = 100_000;
 /// Kafka's protocol counts replicas in 16 bits.
 pub const REPLICATION_FACTOR_MAX: i32 = i16::MAX as i32;
+/// Each topic is looked up whenever a connection is made, a few milliseconds each, and a commit marks each that it wrote to.
+pub const TOPICS_MAX: usize = 1000;
 /// Kafka's own limit of a topic's name.
 pub const TOPIC_BYTES_MAX: usize = 249;
 /// The id is a part of group names and of the transactional id, and stands in broker logs.

@@ -55,7 +55,7 @@ pub use finding::{ConfigErrors, Finding, Severity, Style, Warning};
 pub use http::Http;
 pub use kafka::{
     Acks, Broker, Buffer, Compression, CreateTopic, Credentials, Delivery, Flush, Kafka, PartitionBy,
-    Properties, Sasl, SaslMechanism, Timestamp, Tls, TlsIdentity,
+    Properties, Sasl, SaslMechanism, Timestamp, Tls, TlsIdentity, Topic,
 };
 pub use log::{CatchUp, Log, OnRewrite, Start};
 pub use options::{ConfigOption, find_option, options};
@@ -94,6 +94,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every topic that events of lines that could be read go to, each once; the first is the anchor of the positions.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        self.kafka.topic.of_all(&self.logs)
+    }
+
     /// The text that this was read from, for errors that are found later.
     #[must_use]
     pub fn source(&self) -> &Arc<ConfigSource> {
@@ -272,7 +278,8 @@ fn read_root(mut root: Section<'_>, reader: &Reader, source: &ConfigSource) -> V
     let logs = log::read_all(logs, &log::Shared { reader, source, events: &events });
     let kafka = root.required_section("kafka", "{brokers: [localhost:9092], topic: page-views}");
     let kafka = kafka::read(kafka, reader);
-    let rejects_topic = events::read_rejects(&mut root, &kafka.topic);
+    kafka::judge_topics(&kafka.topic, &logs, reader);
+    let rejects_topic = events::read_rejects(&mut root, &kafka.topic.of_all(&logs));
     let http = http::read(&mut root, reader);
     root.finish();
     Values { agent, logs, kafka, rejects_topic, http }

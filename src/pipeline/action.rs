@@ -335,7 +335,7 @@ pub enum Action {
 /// What the Kafka edge can be told.
 #[derive(Debug)]
 pub enum Command {
-    /// Drop the producer if there is one, look the topic up (without creating it), make a producer,
+    /// Drop the producer if there is one, look the topics up (without creating it), make a producer,
     /// `init_transactions` in exactly_once. Answered by [`Reply::Connected`].
     Connect {
         /// The most bytes that the broker is known to take at once: no batch may be larger.
@@ -369,8 +369,8 @@ pub enum Command {
 pub enum Reply {
     /// The producer is there and older incarnations are fenced.
     Connected {
-        /// Partitions of the topic, at least 1.
-        partitions: u32,
+        /// Partitions of each topic of events, the anchor's first; at least 1 each.
+        partitions: Vec<u32>,
         /// The cluster's id, where the broker tells it.
         cluster_id: Option<String>,
     },
@@ -436,7 +436,7 @@ pub enum Class {
 pub enum Cause {
     /// No broker answers.
     Unreachable,
-    /// The topic does not exist.
+    /// A topic does not exist.
     TopicMissing,
     /// Another producer took our transactional id, or the coordinator timed our transaction out.
     Fenced,

@@ -35,11 +35,10 @@ pub struct Record {
 }
 
 /// Which of the topics a record goes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// The topic of events.
-    #[default]
-    Events,
+    /// The topic of events with this number: a log has one, and 0 is the anchor.
+    Events(u16),
     /// The topic of lines that could not be parsed.
     Rejects,
 }

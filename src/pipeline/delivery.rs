@@ -142,7 +142,8 @@ pub struct Delivery {
     /// Known once the positions are resolved for the first time.
     checkpoint: Option<Checkpoint>,
     cluster_id: Option<String>,
-    partitions: u32,
+    /// Of each topic of events, the anchor's first.
+    partitions: Vec<u32>,
     fetched: Vec<Vec<Committed>>,
     /// The next block, while one is being produced or a commit is under way.
     waiting: Option<Filled>,
@@ -198,7 +199,7 @@ impl Delivery {
             cluster_id: local.as_ref().and_then(|local| local.cluster_id.clone()),
             local,
             checkpoint: None,
-            partitions: 1,
+            partitions: vec![1],
             fetched: Vec::new(),
             waiting: None,
             gone: Vec::new(),
@@ -239,10 +240,14 @@ impl Delivery {
         self.batch_bytes_max.min(RECORD_BYTES_MAX)
     }
 
-    /// Partitions of the topic.
+    /// Partitions of each topic of events, the anchor's first.
     #[must_use]
-    pub fn partitions(&self) -> u32 {
-        self.partitions
+    pub fn partitions(&self) -> &[u32] {
+        &self.partitions
+    }
+
+    fn anchor_partitions(&self) -> u32 {
+        self.partitions[0]
     }
 
     /// The committed positions, once they are known.
@@ -333,7 +338,7 @@ impl Delivery {
     /// transaction with all shards is committed that is due at [`wake_at`](Self::wake_at); before that, nothing has changed.
     pub fn replace(&mut self, entries: Vec<Entry>) {
         assert_eq!(self.state, State::Ready, "positions are replaced between transactions");
-        self.checkpoint = Some(Checkpoint::restored(self.sequence(), entries, self.partitions));
+        self.checkpoint = Some(Checkpoint::restored(self.sequence(), entries, self.anchor_partitions()));
     }
 
     /// No more blocks will come.
@@ -351,8 +356,8 @@ impl Delivery {
     /// Goes on with these options, between two transactions. A block that waits is read again.
     pub fn reconfigure(&mut self, now: Millis, options: DeliveryOptions, producer: Producer) {
         assert!(
-            options.mode == self.options.mode && options.topic == self.options.topic,
-            "the mode or the topic of an agent at work was changed"
+            options.mode == self.options.mode && options.anchor == self.options.anchor,
+            "the mode or the anchor of an agent at work was changed"
         );
         self.give_up_waiting();
         if options.batch_bytes_max != self.options.batch_bytes_max {
@@ -480,9 +485,18 @@ impl Delivery {
         out.command(Command::Connect { batch_bytes_max: self.batch_bytes_max });
     }
 
-    fn connected(&mut self, now: Millis, (partitions, cluster_id): (u32, Option<String>), out: &mut Out) {
+    fn connected(
+        &mut self,
+        now: Millis,
+        (partitions, cluster_id): (Vec<u32>, Option<String>),
+        out: &mut Out,
+    ) {
         self.say_up(now, out);
-        self.partitions = partitions.max(1);
+        assert!(
+            !partitions.is_empty() && partitions.iter().all(|partitions| *partitions > 0),
+            "a topic has at least one partition"
+        );
+        self.partitions = partitions;
         if cluster_id.is_some() && self.cluster_id.is_some() && cluster_id != self.cluster_id {
             out.say(Notice::OtherCluster);
         }
@@ -549,7 +563,8 @@ impl Delivery {
             }
             (Truth::Kafka, _, Some(mut remote)) => {
                 remote.entries.extend(self.begun_since(&remote));
-                let checkpoint = Checkpoint::restored(remote.sequence, remote.entries, self.partitions);
+                let checkpoint =
+                    Checkpoint::restored(remote.sequence, remote.entries, self.anchor_partitions());
                 self.resolved(truth, checkpoint, out);
             }
             (Truth::Local | Truth::FirstRun | Truth::Kafka, _, _) => self.restore_local(truth, out),
@@ -565,7 +580,7 @@ impl Delivery {
         let sequence = local.map_or(0, |local| local.sequence);
         let entries =
             local.map_or_else(Vec::new, |local| local.files.iter().map(|file| file.entry).collect());
-        self.resolved(truth, Checkpoint::restored(sequence, entries, self.partitions), out);
+        self.resolved(truth, Checkpoint::restored(sequence, entries, self.anchor_partitions()), out);
     }
 
     /// Generations that began after the last commit, as far as the local state saw them: nothing of them is sent, but
@@ -603,7 +618,11 @@ impl Delivery {
                 return;
             }
         }
-        if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.partitions() != self.partitions) {
+        if self
+            .checkpoint
+            .as_ref()
+            .is_some_and(|checkpoint| checkpoint.partitions() != self.anchor_partitions())
+        {
             self.lay_out_anew();
         }
         if !planted::is(Bug::NoRewind) {
@@ -615,7 +634,8 @@ impl Delivery {
     fn lay_out_anew(&mut self) {
         if let Some(checkpoint) = self.checkpoint.take() {
             let entries: Vec<Entry> = checkpoint.entries().copied().collect();
-            self.checkpoint = Some(Checkpoint::restored(checkpoint.sequence(), entries, self.partitions));
+            self.checkpoint =
+                Some(Checkpoint::restored(checkpoint.sequence(), entries, self.anchor_partitions()));
         }
     }
 
@@ -821,7 +841,7 @@ impl Delivery {
         if self.down_since.is_none() {
             self.down_since = Some(now);
             out.say(match failure.cause {
-                Cause::TopicMissing => Notice::TopicMissing { topic: self.anchor.clone() },
+                Cause::TopicMissing => Notice::TopicMissing { message: failure.message },
                 Cause::Unreachable
                 | Cause::Fenced
                 | Cause::TooLarge

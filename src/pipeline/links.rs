@@ -85,6 +85,7 @@ mod tests {
                 paths,
                 archives: PathMatcher::none(),
                 encoder,
+                topic: 0,
                 start: Start::Beginning,
                 links,
                 line_bytes_max: 1000,

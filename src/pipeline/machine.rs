@@ -54,7 +54,7 @@ impl Machine {
         };
         let tail = Tail::new(tail, local.as_ref());
         let stop_deadline_ms = delivery.stop_deadline_ms;
-        let anchor = delivery.topic.clone();
+        let anchor = delivery.anchor.clone();
         let delivery = Delivery::new(delivery, anchor, nonce, local.clone());
         Self {
             tail,
@@ -88,7 +88,7 @@ impl Machine {
             }
             Input::Opened(file, opened) => self.tail.opened(now, file, opened, &mut out.actions),
             Input::Read(_, result) => {
-                let allowance = self.allowance();
+                let allowance = allowance(&self.delivery, self.stop_at);
                 self.tail.was_read(now, result, allowance, &mut out.actions);
             }
             Input::Writers(file, writers) => self.tail.writers_found(now, file, writers, &mut out.actions),
@@ -135,7 +135,7 @@ impl Machine {
             }
             if self.stop_at.is_none() {
                 self.switch_if_due(now, out);
-                let allowance = self.allowance();
+                let allowance = allowance(&self.delivery, self.stop_at);
                 self.tail.pump(now, allowance, &mut out.actions);
             }
             let handed_over = self.hand_over();
@@ -212,14 +212,6 @@ impl Machine {
             self.delivery.stop();
         }
         hands_over
-    }
-
-    fn allowance(&self) -> Allowance {
-        Allowance {
-            may_read: self.stop_at.is_none() && self.delivery.accepts(),
-            partitions: self.delivery.partitions(),
-            record_bytes_max: self.delivery.record_bytes_max(),
-        }
     }
 
     fn take_events(&mut self, now: Millis, out: &mut Out) {
@@ -303,5 +295,14 @@ impl Machine {
             files: files.collect(),
             forgotten: self.tail.forgotten.iter().map(|(path, account)| (path.clone(), *account)).collect(),
         }
+    }
+}
+
+/// What reading may do, as the delivery stands.
+fn allowance(delivery: &Delivery, stop_at: Option<Millis>) -> Allowance<'_> {
+    Allowance {
+        may_read: stop_at.is_none() && delivery.accepts(),
+        partitions: delivery.partitions(),
+        record_bytes_max: delivery.record_bytes_max(),
     }
 }

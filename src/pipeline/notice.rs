@@ -37,10 +37,10 @@ pub enum Notice {
         /// How long it was away.
         down_ms: u64,
     },
-    /// The topic does not exist.
+    /// A topic does not exist.
     TopicMissing {
-        /// Its name.
-        topic: String,
+        /// Which one, where, and what to do.
+        message: String,
     },
     /// Kafka lost the positions that the local state remembers.
     RemoteLost,
@@ -235,10 +235,7 @@ impl fmt::Display for Notice {
                 write!(f, "Kafka: {message}; trying again (the log files are the buffer, nothing is lost)")
             }
             Self::KafkaUp { down_ms } => write!(f, "Kafka is back after {:.1} s", seconds(down_ms)),
-            Self::TopicMissing { topic } => write!(
-                f,
-                "topic {topic:?} does not exist; waiting for it (create it, or let viewtail do so with kafka.create_topic)"
-            ),
+            Self::TopicMissing { message } => write!(f, "Kafka: {message}; waiting for it"),
             Self::RemoteLost => write!(
                 f,
                 "Kafka no longer has the positions that this agent committed (topic or consumer group deleted or expired?); \

@@ -34,6 +34,8 @@ pub struct LogOptions {
     pub archives: PathMatcher,
     /// How its lines become events.
     pub encoder: EncoderOptions,
+    /// The number of the topic that its events go to, among those of the edge.
+    pub topic: u16,
     /// Where reading begins in files that exist when this log is first configured.
     pub start: Start,
     /// Which links may lead to its files.
@@ -139,8 +141,8 @@ impl PathMatcher {
 /// How events are delivered.
 #[derive(Clone, Debug)]
 pub struct DeliveryOptions {
-    /// The topic; its partitions also carry the positions.
-    pub topic: String,
+    /// The first topic of events, whose partitions also carry the positions.
+    pub anchor: String,
     /// What is promised.
     pub mode: Mode,
     /// Longest age of a batch.

@@ -38,7 +38,7 @@ impl Tail {
         &mut self,
         now: Millis,
         result: Result<Chunk<'_>, FileError>,
-        allowance: Allowance,
+        allowance: Allowance<'_>,
         actions: &mut Vec<Action>,
     ) {
         let Some(reading) = self.reading.take() else { return };
@@ -85,7 +85,7 @@ impl Tail {
         now: Millis,
         reading: &Reading,
         chunk: Chunk<'_>,
-        allowance: Allowance,
+        allowance: Allowance<'_>,
     ) -> Progress {
         let generation = self.generations.get_mut(&reading.stream).expect("a file is read for a generation");
         let Some(log) = generation.log else { return Progress::None };
@@ -105,6 +105,7 @@ impl Tail {
         }
         generation.head.extend(from, chunk.data);
         let old = generation.lines.cursor();
+        let topic = self.options.logs[log].topic;
         let mut writer = Writer {
             block: &mut self.filling.block,
             tally: &mut self.filling.tally,
@@ -116,7 +117,9 @@ impl Tail {
             rejects: self.options.rejects,
             timestamp: self.options.timestamp,
             sticky_partition: self.sticky_partition,
-            allowance,
+            topic,
+            partitions: allowance.partitions[usize::from(topic)],
+            record_bytes_max: allowance.record_bytes_max,
             key: Slice::default(),
             key_partition: 0,
             full: false,
@@ -184,7 +187,10 @@ struct Writer<'a> {
     rejects: Rejects,
     timestamp: Timestamp,
     sticky_partition: u32,
-    allowance: Allowance,
+    /// The topic of the log's events, and how many partitions it has.
+    topic: u16,
+    partitions: u32,
+    record_bytes_max: usize,
     key: Slice,
     key_partition: i32,
     full: bool,
@@ -198,10 +204,10 @@ impl Writer<'_> {
                 let start = self.block.arena.len();
                 self.block.arena.extend_from_slice(stream.to_string().as_bytes());
                 self.key = Slice::new(start, self.block.arena.len());
-                self.key_partition = partition_of(self.block.bytes(self.key), self.allowance.partitions);
+                self.key_partition = partition_of(self.block.bytes(self.key), self.partitions);
             }
             PartitionBy::Sticky => {
-                self.key_partition = (self.sticky_partition % self.allowance.partitions).cast_signed();
+                self.key_partition = (self.sticky_partition % self.partitions).cast_signed();
             }
             PartitionBy::Site => {}
         }
@@ -230,12 +236,12 @@ impl Writer<'_> {
         let value = Slice::new(start, self.block.arena.len());
         generation.line_time_ms = encoded.time_ms.or(generation.line_time_ms);
         let destination = self.destination(&encoded);
-        if destination == Destination::Events && !self.encoder.lets_out(&encoded) {
+        if destination != Destination::Rejects && !self.encoder.lets_out(&encoded) {
             self.block.arena.truncate(start);
             self.tally.leave_out(Outcome::Filtered);
             return Taken::Filtered;
         }
-        if value.len() > self.allowance.record_bytes_max {
+        if value.len() > self.record_bytes_max {
             self.block.arena.truncate(start);
             self.tally.leave_out(Outcome::TooLarge);
             self.tell(generation, |path| Notice::EventTooLarge { path, position: line.position });
@@ -249,7 +255,7 @@ impl Writer<'_> {
             });
         }
         let (key, partition) = match destination {
-            Destination::Events => self.key_of(&encoded),
+            Destination::Events(_) => self.key_of(&encoded),
             Destination::Rejects => (self.key, ANY_PARTITION),
         };
         let timestamp_ms = match self.timestamp {
@@ -265,7 +271,7 @@ impl Writer<'_> {
     fn destination(&self, encoded: &Encoded) -> Destination {
         match self.rejects {
             Rejects::Apart if encoded.is_malformed() => Destination::Rejects,
-            Rejects::Apart | Rejects::Topic => Destination::Events,
+            Rejects::Apart | Rejects::Topic => Destination::Events(self.topic),
         }
     }
 
@@ -283,7 +289,7 @@ impl Writer<'_> {
             return (self.key, self.key_partition);
         }
         let key = Slice::new(start, end);
-        (key, partition_of(self.block.bytes(key), self.allowance.partitions))
+        (key, partition_of(self.block.bytes(key), self.partitions))
     }
 
     fn tell(&mut self, generation: &Generation, notice: impl FnOnce(super::action::SharedPath) -> Notice) {
@@ -330,6 +336,7 @@ mod tests {
             paths,
             archives: PathMatcher::none(),
             encoder,
+            topic: 1,
             start: Start::Beginning,
             links: Links::default(),
             line_bytes_max: 1000,
@@ -375,7 +382,7 @@ mod tests {
         let before = &text.as_bytes()[from.saturating_sub(marker_length(from as u64))..from];
         let form = Form::Plain;
         let chunk = Chunk { data: &text.as_bytes()[from..], before, stat: stat(text.len()), form };
-        let allowance = Allowance { may_read: true, partitions: 5, record_bytes_max: 1_000_000 };
+        let allowance = Allowance { may_read: true, partitions: &[3, 5], record_bytes_max: 1_000_000 };
         tail.was_read(Millis(1), Ok(chunk), allowance, &mut actions);
         let block = &tail.filling.block;
         let shown = |record: &Record| {
@@ -427,7 +434,7 @@ mod tests {
             let places: Vec<_> =
                 records.iter().map(|(to, partition, key, _)| (*to, *partition, key.as_str())).collect();
             let name = stream.to_string();
-            let page = (Destination::Events, partition_of(b"/a", 5), "/a");
+            let page = (Destination::Events(1), partition_of(b"/a", 5), "/a");
             assert_eq!(places, [page, (Destination::Rejects, ANY_PARTITION, &*name)]);
         }
     }

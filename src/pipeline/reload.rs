@@ -3,7 +3,7 @@
 //! It takes effect between two transactions, and what was read and is not committed yet is read again under the new
 //! rules: a batch knows one configuration only, and to the positions a reload looks like the loss of a producer, which is
 //! safe at any instant. Files stay open throughout, so a log that was rotated and deleted meanwhile is not lost by it.
-//! What stays is what the positions hang on: the agent's id, the topic and the mode of delivery.
+//! What stays is what the positions hang on: the agent's id, their anchor and the mode of delivery.
 
 use super::account::Loss;
 use super::action::{Action, Millis};
@@ -22,7 +22,7 @@ pub struct Reload {
     /// The entries of `logs:`, each with the format that the same log had before, if that was another one: the web
     /// server may still write it, and has written it to what is not read yet.
     pub logs: Vec<(LogOptions, Option<Format>)>,
-    /// How events are delivered; topic and mode are those from before.
+    /// How events are delivered; anchor and mode are those from before.
     pub delivery: DeliveryOptions,
     /// How much of the disk deleted files may hold; nothing where there is no limit.
     pub deleted_bytes_max: Option<u64>,

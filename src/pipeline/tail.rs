@@ -133,11 +133,11 @@ pub(super) struct Tail {
 
 /// What reading may do at this moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
+pub(super) struct Allowance<'a> {
     /// Whether what is read can be delivered.
     pub may_read: bool,
-    /// Partitions of the topic.
-    pub partitions: u32,
+    /// Partitions of each topic of events.
+    pub partitions: &'a [u32],
     /// Largest record that is taken.
     pub record_bytes_max: usize,
 }
@@ -316,7 +316,7 @@ impl Tail {
     }
 
     /// Does whatever is due: lists, opens and reads.
-    pub fn pump(&mut self, now: Millis, allowance: Allowance, actions: &mut Vec<Action>) {
+    pub fn pump(&mut self, now: Millis, allowance: Allowance<'_>, actions: &mut Vec<Action>) {
         while let Some((at, stream)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, stream));
             self.generation(stream).poll_at = None;

@@ -108,7 +108,8 @@ mod tests {
     use crate::event::{EncoderOptions, Site};
     use crate::format::Format;
 
-    const ALLOWANCE: Allowance = Allowance { may_read: true, partitions: 1, record_bytes_max: 1_000_000 };
+    const ALLOWANCE: Allowance<'_> =
+        Allowance { may_read: true, partitions: &[1], record_bytes_max: 1_000_000 };
     /// 50 GB: nothing here is as large, because no byte of a file exists before it is read.
     const BACKLOG_BYTES: u64 = 50_000_000_000;
 
@@ -138,6 +139,7 @@ mod tests {
                 paths: PathMatcher::new(&["/log/*".to_owned()], &[]).unwrap(),
                 archives: PathMatcher::none(),
                 encoder,
+                topic: 0,
                 start: Start::Beginning,
                 links: crate::pipeline::options::Links::default(),
                 line_bytes_max: 1 << 20,

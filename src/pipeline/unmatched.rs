@@ -57,6 +57,7 @@ mod tests {
                 log: "l".into(),
                 rules: std::sync::Arc::default(),
             },
+            topic: 0,
             start: Start::Beginning,
             links: Links::default(),
             line_bytes_max: 1000,

@@ -17,7 +17,7 @@ const NOW_MS: u64 = 1_800_000_000_000;
 
 fn observation() -> Observation {
     let delivery = DeliveryOptions {
-        topic: "t".to_owned(),
+        anchor: "t".to_owned(),
         mode: Mode::ExactlyOnce,
         commit_interval_ms: 1000,
         batch_events_max: 1,

@@ -99,7 +99,7 @@ fn block() -> Block {
         block.records.push(Record {
             key: Slice::default(),
             value,
-            destination: Destination::Events,
+            destination: Destination::Events(0),
             partition: 0,
             timestamp_ms: 0,
         });

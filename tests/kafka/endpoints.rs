@@ -322,9 +322,9 @@ fn a_reload_moves_the_endpoints_and_a_refused_one_shows() {
     assert!(text.contains("topci"), "the file on the disk is wrong, and status says so: {text}");
     assert_eq!(get(port, "/readyz"), Some((200, "ready\n".to_owned())), "the old one goes on");
 
-    let moved = config.http(next);
-    std::fs::write(&file, moved.yaml().replace("site: test.example.org", "site: new.example.org"))
-        .expect("the file can be written");
+    let mut moved = config.http(next);
+    moved.sites = vec!["new.example.org".to_owned()];
+    std::fs::write(&file, moved.yaml()).expect("the file can be written");
     agent.process().signal(Signal::HUP);
     wait_until(CATCH_UP_LIMIT, "the endpoints moved", || matches!(get(next, "/readyz"), Some((200, _))));
     assert_eq!(get(port, "/healthz"), None, "the port from before is closed");

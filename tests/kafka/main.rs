@@ -25,3 +25,4 @@ mod sandbox;
 mod security;
 mod stage;
 mod stop;
+mod topics;

@@ -20,7 +20,7 @@ use crate::support::{
 fn a_transaction_runs_from_connect_to_disconnect() {
     let rig = Rig::new(|_| {});
     let Reply::Connected { partitions, cluster_id } = rig.ask(connect()) else { panic!("not connected") };
-    assert_eq!(partitions, PARTITIONS);
+    assert_eq!(partitions, [PARTITIONS]);
     assert!(cluster_id.is_some_and(|id| id.starts_with("mockCluster")));
 
     let Reply::Fetched(groups) = rig.ask(fetch(0..2)) else { panic!("not fetched") };
@@ -168,7 +168,7 @@ fn every_codec_is_built_in() {
 
 #[test]
 fn a_missing_topic_is_said_and_not_created() {
-    let rig = Rig::new(|options| options.topic = "absent".into());
+    let rig = Rig::new(|options| options.event_topics = vec!["absent".into()]);
     for _ in 0..2 {
         let failure = rig.fail(connect());
         assert_eq!((failure.class, failure.cause), (Class::Retriable, Cause::TopicMissing));
@@ -186,7 +186,7 @@ fn a_missing_topic_is_said_and_not_created() {
 #[test]
 fn a_topic_that_cannot_be_created_stays_missing() {
     let rig = Rig::new(|options| {
-        options.topic = "absent".into();
+        options.event_topics = vec!["absent".into()];
         options.create_topic = Some(CreateTopic { partitions: 3, replication_factor: 1 });
     });
     let failure = rig.fail(connect());
@@ -215,7 +215,7 @@ fn check_finds_brokers_topic_and_transactions() {
     assert!(findings.iter().all(|finding| matches!(finding.outcome, Outcome::Good(_))), "{findings:?}");
 
     let mut elsewhere = options(&cluster);
-    elsewhere.topic = "absent".into();
+    elsewhere.event_topics = vec!["absent".into()];
     let finding = examine(&elsewhere, None).pop().unwrap();
     assert_eq!(finding.subject, Subject::Topic);
     let Outcome::Bad(problem) = finding.outcome else { panic!("{finding:?}") };

@@ -63,7 +63,7 @@ impl Rig {
     pub fn connect(&self) {
         let reply = self.ask(connect());
         let Reply::Connected { partitions, .. } = reply else { panic!("not connected: {reply:?}") };
-        assert_eq!(partitions, PARTITIONS);
+        assert_eq!(partitions, [PARTITIONS]);
     }
 
     /// Begins a transaction with some records in it.
@@ -116,7 +116,7 @@ pub fn block(records: u32) -> Block {
 pub fn push(block: &mut Block, key: &str, value: &str, partition: i32, timestamp_ms: i64) {
     let key = append(block, key);
     let value = append(block, value);
-    block.records.push(Record { key, value, destination: Destination::Events, partition, timestamp_ms });
+    block.records.push(Record { key, value, destination: Destination::Events(0), partition, timestamp_ms });
 }
 
 fn append(block: &mut Block, text: &str) -> Slice {

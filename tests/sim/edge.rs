@@ -225,7 +225,7 @@ impl Edge {
         // Without transactions there is nothing to begin.
         self.stage = if self.mode == Mode::ExactlyOnce { Stage::Idle } else { Stage::Open };
         Ok(Reply::Connected {
-            partitions: network.broker.partitions(),
+            partitions: vec![network.broker.partitions()],
             cluster_id: Some("cluster".to_owned()),
         })
     }

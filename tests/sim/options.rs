@@ -61,7 +61,7 @@ pub fn reload(plan: &Plan, rng: &mut Rng) -> Reload {
 fn delivery(plan: &Plan) -> DeliveryOptions {
     DeliveryOptions {
         mode: plan.mode,
-        topic: TOPIC.to_owned(),
+        anchor: TOPIC.to_owned(),
         commit_interval_ms: plan.commit_interval_ms,
         batch_events_max: plan.batch_events_max,
         batch_bytes_max: BATCH_BYTES_MAX,
@@ -101,6 +101,7 @@ fn log(name: &str, glob: &str, emit: Emit) -> LogOptions {
         paths: PathMatcher::new(&[format!("{DIRECTORY}/{glob}")], &[]).expect("the glob is valid"),
         archives: PathMatcher::new(&[format!("{ARCHIVE_DIRECTORY}/*")], &[]).expect("the glob is valid"),
         encoder,
+        topic: 0,
         start: Start::Beginning,
         links: Links::default(),
         line_bytes_max: LINE_BYTES_MAX,

@@ -29,6 +29,8 @@ pub struct Config {
     pub topic: String,
     /// Paths of each entry of `logs:`, and the entry's format as YAML.
     pub logs: Vec<(String, String)>,
+    /// The site of each entry of `logs:`; entries beyond have the last one's.
+    pub sites: Vec<String>,
     /// Further lines below `kafka:`, as YAML.
     pub kafka: Vec<String>,
     /// Port of its endpoints; none unless a test looks, because many agents run side by side.
@@ -45,6 +47,7 @@ impl Config {
             brokers: String::new(),
             topic: String::new(),
             logs: vec![(log.display().to_string(), "combined".to_owned())],
+            sites: vec!["test.example.org".to_owned()],
             kafka: vec!["commit_interval: 150ms".to_owned()],
             http: None,
         }
@@ -90,9 +93,10 @@ impl Config {
             text += &format!("  {line}\n");
         }
         text += "logs:\n";
-        for (path, format) in &self.logs {
+        let last = self.sites.last().into_iter().cycle();
+        for ((path, format), site) in self.logs.iter().zip(self.sites.iter().chain(last)) {
             text +=
-                &format!("  - paths: [{}]\n    format: {format}\n    site: test.example.org\n", quoted(path));
+                &format!("  - paths: [{}]\n    format: {format}\n    site: {}\n", quoted(path), quoted(site));
         }
         text +=
             &format!("kafka:\n  brokers: [{}]\n  topic: {}\n", quoted(&self.brokers), quoted(&self.topic));

@@ -119,7 +119,7 @@ impl Link {
         .context("start the Kafka thread")?;
         let options = setup.delivery();
         let nonce = identity::random().context("get random numbers from the system")?;
-        let delivery = Delivery::new(options.clone(), options.topic, nonce, local);
+        let delivery = Delivery::new(options.clone(), options.anchor, nonce, local);
         Ok(Self {
             delivery,
             edge,

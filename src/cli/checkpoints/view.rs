@@ -63,7 +63,7 @@ pub fn list(context: &Context, setup: &Setup) -> anyhow::Result<Exit> {
     let known = Known::ask(setup)?;
     let list = List {
         agent: setup.agent_id.clone(),
-        topic: setup.config.kafka.topic.clone(),
+        topic: setup.anchor(),
         pid: state::holder(&setup.config.agent.state_dir),
         verdict: known.verdict(setup.delivery().mode),
         kafka: Side {

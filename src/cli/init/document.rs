@@ -181,7 +181,7 @@ mod tests {
             let log = &config.logs[0];
             prop_assert!(log.paths[0].matches(Path::new(&path)), "{text}");
             prop_assert_eq!(log.site.as_deref(), Some(site.as_str()));
-            prop_assert_eq!(config.kafka.topic, "no");
+            prop_assert_eq!(config.topics(), ["no"]);
             let mut spans = crate::format::Spans::default();
             let line = format!("200 {literal}");
             prop_assert!(log.format.split(line.as_bytes(), &mut spans).is_some(), "{}", text);

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::finding::{Finding, Severity};
-use super::kafka::Topic;
+use super::kafka::TopicName;
 use super::node::quoted;
 use super::place::Place;
 use super::reader::{Reader, Section, nearest};
@@ -118,11 +118,13 @@ fn read_sections(section: &mut Section<'_>, events: &mut Events, keys: &[&str]) 
 }
 
 /// Reads where events of lines that could not be read go; `None`: where all go.
-pub(super) fn read_rejects(root: &mut Section<'_>, topic: &str) -> Option<String> {
-    let rejects = root.nullable::<Topic>("rejects_topic").map(|Topic(name)| name);
-    root.rule(&["rejects_topic", "kafka.topic"], rejects.as_deref() != Some(topic), || {
+pub(super) fn read_rejects(root: &mut Section<'_>, topics: &[String]) -> Option<String> {
+    let rejects = root.nullable::<TopicName>("rejects_topic").map(|TopicName(name)| name);
+    let is_apart = rejects.as_ref().is_none_or(|rejects| !topics.contains(rejects));
+    root.rule(&["rejects_topic", "kafka.topic"], is_apart, || {
+        let rejects = quoted(rejects.as_deref().unwrap_or_default());
         Fault::new(
-            format!("`rejects_topic` is {}, the topic of all events", quoted(topic)),
+            format!("`rejects_topic` is {rejects}, a topic of events"),
             "name another topic, or remove it: unparsed lines are events with `exclude_reason: malformed`",
         )
     });

@@ -3,9 +3,12 @@
 mod properties;
 mod rules;
 mod security;
+mod topic;
 
 pub use properties::Properties;
 pub use security::{Credentials, Sasl, SaslMechanism, Tls, TlsIdentity};
+pub use topic::Topic;
+pub(in crate::config) use topic::{TopicName, judge as judge_topics};
 
 use std::fmt;
 
@@ -23,8 +26,8 @@ use super::value::{Choice, Fault, Value};
 pub struct Kafka {
     /// Brokers to begin with, `host` or `host:port`; at least one.
     pub brokers: Vec<Broker>,
-    /// The topic of the events and anchor of the positions.
-    pub topic: String,
+    /// Where events go; the topic of the first log is the anchor of the positions.
+    pub topic: Topic,
     /// What is promised.
     pub delivery: Delivery,
     /// Which brokers must have a record before it counts.
@@ -104,41 +107,6 @@ impl Value for Broker {
 
     fn shape() -> Shape {
         Shape::matching("host:port", "^[^ ,/]+$")
-    }
-}
-
-/// A topic's name.
-pub(in crate::config) struct Topic(pub(in crate::config) String);
-
-impl Value for Topic {
-    fn read(node: &Node) -> Result<Self, Fault> {
-        let name = String::read(node)?;
-        if name.contains(['{', '}']) {
-            let fault = format!("cannot be a template in this version, found {}", quoted(&name));
-            return Err(Fault::new(fault, "write one fixed topic; every event carries its site"));
-        }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if name.len() > defaults::TOPIC_BYTES_MAX || !name.chars().all(allowed) || name == "." || name == ".."
-        {
-            let fault = format!(
-                "must be at most {} characters of a-z A-Z 0-9 . _ -, found {}",
-                defaults::TOPIC_BYTES_MAX,
-                quoted(&name)
-            );
-            return Err(Fault::new(fault, "use a name that Kafka accepts, for example page-views"));
-        }
-        Ok(Self(name))
-    }
-
-    fn show(&self) -> String {
-        self.0.show()
-    }
-
-    fn shape() -> Shape {
-        Shape::matching(
-            "a topic's name: letters, digits, dots, underscores and dashes",
-            "^[A-Za-z0-9._-]{1,249}$",
-        )
     }
 }
 
@@ -282,7 +250,7 @@ pub struct CreateTopic {
 
 pub(super) fn read(mut section: Section<'_>, reader: &Reader) -> Kafka {
     let brokers = section.filled_list("brokers", "[localhost:9092]");
-    let topic: Option<Topic> = section.required("topic", "page-views");
+    let topic = section.required("topic", "page-views");
     let delivery = section.optional("delivery", defaults::DELIVERY);
     let acks = section.optional("acks", defaults::ACKS);
     let compression = section.optional("compression", defaults::COMPRESSION);
@@ -306,7 +274,7 @@ pub(super) fn read(mut section: Section<'_>, reader: &Reader) -> Kafka {
     section.finish();
     let kafka = Kafka {
         brokers,
-        topic: topic.map(|Topic(name)| name).unwrap_or_default(),
+        topic: topic.unwrap_or_default(),
         delivery,
         acks,
         compression,

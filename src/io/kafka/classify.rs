@@ -117,14 +117,15 @@ pub fn class(error: &TransactionError, stage: Stage) -> Class {
 
 /// What a person can do about a code, as a clause that follows the fact; `None` if time is the remedy.
 pub fn remedy(code: Code, resources: &Resources<'_>) -> Option<String> {
-    let Resources { topic, prefix } = resources;
+    let prefix = resources.prefix;
     Some(match refusal(code)? {
-        Remedy::TopicRights => format!("grant Write and Read on topic {topic}"),
+        Remedy::TopicRights => format!("grant Write and Read on {}", resources.topics()),
         Remedy::GroupRights => format!("grant Read on groups prefixed {prefix}"),
         Remedy::TransactionRights => format!("grant Write on transactional ids prefixed {prefix}"),
         Remedy::ClusterRights => {
             format!(
-                "grant Write on topic {topic}; brokers before 2.8 also want IdempotentWrite on the cluster"
+                "grant Write on {}; brokers before 2.8 also want IdempotentWrite on the cluster",
+                resources.topics()
             )
         }
         Remedy::NewerBroker => OLD_BROKER.to_owned(),
@@ -150,10 +151,17 @@ pub const OLD_BROKER: &str =
 /// The names that a message on missing rights has to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Resources<'a> {
-    /// The topic produced to.
-    pub topic: &'a str,
+    /// The topics of events.
+    pub topics: &'a [String],
     /// What transactional id and groups start with.
     pub prefix: &'a str,
+}
+
+impl Resources<'_> {
+    fn topics(&self) -> String {
+        let noun = if self.topics.len() == 1 { "topic" } else { "topics" };
+        format!("{noun} {}", self.topics.join(", "))
+    }
 }
 
 /// The failure of a transactional call.
@@ -176,7 +184,7 @@ pub fn with_remedy(fact: &str, code: Code, resources: &Resources<'_>) -> String 
 mod tests {
     use super::*;
 
-    const RESOURCES: Resources<'_> = Resources { topic: "views", prefix: "viewtail-" };
+    const RESOURCES: Resources<'_> = Resources { topics: &[], prefix: "viewtail-" };
 
     fn error(code: Code, flag: Flag) -> TransactionError {
         TransactionError { code, flag, text: "it failed.".to_owned() }
@@ -232,5 +240,10 @@ mod tests {
         assert_eq!(remedy(Code::AllBrokersDown, &RESOURCES), None);
         let message = with_remedy("it failed.", Code::TransactionalIdAuthorizationFailed, &RESOURCES);
         assert_eq!(message, "it failed: grant Write on transactional ids prefixed viewtail-");
+        let topics = ["views.a".to_owned(), "views.b".to_owned()];
+        for (topics, named) in [(&topics[..1], "topic views.a"), (&topics, "topics views.a, views.b")] {
+            let message = remedy(Code::TopicAuthorizationFailed, &Resources { topics, ..RESOURCES });
+            assert_eq!(message, Some(format!("grant Write and Read on {named}")));
+        }
     }
 }

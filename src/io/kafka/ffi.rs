@@ -35,7 +35,8 @@ use crate::pipeline::batch::Destination;
 pub struct Native {
     client: Client<Context>,
     queue: *mut rd::rd_kafka_queue_t,
-    topic: *mut rd::rd_kafka_topic_t,
+    /// Those of events, by their numbers.
+    topics: Vec<*mut rd::rd_kafka_topic_t>,
     rejects_topic: *mut rd::rd_kafka_topic_t,
 }
 
@@ -111,7 +112,7 @@ impl Native {
         let client = Client::new(config, native, kind, Context)?;
         // SAFETY: the client is alive; the call returns a new reference that `drop` releases.
         let queue = unsafe { rd::rd_kafka_queue_get_main(client.native_ptr()) };
-        Ok(Self { client, queue, topic: ptr::null_mut(), rejects_topic: ptr::null_mut() })
+        Ok(Self { client, queue, topics: Vec::new(), rejects_topic: ptr::null_mut() })
     }
 
     /// The safe handle, for metadata.
@@ -119,14 +120,13 @@ impl Native {
         &self.client
     }
 
-    /// Opens the topic that [`Native::produce`] produces to.
+    /// Opens a topic of events; the first has number 0.
     ///
     /// # Errors
     /// A name that holds a NUL byte or that librdkafka does not take.
     pub fn open_topic(&mut self, name: &str) -> Result<(), KafkaError> {
         let topic = self.new_topic(name)?;
-        close(&mut self.topic);
-        self.topic = topic;
+        self.topics.push(topic);
         Ok(())
     }
 
@@ -161,7 +161,7 @@ impl Native {
         timestamp_ms: i64,
     ) -> Result<(), RDKafkaErrorCode> {
         let topic = match destination {
-            Destination::Events => self.topic,
+            Destination::Events(number) => self.topics[usize::from(number)],
             Destination::Rejects => self.rejects_topic,
         };
         assert!(!topic.is_null(), "a topic is opened before records are produced");
@@ -370,7 +370,7 @@ fn descriptions() -> &'static [rd::rd_kafka_err_desc] {
 
 impl Drop for Native {
     fn drop(&mut self) {
-        close(&mut self.topic);
+        self.topics.iter_mut().for_each(close);
         close(&mut self.rejects_topic);
         // SAFETY: taken in `open`, released once; the client is dropped after this.
         unsafe { rd::rd_kafka_queue_destroy(self.queue) };

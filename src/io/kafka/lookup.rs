@@ -93,7 +93,8 @@ pub fn examine(options: &KafkaOptions, oldest: Oldest) -> Vec<Finding> {
         findings.push(try_transaction(options, &common));
         findings.extend(positions_kept(&reader, options));
     }
-    findings.extend(oldest.map(|age_ms| records_kept(options, age_ms)));
+    let kept = |age_ms| options.event_topics.iter().map(move |topic| records_kept(options, topic, age_ms));
+    findings.extend(oldest.into_iter().flat_map(kept));
     findings
 }
 
@@ -112,7 +113,7 @@ fn reach<'a>(
             return None;
         }
     };
-    match reader.look_up(&options.topic) {
+    match reader.look_up(options.anchor()) {
         // Who refuses the topic has answered.
         Err(failure) if !matches!(failure.cause, Cause::Refused | Cause::Forbidden) => {
             let known = reader.obstacle().map(|obstacle| Problem {
@@ -157,7 +158,8 @@ fn find_topic(
             false
         }
         Err(failure) if failure.cause == Cause::Forbidden => {
-            findings.push(forbidden(options, topic, "Describe", "Write --operation Read"));
+            let rights = if reads(options, topic) { "Write --operation Read" } else { "Write" };
+            findings.push(forbidden(options, topic, "Describe", rights));
             false
         }
         Err(failure) => {
@@ -169,11 +171,14 @@ fn find_topic(
 
 /// The first right on a topic that is missing.
 fn missing_right(options: &KafkaOptions, topic: &str, allowed: &[Operation]) -> Option<Finding> {
-    // Positions are committed on the partitions of the first topic, which takes the right to read it.
-    let reads = options.mode == Mode::ExactlyOnce && topic == options.topic;
-    let needed = [(Operation::Write, "Write", true), (Operation::Read, "Read", reads)];
+    let needed = [(Operation::Write, "Write", true), (Operation::Read, "Read", reads(options, topic))];
     let missing = needed.into_iter().find(|(right, _, is_needed)| *is_needed && !allowed.contains(right));
     missing.map(|(_, name, _)| forbidden(options, topic, name, name))
+}
+
+/// Positions are committed on the partitions of the first topic, which takes the right to read it.
+fn reads(options: &KafkaOptions, topic: &str) -> bool {
+    options.mode == Mode::ExactlyOnce && topic == options.anchor()
 }
 
 /// A missing right, and those that are to be given: Write and Read bring Describe along.
@@ -258,8 +263,7 @@ fn positions_kept(reader: &Reader<'_>, options: &KafkaOptions) -> Option<Finding
     Some(good(Subject::Positions, &options.transactional_id, fact))
 }
 
-fn records_kept(options: &KafkaOptions, age_ms: u64) -> Finding {
-    let topic = &options.topic;
+fn records_kept(options: &KafkaOptions, topic: &str, age_ms: u64) -> Finding {
     let Some(kept) = setting(options, Owner::Topic(topic), "retention.ms") else {
         let fact = "brokers do not tell how long the topic keeps records".to_owned();
         let remedy = grant(options, "DescribeConfigs", &format!("--topic {topic}"));

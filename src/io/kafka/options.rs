@@ -16,9 +16,9 @@ pub use crate::pipeline::options::Mode;
 pub struct KafkaOptions {
     /// host:port of at least one broker.
     pub brokers: Vec<String>,
-    /// The topic: records go there, and positions are committed on its partitions.
-    pub topic: String,
-    /// Where records of lines that could not be parsed go, in the same transactions; `None`: to the topic, with the others.
+    /// The topics of events, at least one; positions are committed on the partitions of the first, the anchor.
+    pub event_topics: Vec<String>,
+    /// Where records of lines that could not be parsed go, in the same transactions; `None`: to those of events.
     pub rejects_topic: Option<String>,
     /// How sure delivery is.
     pub mode: Mode,
@@ -38,7 +38,7 @@ pub struct KafkaOptions {
     pub transaction_timeout_ms: u32,
     /// How long a request may be under way.
     pub socket_timeout_ms: u32,
-    /// Create the topic if it does not exist; `None`: never.
+    /// Create topics that do not exist; `None`: never.
     pub create_topic: Option<CreateTopic>,
     /// What brokers see in their logs and quotas.
     pub client_id: String,
@@ -123,9 +123,15 @@ pub const RESERVED: &[&str] = &[
 ];
 
 impl KafkaOptions {
-    /// Every topic that events go to.
+    /// Every topic that records go to.
     pub fn topics(&self) -> impl Iterator<Item = &String> {
-        [Some(&self.topic), self.rejects_topic.as_ref()].into_iter().flatten()
+        self.event_topics.iter().chain(&self.rejects_topic)
+    }
+
+    /// The topic that carries the positions.
+    #[must_use]
+    pub fn anchor(&self) -> &str {
+        &self.event_topics[0]
     }
 
     /// The options with the product's defaults, for these brokers, this topic and this agent.
@@ -133,7 +139,7 @@ impl KafkaOptions {
     pub fn new(brokers: Vec<String>, topic: String, agent_id: &str) -> Self {
         Self {
             brokers,
-            topic,
+            event_topics: vec![topic],
             rejects_topic: None,
             mode: Mode::ExactlyOnce,
             acks: Acks::All,
@@ -173,7 +179,7 @@ impl KafkaOptions {
     }
 
     pub(super) fn resources(&self) -> Resources<'_> {
-        Resources { topic: &self.topic, prefix: "viewtail-" }
+        Resources { topics: &self.event_topics, prefix: "viewtail-" }
     }
 
     pub(super) fn transaction_timeout(&self) -> Duration {

@@ -15,6 +15,6 @@ use crate::pipeline::action::{Committed, Failure};
 pub fn committed(options: &KafkaOptions, groups: Range<u32>) -> Result<Vec<Vec<Committed>>, Failure> {
     let common = Common::default();
     let mut reader = Reader::open(options, &common)?;
-    let partitions = reader.look_up(&options.topic)?.unwrap_or(0);
-    groups.map(|group| reader.committed(&options.group(group), (&options.topic, partitions))).collect()
+    let partitions = reader.look_up(options.anchor())?.unwrap_or(0);
+    groups.map(|group| reader.committed(&options.group(group), (options.anchor(), partitions))).collect()
 }

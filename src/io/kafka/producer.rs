@@ -66,7 +66,9 @@ impl<'a> Producer<'a> {
         let mut native =
             Native::open(RDKafkaType::RD_KAFKA_PRODUCER, &options.producer_properties(batch_bytes_max))
                 .map_err(|error| bad_configuration(&error))?;
-        native.open_topic(&options.topic).map_err(|error| bad_configuration(&error))?;
+        for topic in &options.event_topics {
+            native.open_topic(topic).map_err(|error| bad_configuration(&error))?;
+        }
         if let Some(topic) = &options.rejects_topic {
             native.open_rejects_topic(topic).map_err(|error| bad_configuration(&error))?;
         }
@@ -176,7 +178,7 @@ impl<'a> Producer<'a> {
         let deadline = Deadline::after(self.options.transaction_timeout());
         for group in writes.chunk_by(|one, two| one.group == two.group) {
             let name = self.options.group(group[0].group);
-            let offsets = offsets_of(&self.options.topic, group)?;
+            let offsets = offsets_of(self.options.anchor(), group)?;
             loop {
                 let wait = deadline.remaining(self.options.transaction_timeout());
                 let result = self.native.send_offsets(&name, &offsets, wait);

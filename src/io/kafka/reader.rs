@@ -38,11 +38,11 @@ pub struct Reader<'a> {
     common: &'a Common,
 }
 
-/// What is known of the topic once it was found.
+/// What is known of the topics once they were found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topic {
-    /// Its partitions, at least 1.
-    pub partitions: u32,
+pub struct Topics {
+    /// Partitions of each topic of events, at least 1.
+    pub partitions: Vec<u32>,
     /// The cluster's id, where the broker tells it.
     pub cluster_id: Option<String>,
 }
@@ -64,16 +64,18 @@ impl<'a> Reader<'a> {
         Ok(Self { native, signals: Signals::new(&common.heard), options, common })
     }
 
-    /// Finds the topic, and that of rejects if there is one; creates what is missing if that is configured.
-    pub fn topic(&mut self) -> Result<Topic, Failure> {
+    /// Finds the topics of events, and that of rejects if there is one; creates what is missing if that is configured.
+    pub fn topics(&mut self) -> Result<Topics, Failure> {
         let options = self.options;
-        let partitions = self.find_or_create(&options.topic)?;
+        let found: Result<_, Failure> =
+            options.event_topics.iter().map(|topic| self.find_or_create(topic)).collect();
+        let partitions = found?;
         if let Some(rejects) = &options.rejects_topic {
             self.find_or_create(rejects)?;
         }
         self.require_new_broker()?;
         let cluster_id = self.native.client().fetch_cluster_id(Duration::ZERO);
-        Ok(Topic { partitions, cluster_id })
+        Ok(Topics { partitions, cluster_id })
     }
 
     /// Looks the topic up; `None` if the cluster says that it does not exist.
@@ -129,7 +131,7 @@ impl<'a> Reader<'a> {
 
     /// The number of one of the brokers, once the topic was looked up.
     pub fn broker(&self) -> Option<i32> {
-        let metadata = self.native.client().fetch_metadata(Some(&self.options.topic), LOOKUP_SLICE).ok()?;
+        let metadata = self.native.client().fetch_metadata(Some(self.options.anchor()), LOOKUP_SLICE).ok()?;
         metadata.brokers().first().map(|broker| broker.id())
     }
 

@@ -20,6 +20,7 @@ pub struct Worker<'a> {
     producer: Option<Producer<'a>>,
     /// Dropped with the first transaction, or when idle: it is seldom needed again, and keeps connections and threads.
     reader: Option<Reader<'a>>,
+    /// Of the anchor.
     partitions: u32,
 }
 
@@ -81,11 +82,11 @@ impl<'a> Worker<'a> {
             return Err(Failure { class: Class::Fatal, cause: Cause::Refused, message });
         }
         let mut reader = Reader::open(self.options, self.common)?;
-        let topic = reader.topic()?;
+        let topics = reader.topics()?;
         self.producer = Some(Producer::open(self.options, self.common, batch_bytes_max)?);
         self.reader = Some(reader);
-        self.partitions = topic.partitions;
-        Ok(Reply::Connected { partitions: topic.partitions, cluster_id: topic.cluster_id })
+        self.partitions = topics.partitions[0];
+        Ok(Reply::Connected { partitions: topics.partitions, cluster_id: topics.cluster_id })
     }
 
     fn disconnect(&mut self) {
@@ -99,8 +100,11 @@ impl<'a> Worker<'a> {
             Some(reader) => reader,
             empty @ None => empty.insert(Reader::open(self.options, self.common)?),
         };
-        let partitions =
-            if anchor == self.options.topic { self.partitions } else { reader.look_up(anchor)?.unwrap_or(0) };
+        let partitions = if anchor == self.options.anchor() {
+            self.partitions
+        } else {
+            reader.look_up(anchor)?.unwrap_or(0)
+        };
         groups.map(|group| reader.committed(&self.options.group(group), (anchor, partitions))).collect()
     }
 

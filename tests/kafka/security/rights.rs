@@ -66,6 +66,23 @@ fn each_missing_right_is_named_with_the_command_that_gives_it() {
     let (code, said) = visitor("all").check();
     assert_eq!(code, Some(0), "the documented rights are enough, IdempotentWrite is none of them:\n{said}");
 
+    // Of several topics the one without a right is named.
+    let mut of_two = visitor("all");
+    doors.create_topic("rights-2");
+    // This broker lets everybody do everything with what has no rule.
+    acl(&doors, &["no-write"], "Write", &["--topic", "rights-2"]);
+    of_two.config.topic = "right{site}".to_owned();
+    of_two.config.sites = ["s", "s-2"].map(str::to_owned).to_vec();
+    of_two.config = of_two.config.log(&of_two.scratch.join("other.log"), "combined");
+    of_two.is_refused(
+        EXIT_PERMISSION,
+        &["the right Describe on topic rights-2 is missing", "--operation Write --topic rights-2"],
+    );
+    // Positions are kept on the first topic alone, so the others take no right to read.
+    acl(&doors, &["all"], "Write", &["--topic", "rights-2"]);
+    let (code, said) = of_two.check();
+    assert_eq!(code, Some(0), "{said}");
+
     acl(&doors, &["no-group"], "Read", &["--group", "viewtail-", "--resource-pattern-type", "prefixed"]);
     let (code, said) = visitor("no-group").check();
     assert_eq!(code, Some(0), "what was printed is what was missing:\n{said}");
