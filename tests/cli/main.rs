@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod explain;
 mod help;
+mod hostile;
 mod init;
 mod preview;
 mod report;
