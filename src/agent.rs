@@ -28,6 +28,7 @@ use crate::io::kafka::{Edge, EdgeHandle, KafkaOptions};
 use crate::io::limits::Spare;
 use crate::io::service::Service;
 use crate::io::state::{Saved, StateDir};
+use crate::io::sys;
 use crate::io::terminal;
 use crate::io::trust::Trust;
 use crate::io::watch::{Unwatched, Watch};
@@ -42,6 +43,10 @@ use crate::telemetry::{self, AgentFacts, KafkaFacts, Latencies, LostBytes, Obser
 
 /// Directories of which hints cannot be had are looked at so often instead.
 const LOOK_WITHOUT_HINTS_MS: u64 = 2000;
+
+/// By then a start is over. What ran for it alone (reading the configuration, compiling formats, opening TLS) is half of the
+/// code that is in memory, several megabytes, and never runs again.
+const STARTED_MS: u64 = 10_000;
 
 /// Of one kind of notice so many are told within [`NOTICE_WINDOW_MS`]; the rest are counted.
 const NOTICES_MAX: u32 = 20;
@@ -122,6 +127,8 @@ struct Agent {
     watch: Watch,
     /// When directories without hints are looked at next.
     look_at: Millis,
+    /// When the code of the start is let go of; nothing once it was.
+    started_at: Option<Millis>,
     edge: EdgeHandle,
     /// What librdkafka said, whatever edge it was.
     heard: Arc<Heard>,
@@ -239,6 +246,7 @@ impl Agent {
             spare: Spare::keep(),
             watch,
             look_at: Millis(LOOK_WITHOUT_HINTS_MS),
+            started_at: Some(Millis(STARTED_MS)),
             edge,
             heard,
             endpoints,
@@ -282,6 +290,7 @@ impl Agent {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.step(Input::Tick),
             }
             self.look_without_hints();
+            self.let_go_of_start();
         }
     }
 
@@ -295,6 +304,7 @@ impl Agent {
         let now = self.clock.now();
         let wake_at = self.machine.wake_at();
         let wake_at = if self.watch.is_complete() { wake_at } else { wake_at.min(self.look_at) };
+        let wake_at = self.started_at.map_or(wake_at, |started_at| wake_at.min(started_at));
         Duration::from_millis(wake_at.since(now))
     }
 
@@ -311,6 +321,16 @@ impl Agent {
                 for directory in directories {
                     self.step(Input::Hint(directory));
                 }
+            }
+        }
+    }
+
+    /// Code is mapped page by page as it runs, with much around it: what is let go of once comes back only as far as it runs on.
+    fn let_go_of_start(&mut self) {
+        if self.started_at.is_some_and(|started_at| self.clock.now() >= started_at) {
+            self.started_at = None;
+            if let Err(error) = sys::let_go_of_code() {
+                tracing::debug!("the code of the start stays in memory: {error}");
             }
         }
     }
