@@ -20,14 +20,13 @@ pub struct Settings {
     pub agent_id: String,
     /// Where the agent keeps its local state.
     pub state_dir: PathBuf,
-    /// Properties of librdkafka that say how to reach the cluster.
-    pub properties: Vec<(String, String)>,
     /// The topics that events go to.
     pub topics: Vec<String>,
     /// The configured logs.
     pub logs: Vec<LogSource>,
     /// Why visitors have other ids here than in the topic; `None` if they have the same.
     pub foreign_ids: Option<String>,
+    setup: Setup,
 }
 
 /// One entry of `logs:`.
@@ -53,30 +52,38 @@ impl Settings {
     /// What of a setup is looked at.
     ///
     /// # Errors
-    /// A password cannot be read.
+    /// A path is no glob, or the system has no randomness to give.
     pub fn of(setup: &Setup) -> anyhow::Result<Self> {
-        let kafka = setup.kafka()?;
-        let topics = kafka.topics().cloned().collect();
-        let mut properties = vec![("bootstrap.servers".to_owned(), kafka.brokers.join(","))];
-        properties.extend(kafka.properties);
+        let topics = setup.config.topics().into_iter().chain(setup.config.rejects_topic.clone());
         let mut logs = matching_files(setup)?;
         let mut encoders: Vec<_> = logs.iter_mut().map(|log| &mut log.encoder).collect();
         let foreign_ids = visitors::lend(&setup.config, &mut encoders)?;
         Ok(Self {
             agent_id: setup.agent_id.clone(),
             state_dir: setup.config.agent.state_dir.clone(),
-            properties,
-            topics,
+            topics: topics.collect(),
             logs,
             foreign_ids,
+            setup: setup.clone(),
         })
+    }
+
+    /// Properties of librdkafka that say how to reach the cluster. Read when a broker is to be asked: who asks none needs no
+    /// password.
+    ///
+    /// # Errors
+    /// A password cannot be read: a [`super::Failure`] with exit 77 or 78.
+    pub fn properties(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let mut properties = vec![("bootstrap.servers".to_owned(), self.brokers())];
+        properties.extend(self.setup.kafka()?.properties);
+        Ok(properties)
     }
 
     /// The brokers, for a person.
     #[must_use]
-    pub fn brokers(&self) -> &str {
-        let found = self.properties.iter().find(|(name, _)| name == "bootstrap.servers");
-        found.map_or("", |(_, value)| value)
+    pub fn brokers(&self) -> String {
+        let brokers = self.setup.config.kafka.brokers.iter();
+        brokers.map(crate::config::Broker::as_str).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -141,15 +141,18 @@ fn agent_status(settings: &Settings, state: Option<&StateView>) -> AgentStatus {
 }
 
 fn kafka_status(settings: &Settings) -> KafkaStatus {
-    let probe = |topic: &String| topic::probe(&settings.properties, topic, PROBE_WAIT);
-    // The first failure says it all: the others would only add their waits.
-    let error = settings.topics.iter().find_map(|topic| probe(topic).err());
-    KafkaStatus {
-        brokers: settings.brokers().to_owned(),
-        topics: settings.topics.clone(),
-        reachable: !matches!(&error, Some(topic::ReadError::Unreachable { .. })),
-        error: error.map(|error| topics::failure(&error, "kafka.brokers").to_string()),
-    }
+    let (reachable, error) = match settings.properties() {
+        // Without its password no broker can be asked.
+        Err(error) => (false, Some(error.to_string())),
+        Ok(properties) => {
+            let probe = |topic: &String| topic::probe(&properties, topic, PROBE_WAIT);
+            // The first failure says it all: the others would only add their waits.
+            let error = settings.topics.iter().find_map(|topic| probe(topic).err());
+            let is_reached = !matches!(&error, Some(topic::ReadError::Unreachable { .. }));
+            (is_reached, error.map(|error| topics::failure(&error, "kafka.brokers").to_string()))
+        }
+    };
+    KafkaStatus { brokers: settings.brokers(), topics: settings.topics.clone(), reachable, error }
 }
 
 fn file_statuses(settings: &Settings, state: Option<&StateView>) -> Vec<FileStatus> {

@@ -47,8 +47,7 @@ impl Topics {
         } else {
             Some(Settings::load(context.config())?)
         };
-        let mut properties =
-            settings.as_ref().map(|settings| settings.properties.clone()).unwrap_or_default();
+        let mut properties = settings.as_ref().map(Settings::properties).transpose()?.unwrap_or_default();
         if !brokers.is_empty() {
             properties.retain(|(name, _)| name != "bootstrap.servers");
             properties.push(("bootstrap.servers".to_owned(), brokers.join(",")));

@@ -74,6 +74,31 @@ fn no_command_shows_a_secret() {
 }
 
 #[test]
+fn who_asks_no_broker_needs_no_credential() {
+    let scratch = Scratch::new("service-no-credential");
+    let path = scratch.join("agent.yaml");
+    std::fs::write(&path, config(&scratch, SOURCES[4]).yaml()).expect("the configuration can be written");
+    let call = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        let called =
+            command.args(arguments).arg("-c").arg(&path).env_remove("CREDENTIALS_DIRECTORY").output();
+        called.expect("the binary starts")
+    };
+    for arguments in [&["preview"][..], &["explain", "noise"], &["report", "--json"]] {
+        let called = call(arguments);
+        let stderr = String::from_utf8_lossy(&called.stderr).into_owned();
+        assert!(called.status.success() && !called.stdout.is_empty(), "{arguments:?}: {stderr}");
+    }
+    // Who would ask one says what is missing, and the line that brings it.
+    for (arguments, exit) in [(&["status", "--json"][..], 0), (&["verify"], 78), (&["check"], 78)] {
+        let called = call(arguments);
+        let said = String::from_utf8_lossy(&[called.stdout, called.stderr].concat()).into_owned();
+        assert!(said.contains("LoadCredential=password:"), "{arguments:?}: {said}");
+        assert_eq!(called.status.code(), Some(exit), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn no_mistake_shows_a_secret() {
     let scratch = Scratch::new("service-secret-mistakes");
     let path = scratch.join("agent.yaml");
