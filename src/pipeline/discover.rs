@@ -600,7 +600,7 @@ impl Tail {
         (seen, boundary): (FileSeen, Option<Boundary>),
         actions: &mut Vec<Action>,
     ) {
-        self.look_as(id, (seen, boundary), Ask::default(), actions);
+        self.look_as(id, (seen, boundary), &Ask::default(), actions);
     }
 
     /// As [`Tail::look_as_new`], and asks for more than what identifies it.
@@ -608,12 +608,12 @@ impl Tail {
         &mut self,
         id: FileId,
         (seen, boundary): (FileSeen, Option<Boundary>),
-        ask: Ask,
+        ask: &Ask,
         actions: &mut Vec<Action>,
     ) {
         let candidates = self.candidates(&seen);
         let markers = wanted_markers(&candidates, &seen);
-        actions.push(Action::Look(id, Ask { markers, ..ask }));
+        actions.push(Action::Look(id, Ask { markers, boundary: ask.boundary }));
         self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
     }
 
@@ -662,7 +662,10 @@ impl Tail {
             let tuple = match generation.tuple.compare(&opened.stat.tuple) {
                 // No log is reborn in an archive: it got the inode that its original gave back.
                 TupleEvidence::Reborn if opened.form != Form::Plain => TupleEvidence::Other,
-                tuple => tuple,
+                tuple @ (TupleEvidence::Same
+                | TupleEvidence::Reborn
+                | TupleEvidence::OtherDevice
+                | TupleEvidence::Other) => tuple,
             };
             let head = generation.head.compare(&opened.head);
             Some((*stream, judge(Evidence { tuple, head, marker, size: opened.size() })))

@@ -179,7 +179,7 @@ impl Tail {
     fn look_as_held(&mut self, id: FileId, file: HeldFile, actions: &mut Vec<Action>) {
         let HeldFile { seen, boundary, form, at_end, .. } = file;
         let boundary_ask = at_end && form != Form::Plain;
-        self.look_as(id, (seen, boundary), Ask { markers: Vec::new(), boundary: boundary_ask }, actions);
+        self.look_as(id, (seen, boundary), &Ask { markers: Vec::new(), boundary: boundary_ask }, actions);
     }
 
     /// Whether a generation was in this inode and nobody knows yet whether it still is.
