@@ -45,6 +45,8 @@ pub enum Bug {
     EveryArchiveIsNew,
     /// A log that is missing goes on in an equal file, whatever that is called.
     ForeignCopyAdopted,
+    /// An archive that held less than was read is not looked at again when what was read is given up.
+    SetAsideForGood,
     /// A descriptor that shows another file than was listed is closed.
     DescriptorGivenBack,
     /// The bytes before the position of a known inode are not compared.

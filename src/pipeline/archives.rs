@@ -161,8 +161,13 @@ impl Tail {
     }
 
     /// The generation of which nothing is delivered and nothing known but its name, if this archive may be what is left of it:
-    /// the one that was written to last when the content of the archive was, or else began last before that.
-    pub fn unread_in(&self, seen: &FileSeen, opened: &Opened) -> Option<StreamId> {
+    /// the one that was written to last when the content of the archive was, or else began last before that, if the archive
+    /// cannot be an early one of a generation that was read further.
+    pub fn unread_in(
+        &self,
+        (seen, opened): (&FileSeen, &Opened),
+        early: Option<StreamId>,
+    ) -> Option<StreamId> {
         if opened.form == Form::Plain || opened.size() == 0 {
             return None;
         }
@@ -173,7 +178,7 @@ impl Tail {
             let Generation { tuple, stat, head, lines, .. } = &self.generations[&stream];
             let is_unread = !head.is_known() && lines.cursor().position == 0;
             let is_last = stat.modified_ns == written;
-            let is_it = is_last || tuple.birth_ns.is_none_or(|born| born <= written);
+            let is_it = is_last || early.is_none() && tuple.birth_ns.is_none_or(|born| born <= written);
             (self.generations[&stream].is_missing() && is_unread && is_it).then_some((
                 is_last,
                 tuple.birth_ns,

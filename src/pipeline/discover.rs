@@ -569,11 +569,12 @@ impl Tail {
         if let Some(stream) = same.or(moved) {
             return Finding::Continues(stream);
         }
-        if let Some(stream) = self.unread_in(file, opened).filter(|_| original.is_none()) {
+        let early = self.early_in(verdicts, file, opened);
+        if let Some(stream) = self.unread_in((file, opened), early).filter(|_| original.is_none()) {
             return Finding::Continues(stream);
         }
         let cut = all(Verdict::Cut).next().filter(|_| is_one_inode || original.is_none()).map(Finding::Cut);
-        let original = original.or_else(|| self.early_in(verdicts, file, opened));
+        let original = original.or(early);
         cut.or_else(|| original.map(Finding::CopyOf)).unwrap_or(Finding::New)
     }
 

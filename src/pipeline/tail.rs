@@ -429,8 +429,14 @@ impl Tail {
             let generation = self.generation(stream);
             let moved = !generation.is_settled() || generation.registration == Registration::Offered;
             generation.rewind(line_bytes_max);
+            let is_missing = generation.is_missing();
             if moved {
                 self.poll(stream, now);
+            }
+            if moved && is_missing && !planted::is(Bug::SetAsideForGood) {
+                // What held less than was read of it, as an archive that was made early, may hold what is wanted again.
+                self.searches += 1;
+                self.seek_in_copies(now, stream);
             }
         }
         old.tally

@@ -301,6 +301,12 @@ impl World {
         for agent in self.agents.iter_mut().flatten() {
             agent.stale.extend(agent.files.keys());
         }
+        // What has no name is gone with its descriptors.
+        for life in 0..self.vfs.inodes.len() {
+            if !self.vfs.inodes[life].lost && self.vfs.name_of(life).is_none() {
+                self.forsake(life);
+            }
+        }
     }
 
     /// The process is gone: what it held is closed, what it had sent may still arrive.

@@ -2,7 +2,7 @@
 
 use viewtail::planted::Bug;
 
-use crate::plan::{AgentRates, Plan, ReadRates};
+use crate::plan::{AgentRates, KafkaRates, Plan, ReadRates};
 use crate::rng::Rng;
 use crate::run::{self, Outcome, lived, with_bug};
 use crate::workload::Step;
@@ -94,6 +94,37 @@ fn row_20_a_log_that_is_another_one_when_it_is_opened_is_read_by_that_descriptor
     holds(&ANOTHER_WHEN_OPENED, slow_disk);
     let given_back = failures(&ANOTHER_WHEN_OPENED, slow_disk, Some(Bug::DescriptorGivenBack));
     assert!(!given_back.is_empty(), "nothing depends on keeping the descriptor");
+}
+
+/// A log goes on behind what its archive holds, and its descriptor is lost before what was read of it is committed.
+const READ_BEYOND_ITS_ARCHIVE: [(u64, Step); 13] = [
+    (0, Step::Reopen),
+    (12_000, Step::Append),
+    (0, Step::Append),
+    (100, Step::Append),
+    (0, Step::Rotate),
+    (0, Step::Reopen),
+    (30, Step::Append),
+    (0, Step::Compress),
+    (100, Step::CompressRest),
+    (1500, Step::AppendLate),
+    (20_000, Step::FileServerRestarts),
+    (0, Step::CloseOld),
+    (3000, Step::Append),
+];
+
+#[test]
+fn row_06_an_archive_is_looked_at_again_when_what_was_read_beyond_it_is_given_up() {
+    let _alone = run::alone();
+    let troubled = |plan: &mut Plan| {
+        plan.births = true;
+        plan.commit_interval_ms = 8000;
+        plan.batch_events_max = 1000;
+        plan.kafka = KafkaRates { abortable: 250, ..KafkaRates::default() };
+    };
+    holds(&READ_BEYOND_ITS_ARCHIVE, troubled);
+    let set_aside = failures(&READ_BEYOND_ITS_ARCHIVE, troubled, Some(Bug::SetAsideForGood));
+    assert!(!set_aside.is_empty(), "nothing depends on looking at it again");
 }
 
 #[test]
