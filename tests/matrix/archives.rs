@@ -66,6 +66,7 @@ fn row_05_an_archive_that_was_read_is_known_whatever_becomes_of_its_name() {
         agent.kill9();
         agent = row.agent_with(&config);
     }
+    row.write(&log, 5);
     let verdict = row.finish(agent);
     assert_eq!(verdict.streams, 17);
 }
@@ -97,6 +98,7 @@ fn row_07_half_an_archive_waits_and_a_whole_one_goes_on_at_the_old_position() {
         agent.kill9();
     }
     let agent = row.agent();
+    row.write(&log, 5);
     let verdict = row.finish(agent);
     assert_eq!(verdict.streams, 5);
 }
@@ -237,6 +239,7 @@ fn row_41_archives_from_before_the_first_start_are_not_read() {
     row.catch_up();
     agent.kill9();
     let agent = row.agent_with(&config);
+    row.write(&log, 5);
     let verdict = row.finish(agent);
     assert_eq!(verdict.streams, 2);
 }
