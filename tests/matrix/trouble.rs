@@ -118,7 +118,11 @@ fn row_33_a_shortage_closes_idle_files_and_hides_no_directory() {
         row.write(&path, 10);
         row.catch_up();
     }
-    assert_eq!(agent.words().matches("too many open files").count(), 1, "told once:\n{}", agent.words());
+    // Whether it is one shortage or several depends on how soon a file was had after the last failure.
+    let words = agent.words();
+    let count = |of: &str| words.matches(of).count();
+    let (told, over) = (count("too many open files"), count("can be read again after"));
+    assert!((1..=over + 1).contains(&told) && told <= 3, "each shortage is told once:\n{words}");
     set_descriptors(&mut agent, "1024");
     row.write(&row.log(), 10);
     agent.process().wait_for_words(LIMIT, "can be read again after");
