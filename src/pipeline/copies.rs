@@ -6,6 +6,7 @@
 //! clock decides what is a copy, only when to stop asking.
 
 use super::action::{Action, FileId, FileSeen, Form, Millis, Opened, SharedPath, Stat};
+use super::comparison::Ending;
 use super::discover::Examination;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict};
@@ -32,6 +33,8 @@ pub(super) struct Rejected {
     /// What it is a copy of, and where it was seen as that.
     original: Option<StreamId>,
     path: Option<SharedPath>,
+    /// What is known of its end beside what generations have there that begin alike.
+    endings: Vec<(StreamId, Ending)>,
 }
 
 impl Tail {
@@ -85,6 +88,8 @@ impl Tail {
         let proven = |stream: &StreamId| self.generations[stream].lines.cursor().position.min(size);
         let found = verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Copy | Verdict::Part));
         let found = found.filter(|(stream, _)| is_copy(stream));
+        let is_none = |stream: StreamId| self.ending(&file.stat, stream) == Some(Ending::Other);
+        let found = found.filter(|(stream, _)| !is_none(*stream));
         let best = found.max_by_key(|(stream, verdict)| (proven(stream), *verdict == Verdict::Copy));
         best.map(|(stream, _)| *stream)
     }
@@ -117,13 +122,18 @@ impl Tail {
         }
         let is_delivered = self.generations[&original].committed.position >= size;
         let before = opened.markers.get(candidates.len()).and_then(Option::as_deref);
-        let before = before.filter(|_| seen.stat.size == size);
-        if let (true, Some(before)) = (is_delivered && now.since(since) >= COPY_QUIET_MS, before) {
-            let mark = Mark::at(size, before);
+        let end = before.filter(|_| seen.stat.size == size).map(|before| Mark::at(size, before));
+        let is_proven =
+            !self.can_compare(original, size) || self.ending(&opened.stat, original) == Some(Ending::Same);
+        let has_rested = now.since(since) >= COPY_QUIET_MS;
+        if let (true, Some(mark)) = (is_delivered && is_proven && has_rested, end) {
             self.begin_delivered(now, (id, mark), (&seen.path, opened), actions);
             return;
         }
         if !is_delivered && self.has_outgrown(original, since, size) {
+            let looked_at = FileSeen { stat: opened.stat, ..seen.clone() };
+            self.set_aside_copy(&opened.stat, (original, &seen.path), (since, None));
+            self.note_ending(now, original, (&looked_at, Ending::Other));
             self.take_in(now, id, (seen, opened, None), actions);
             return;
         }
@@ -134,9 +144,36 @@ impl Tail {
             now.plus((now.since(since) / 2).clamp(TROUBLE_POLL_MS, COPY_POLL_MS_MAX))
         };
         self.set_aside_copy(&opened.stat, (original, &seen.path), (since, Some(look_at)));
-        self.tell_copy(original, &seen.path);
         self.list_after(look_at, &seen.path);
         actions.push(Action::Close(id));
+        match end {
+            Some(end) if !is_proven => {
+                let copy = FileSeen { stat: opened.stat, ..seen.clone() };
+                self.compare_end(original, (&copy, end), actions);
+            }
+            Some(_) | None => self.tell_copy(original, &seen.path),
+        }
+    }
+
+    /// What is known of the end of a file that did not change since it was compared with that generation's.
+    fn ending(&self, stat: &Stat, original: StreamId) -> Option<Ending> {
+        let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat))?;
+        noted.endings.iter().find(|(stream, _)| *stream == original).map(|(_, ending)| *ending)
+    }
+
+    /// A file that was set aside as a copy was compared: one that is none is looked at again at once.
+    pub fn note_ending(&mut self, now: Millis, original: StreamId, (copy, ending): (&FileSeen, Ending)) {
+        let noted = self.rejected.get_mut(&copy.stat.tuple);
+        let Some(noted) = noted.filter(|rejected| rejected.is_unchanged(&copy.stat)) else { return };
+        noted.endings.retain(|(stream, _)| *stream != original);
+        noted.endings.push((original, ending));
+        match ending {
+            Ending::Same => self.tell_copy(original, &copy.path),
+            Ending::Other => {
+                noted.look_at = Some(now);
+                self.list_after(now, &copy.path);
+            }
+        }
     }
 
     /// A generation is lost: wherever a copy of it was seen, that is looked at again.
@@ -158,7 +195,10 @@ impl Tail {
 
     fn set_aside(&mut self, stat: &Stat, (since, look_at): (Millis, Option<Millis>)) {
         let searches = self.searches;
-        let rejected = Rejected { stat: *stat, searches, since, look_at, original: None, path: None };
+        let noted = self.rejected.remove(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
+        let endings = noted.map(|rejected| rejected.endings).unwrap_or_default();
+        let rejected =
+            Rejected { stat: *stat, searches, since, look_at, original: None, path: None, endings };
         self.rejected.insert(stat.tuple, rejected);
     }
 

@@ -433,6 +433,10 @@ impl Tail {
             self.was_held_open(now, id, (seen, opened), actions);
             return;
         }
+        if let Some(comparison) = self.comparing.remove(&id) {
+            self.compared(now, (id, &comparison), opened, actions);
+            return;
+        }
         let Some(mut examination) = self.examining.remove(id) else { return };
         self.was_unpacked(now, id);
         let seen = &mut examination.seen;

@@ -6,6 +6,7 @@ mod archives;
 pub mod batch;
 mod chain;
 pub mod checkpoint;
+mod comparison;
 mod copies;
 mod cut;
 mod deleted;

@@ -9,6 +9,7 @@ use super::action::{Action, FileId, FileSeen, Form, Millis, SharedPath, Stat, Wr
 use super::archives::Decoding;
 use super::batch::{BLOCK_BYTES, Block, Filled, Reach};
 use super::checkpoint::{FileSnapshot, Snapshot};
+use super::comparison::Comparison;
 use super::copies::Rejected;
 use super::deleted::Deleted;
 use super::descriptors::Descriptors;
@@ -77,6 +78,8 @@ pub(super) struct Tail {
     pub by_path: HashMap<SharedPath, StreamId>,
     pub by_file: HashMap<FileId, StreamId>,
     pub examining: Examinations,
+    /// Files of generations that were asked what stands where a copy of them ends.
+    pub comparing: HashMap<FileId, Comparison>,
     /// What is held until the committed positions are known.
     pub held: Option<Held>,
     /// Files that are being opened to be held.
@@ -162,6 +165,7 @@ impl Tail {
             by_path: HashMap::new(),
             by_file: HashMap::new(),
             examining: Examinations::default(),
+            comparing: HashMap::new(),
             held: Some(Held::new(local)),
             holding: HashMap::new(),
             holding_at_end: HashSet::new(),
