@@ -85,6 +85,10 @@ pub enum Bug {
     DeletedHeld,
     /// What is lost of a generation that is over is not counted.
     LossForgotten,
+    /// Bytes that cannot be read are passed over at the first failure.
+    PassedOverAtOnce,
+    /// Bytes that were passed over because they cannot be read are in no book.
+    PassedOverUncounted,
     /// A descriptor that its file server no longer knows is kept for ever.
     StaleKept,
     /// A reload goes on from where reading was instead of from the committed positions.

@@ -17,7 +17,8 @@ use crate::io::kafka::{
 };
 use crate::io::{clock, identity};
 use crate::pipeline::options::{
-    DeliveryOptions, Links, LogOptions, Mode, OnRewrite, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
+    DeliveryOptions, Links, LogOptions, Mode, OnReadError, OnRewrite, PartitionBy, PathMatcher, Rejects,
+    Start, Timestamp,
 };
 
 /// systemd waits 45 s; commit or give up well before.
@@ -220,6 +221,10 @@ fn log_options(log: &Log, topic: usize) -> anyhow::Result<LogOptions> {
             config::OnRewrite::Reread => OnRewrite::Reread,
             config::OnRewrite::Skip => OnRewrite::Skip,
             config::OnRewrite::Alert => OnRewrite::Alert,
+        },
+        on_read_error: match log.on_read_error {
+            config::OnReadError::Retry => OnReadError::Retry,
+            config::OnReadError::Skip => OnReadError::Skip,
         },
         key: xxh3_64(paths.join("\n").as_bytes()),
     })

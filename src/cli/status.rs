@@ -431,7 +431,7 @@ mod tests {
             r#""files":[{"path":"/var/log/\u001b.log","stream":"00000000000000aa","size":2048,"position":1024,"#,
             r#""committed":1024,"lag_bytes":1024,"lag_seconds":7,"state":"behind","proof":"quiet"}],"#,
             r#""accounts":[{"path":"/var/log/\u001b.log","read":4096,"committed":3072,"reread":0,"unread":0,"finished":0,"#,
-            r#""without_event":0,"lost":{"truncated":0,"deleted":512,"given_up":0,"cut":0,"skipped":0}}]}"#
+            r#""without_event":0,"lost":{"truncated":0,"deleted":512,"given_up":0,"cut":0,"skipped":0,"unreadable":0}}]}"#
         );
         assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     }

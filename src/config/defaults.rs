@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use super::agent::DeletedSize;
 use super::kafka::{Acks, Compression, Delivery, PartitionBy, Timestamp};
-use super::log::{CatchUp, OnRewrite, Start};
+use super::log::{CatchUp, OnReadError, OnRewrite, Start};
 
 /// Why a default is what it is.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ defaults! {
     ["agent.max_deleted_size"] pub const MAX_DELETED_SIZE: DeletedSize = DeletedSize::Bytes { bytes: 4_000_000_000 };
     /// A truncated log that grew beyond its old size before anybody looked is a rewritten file too, and its lines are new.
     ["logs[].on_rewrite"] pub const ON_REWRITE: OnRewrite = OnRewrite::Reread;
+    /// A disk that is repaired, or mounted again, gives them yet.
+    ["logs[].on_read_error"] pub const ON_READ_ERROR: OnReadError = OnReadError::Retry;
     /// Whoever shares a network that is too narrow for it says so.
     ["logs[].catch_up"] pub const CATCH_UP: CatchUp = CatchUp::Unlimited;
     /// Nothing that is on disk is left out unless somebody says so.

@@ -45,6 +45,8 @@ pub struct Log {
     pub catch_up: CatchUp,
     /// What becomes of a file whose delivered bytes were changed.
     pub on_rewrite: OnRewrite,
+    /// What becomes of bytes that the disk does not give.
+    pub on_read_error: OnReadError,
     /// What counts for its events.
     pub events: Events,
 }
@@ -169,6 +171,19 @@ pub enum OnRewrite {
 impl Choice for OnRewrite {
     const WORDS: &'static [(&'static str, Self)] =
         &[("reread", Self::Reread), ("skip", Self::Skip), ("alert", Self::Alert)];
+}
+
+/// What becomes of bytes that the disk does not give (EIO).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnReadError {
+    /// They are tried again for as long as it takes.
+    Retry,
+    /// After minutes reading goes on behind them; they count as lost.
+    Skip,
+}
+
+impl Choice for OnReadError {
+    const WORDS: &'static [(&'static str, Self)] = &[("retry", Self::Retry), ("skip", Self::Skip)];
 }
 
 /// The site of all lines of a log.
@@ -316,6 +331,7 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
     );
     let catch_up = section.optional("catch_up", defaults::CATCH_UP);
     let on_rewrite = section.optional("on_rewrite", defaults::ON_REWRITE);
+    let on_read_error = section.optional("on_read_error", defaults::ON_READ_ERROR);
     let events = events::read_of_log(&mut section, shared.events);
     section.finish();
     let first_path = || paths.first().map_or(String::new(), |path| path.as_str().to_owned());
@@ -332,6 +348,7 @@ fn read(mut section: Section<'_>, shared: &Shared<'_>) -> Log {
         max_line_bytes,
         catch_up,
         on_rewrite,
+        on_read_error,
         events,
     }
 }

@@ -57,7 +57,7 @@ pub use kafka::{
     Acks, Broker, Buffer, Compression, CreateTopic, Credentials, Delivery, Flush, Kafka, PartitionBy,
     Properties, Sasl, SaslMechanism, Timestamp, Tls, TlsIdentity, Topic,
 };
-pub use log::{CatchUp, Log, OnRewrite, Start};
+pub use log::{CatchUp, Log, OnReadError, OnRewrite, Start};
 pub use options::{ConfigOption, find_option, options};
 pub use pattern::{DirectoryPattern, Exclude, PathPattern};
 pub use place::Place;

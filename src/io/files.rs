@@ -96,20 +96,24 @@ impl Files {
     ) -> Result<Chunk<'_>, FileError> {
         let open = self.open.get_mut(&id).ok_or(FileError::Unknown)?;
         let file = open.descriptor.as_fd();
+        let mut is_cut_short = false;
         let form = if let Some(packed) = &mut open.packed {
             let (_, stat) = stat_of(file).map_err(error_of)?;
             packed.read((position, length), &stat, (&mut self.data, &mut self.before))?
         } else {
-            fill(file, position, length, &mut self.data)?;
+            match fill(file, position, length, &mut self.data) {
+                Err(FileError::Unreadable) if !self.data.is_empty() => is_cut_short = true,
+                filled => filled?,
+            }
             fill(file, position - before as u64, before, &mut self.before)?;
             Form::Plain
         };
         let (_, stat) = stat_of(file).map_err(error_of)?;
         // It was empty when it was opened.
         if form == Form::Plain && position == 0 && Packing::of(&self.data).is_some() {
-            return Ok(Chunk { data: &[], before: &[], stat, form: Form::Packed });
+            return Ok(Chunk { data: &[], before: &[], stat, form: Form::Packed, is_cut_short });
         }
-        Ok(Chunk { data: &self.data, before: &self.before, stat, form })
+        Ok(Chunk { data: &self.data, before: &self.before, stat, form, is_cut_short })
     }
 
     /// A link that may be followed and leads nowhere is not the same as one that may not.
@@ -286,14 +290,17 @@ fn convert(status: &Statx) -> Stat {
     }
 }
 
-/// The bytes before a position, `None` if the file is shorter.
+/// The bytes before a position, none if they cannot be read, `None` if the file is shorter.
 fn marker(file: BorrowedFd<'_>, position: u64, size: u64) -> Result<Option<Vec<u8>>, FileError> {
     if position > size {
         return Ok(None);
     }
     let length = marker_length(position);
-    let bytes = read_up_to(file, position - length as u64, length)?;
-    Ok((bytes.len() == length).then_some(bytes))
+    match read_up_to(file, position - length as u64, length) {
+        Ok(bytes) => Ok((bytes.len() == length).then_some(bytes)),
+        Err(FileError::Unreadable) => Ok(Some(Vec::new())),
+        Err(error) => Err(error),
+    }
 }
 
 /// The position behind the last newline of the first `size` bytes.
@@ -320,7 +327,7 @@ fn read_up_to(file: BorrowedFd<'_>, position: u64, length: usize) -> Result<Vec<
     Ok(bytes)
 }
 
-/// Reads until the length or the end of the file is reached. The buffer keeps its memory from call to call, but not
+/// Reads until the length or the end of the file is reached, or an error, with what was read before it. The buffer keeps its memory from call to call, but not
 /// that of an unusually long line.
 pub(super) fn fill(
     file: BorrowedFd<'_>,
@@ -334,16 +341,17 @@ pub(super) fn fill(
     }
     bytes.resize(length, 0);
     let mut filled = 0;
-    while filled < length {
+    let mut result = Ok(());
+    while filled < length && result.is_ok() {
         match rustix::io::pread(file, &mut bytes[filled..], position + filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error_of(error)),
+            Err(error) => result = Err(error_of(error)),
         }
     }
     bytes.truncate(filled);
-    Ok(())
+    result
 }
 
 pub(super) fn error_of(error: Errno) -> FileError {
@@ -352,6 +360,7 @@ pub(super) fn error_of(error: Errno) -> FileError {
         Errno::ACCESS | Errno::PERM => FileError::Permission,
         Errno::MFILE | Errno::NFILE => FileError::TooManyFiles,
         Errno::STALE => FileError::Stale,
+        Errno::IO => FileError::Unreadable,
         Errno::LOOP => FileError::SymbolicLink,
         Errno::XDEV | Errno::ISDIR | Errno::NXIO | Errno::NODEV => FileError::NotRegular,
         _ => FileError::Unknown,
@@ -514,6 +523,34 @@ mod tests {
         files.open(FileId(1), &path, &Ask::default()).unwrap();
         let chunk = files.read(FileId(1), 4, 3, 4).unwrap();
         assert_eq!((chunk.data, chunk.before, chunk.stat.size), (&b"456"[..], &b"0123"[..], 10));
+    }
+
+    /// What no disk can be made to do here the kernel does with the memory of a process: where nothing is mapped, reading
+    /// its file fails with EIO.
+    #[test]
+    fn what_stands_before_a_place_that_cannot_be_read_is_read() {
+        const PAGE: u64 = 4096;
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let areas = maps.lines().filter_map(|line| {
+            let (area, rest) = line.split_once(' ')?;
+            let (from, to) = area.split_once('-')?;
+            let number = |text| u64::from_str_radix(text, 16).ok();
+            Some((number(from)?, number(to)?, rest.starts_with('r')))
+        });
+        let areas: Vec<(u64, u64, bool)> = areas.collect();
+        let before_hole = areas.windows(2).find(|two| two[0].2 && two[0].1 + 2 * PAGE < two[1].0);
+        let hole = before_hole.expect("not all memory is mapped")[0].1;
+        let mut files = Files::default();
+        let descriptor = Rc::new(OwnedFd::from(fs::File::open("/proc/self/mem").unwrap()));
+        files.open.insert(FileId(1), OpenFile { descriptor, is_sole_name: true, packed: None });
+        let chunk = files.read(FileId(1), hole - PAGE, 8192, 0).unwrap();
+        assert_eq!((chunk.data.len(), chunk.is_cut_short), (4096, true));
+        let chunk = files.read(FileId(1), hole - PAGE, 4096, 0).unwrap();
+        assert_eq!((chunk.data.len(), chunk.is_cut_short), (4096, false));
+        assert_eq!(files.read(FileId(1), hole, 100, 0).map(|_| ()), Err(FileError::Unreadable));
+        assert_eq!(files.read(FileId(1), hole + PAGE, 100, 256).map(|_| ()), Err(FileError::Unreadable));
+        let descriptor = files.open[&FileId(1)].descriptor.clone();
+        assert_eq!(marker(descriptor.as_fd(), hole + 10, u64::MAX), Ok(Some(Vec::new())));
     }
 
     #[test]

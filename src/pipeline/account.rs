@@ -25,11 +25,14 @@ pub enum Loss {
     Cut,
     /// The file was written anew, and its log says that what is in it then is left out.
     Skipped,
+    /// They could not be read for long, and the log says that such a place is passed over.
+    Unreadable,
 }
 
 impl Loss {
     /// Every reason.
-    pub const ALL: [Self; 5] = [Self::Truncated, Self::Deleted, Self::GivenUp, Self::Cut, Self::Skipped];
+    pub const ALL: [Self; 6] =
+        [Self::Truncated, Self::Deleted, Self::GivenUp, Self::Cut, Self::Skipped, Self::Unreadable];
 
     /// Its name for programs.
     #[must_use]
@@ -40,6 +43,7 @@ impl Loss {
             Self::GivenUp => "given_up",
             Self::Cut => "cut",
             Self::Skipped => "skipped",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -66,6 +70,12 @@ impl Losses {
     fn take_back(&mut self, reason: Loss, bytes: u64) {
         let lost = &mut self.0[reason as usize];
         *lost = lost.saturating_sub(bytes);
+    }
+
+    /// Those for one reason.
+    #[must_use]
+    pub fn of_reason(&self, reason: Loss) -> u64 {
+        self.0[reason as usize]
     }
 
     /// Adds others.
@@ -122,7 +132,8 @@ pub struct Books {
     pub began: u64,
     /// How far its bytes are known to reach.
     pub size: u64,
-    /// Bytes that it lost while it went on; they lie before its beginning or beyond its size.
+    /// Bytes that it lost while it went on; they lie before its beginning or beyond its size, but for those that were passed
+    /// over because they could not be read.
     pub lost: Losses,
     /// Bytes that were read.
     pub read: u64,
@@ -170,6 +181,11 @@ impl Books {
     pub fn is_skipped(&mut self) {
         self.lost.add(Loss::Skipped, self.began);
     }
+
+    /// So many bytes before what is committed could not be read.
+    pub fn is_passed_over(&mut self, bytes: u64) {
+        self.lost.add(Loss::Unreadable, bytes);
+    }
 }
 
 /// What became of the bytes of one path.
@@ -207,17 +223,18 @@ impl Account {
     /// Of one generation that is committed up to `position`; `is_rotated` says whether it lost the name it was found by.
     #[must_use]
     pub fn of(books: &Books, position: u64, is_rotated: bool) -> Self {
+        let passed_over = books.lost.of_reason(Loss::Unreadable);
         let mut account = Self {
             read: books.read,
             reread: books.reread,
-            committed: position.saturating_sub(books.began),
+            committed: position.saturating_sub(books.began + passed_over),
             finished: books.lost.total(),
             lost: books.lost,
             ..Self::default()
         };
         match books.end {
             Some(End { without_event, lost }) => {
-                account.finished += books.size.saturating_sub(books.began);
+                account.finished += books.size.saturating_sub(books.began + passed_over);
                 account.without_event = without_event;
                 account.lost.merge(&lost);
             }

@@ -121,7 +121,9 @@ pub enum FileError {
     Stale,
     /// What is compressed is not unpacked as far as the position yet: ask again, nothing is wrong.
     Unpacking,
-    /// EIO and whatever else: try again later.
+    /// EIO: the bytes themselves, or their disk. Try again later.
+    Unreadable,
+    /// Whatever else: try again later.
     Unknown,
 }
 
@@ -185,8 +187,8 @@ pub struct Opened {
     pub is_sole_name: bool,
     /// The first plain bytes of the file, at most [`super::identity::HEAD_BYTES_MAX`].
     pub head: Vec<u8>,
-    /// For each position asked for: the bytes that stand before it, shorter at the start of the file;
-    /// `None` where the file is shorter than the position. Empty for [`Form::Packed`].
+    /// For each position asked for: the bytes that stand before it, shorter at the start of the file, and none where they
+    /// cannot be read; `None` where the file is shorter than the position. Empty for [`Form::Packed`].
     pub markers: Vec<Option<Vec<u8>>>,
     /// The last line boundary, position 0 if there is none; only if asked for, and not for [`Form::Packed`].
     pub boundary: Option<Boundary>,
@@ -220,6 +222,8 @@ pub struct Chunk<'a> {
     pub stat: Stat,
     /// How its bytes are stored; [`Form::Packed`] if that was not known before this read, which brought nothing then.
     pub form: Form,
+    /// Behind `data` the file goes on and cannot be read ([`FileError::Unreadable`]).
+    pub is_cut_short: bool,
 }
 
 impl Chunk<'_> {

@@ -9,7 +9,7 @@ use super::action::{Action, FileId, FileSeen, Form, Millis, Opened, SharedPath, 
 use super::comparison::Ending;
 use super::discover::Examination;
 use super::generation::{Generation, Whereabouts, path_hash};
-use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict};
+use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict, marker_length};
 use super::notice::Notice;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
 use crate::event::StreamId;
@@ -122,7 +122,8 @@ impl Tail {
         }
         let is_delivered = self.generations[&original].committed.position >= size;
         let before = opened.markers.get(candidates.len()).and_then(Option::as_deref);
-        let end = before.filter(|_| seen.stat.size == size).map(|before| Mark::at(size, before));
+        let before = before.filter(|before| seen.stat.size == size && before.len() >= marker_length(size));
+        let end = before.map(|before| Mark::at(size, before));
         let is_proven =
             !self.can_compare(original, size) || self.ending(&opened.stat, original) == Some(Ending::Same);
         let has_rested = now.since(since) >= COPY_QUIET_MS;

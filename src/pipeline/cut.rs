@@ -2,7 +2,7 @@
 
 use super::action::{Action, Ask, FileId, FileSeen, Millis, Opened};
 use super::discover::Examination;
-use super::identity::{Head, HeadEvidence, Mark};
+use super::identity::{Head, HeadEvidence, Mark, marker_length};
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
 use crate::event::StreamId;
 
@@ -81,7 +81,8 @@ enum LineStart {
 /// Where the last line that begins at `position` or before it does, of a file that was looked at with that position as its
 /// only marker: a cut file may have grown by a piece of a line before anybody saw it.
 fn line_start(position: u64, opened: &Opened) -> Option<LineStart> {
-    let before = opened.markers.first()?.as_deref()?;
+    let before =
+        opened.markers.first()?.as_deref().filter(|before| before.len() >= marker_length(position))?;
     let boundary = opened.boundary.as_ref()?;
     if position == 0 || before.ends_with(b"\n") {
         return Some(LineStart::At(Mark::at(position, before)));

@@ -15,7 +15,7 @@ use super::chain::is_named_after;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{
     Evidence, Head, HeadEvidence, MARKER_BYTES_MAX, Mark, MarkerEvidence, Tuple, TupleEvidence, Verdict,
-    judge,
+    judge, marker_length,
 };
 use super::notice::Notice;
 use super::options::{OnRewrite, Start};
@@ -660,6 +660,8 @@ impl Tail {
         let known = asked.filter_map(|((stream, mark), before)| {
             let generation = self.generations.get(stream)?;
             let marker = match before {
+                // They cannot be read: nothing speaks against it, and nothing is read there before they can.
+                Some(before) if before.len() < marker_length(mark.position) => MarkerEvidence::Equal,
                 Some(before) if mark.fits(before) => MarkerEvidence::Equal,
                 Some(_) => MarkerEvidence::Differs,
                 None => MarkerEvidence::TooShort,

@@ -8,6 +8,7 @@ use super::identity::{Head, Mark, Tuple};
 use super::line::{Gap, Splitter};
 use super::shard::Entry;
 use super::trouble::Trouble;
+use super::unreadable::Stop;
 use crate::event::StreamId;
 use crate::planted::{self, Bug};
 
@@ -74,6 +75,10 @@ pub struct Generation {
     pub finished: bool,
     /// Reading it fails.
     pub trouble: Option<Trouble>,
+    /// Where that is, if it is the bytes that cannot be read.
+    pub stop: Option<Stop>,
+    /// The end of bytes that were passed over, and how many they are, until that is committed.
+    pub passed_over: Option<(u64, u64)>,
     /// What became of its bytes.
     pub books: Books,
     /// The furthest place that was ever looked at.
@@ -237,11 +242,33 @@ impl Generation {
         self.books.reaches(self.size());
     }
 
+    /// Goes on behind bytes that cannot be read, at the start of a line; how many are lost.
+    pub fn pass_over(&mut self, to: Mark) -> u64 {
+        let bytes = self.lines.pass_over(to);
+        self.passed_over = Some((to.position, bytes));
+        (self.looked_to, self.read_to) = (to.position, self.read_to.max(to.position));
+        bytes
+    }
+
+    /// It is committed up to here.
+    pub fn is_committed(&mut self, entry: &Entry) {
+        self.committed = entry.mark;
+        self.committed_gap = entry.gap;
+        self.committed_begun = entry.begun;
+        self.head.settle(entry.mark.position);
+        self.books.is_committed(entry.mark.position);
+        let passed_over = self.passed_over.take_if(|(end, _)| *end <= entry.mark.position);
+        if let Some((_, bytes)) = passed_over.filter(|_| !planted::is(Bug::PassedOverUncounted)) {
+            self.books.is_passed_over(bytes);
+        }
+    }
+
     /// Goes back to what is committed.
     pub fn rewind(&mut self, line_bytes_max: usize) {
         self.lines = Splitter::behind_gap(self.committed, self.committed_gap, line_bytes_max);
         self.looked_to = self.committed.position;
         self.begun = self.committed_begun;
+        (self.passed_over, self.stop) = (None, None);
         if self.registration == Registration::Offered {
             self.registration = Registration::Due;
         }

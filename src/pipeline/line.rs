@@ -160,6 +160,15 @@ impl Splitter {
         self.long.is_some()
     }
 
+    /// Goes on behind bytes that cannot be read, at the start of a line; how many are lost.
+    pub fn pass_over(&mut self, to: Mark) -> u64 {
+        let lost = to.position - self.line.position;
+        let mut gap = self.before_line;
+        gap.add(lost, SkipReason::Unreadable);
+        *self = Self::behind_gap(to, gap, self.line_bytes_max);
+        lost
+    }
+
     /// What to read next.
     #[must_use]
     pub fn want(&self) -> Want {

@@ -67,7 +67,8 @@ mod tests {
     use crate::pipeline::action::{FileKind, FileSeen, Form, Listing, Stat};
     use crate::pipeline::identity::Tuple;
     use crate::pipeline::options::{
-        Links, LogOptions, Mode, OnRewrite, OpenFiles, PartitionBy, PathMatcher, Rejects, Start, Timestamp,
+        Links, LogOptions, Mode, OnReadError, OnRewrite, OpenFiles, PartitionBy, PathMatcher, Rejects, Start,
+        Timestamp,
     };
     use crate::pipeline::tail::TailOptions;
 
@@ -91,6 +92,7 @@ mod tests {
                 line_bytes_max: 1000,
                 catch_up_bytes_per_s: None,
                 on_rewrite: OnRewrite::default(),
+                on_read_error: OnReadError::default(),
                 key: 1,
             }],
             mode: Mode::ExactlyOnce,

@@ -37,3 +37,4 @@ pub mod times;
 mod trouble;
 mod turns;
 mod unmatched;
+mod unreadable;

@@ -361,7 +361,8 @@ impl fmt::Display for FileError {
             Self::NotRegular => "it is a FIFO, socket or device, which viewtail does not read",
             Self::Stale => "its file server no longer knows the open file",
             Self::Unpacking => "it is being unpacked",
-            Self::Unknown => "input/output error",
+            Self::Unreadable => "input/output error (is the disk damaged or away?)",
+            Self::Unknown => "the system gives no reason that is known",
         })
     }
 }
@@ -374,6 +375,9 @@ impl fmt::Display for Loss {
             Self::GivenUp => "it was deleted, and deleted files held too much of the disk",
             Self::Cut => "its end was cut off",
             Self::Skipped => "it was written anew, and its log says on_rewrite: skip",
+            Self::Unreadable => {
+                "the disk did not give them for minutes, and its log says on_read_error: skip"
+            }
         })
     }
 }
@@ -418,6 +422,7 @@ impl FileError {
             | Self::BrokenLink
             | Self::Stale
             | Self::Unpacking
+            | Self::Unreadable
             | Self::Unknown => None,
         }
     }
@@ -439,6 +444,9 @@ mod tests {
              name the real file in `paths`, exclude the link, or set `follow_symlinks` in its log"
         );
         assert!(!told(FileError::NotRegular).contains("trying again"));
-        assert_eq!(told(FileError::Unknown), "cannot read /log/a: input/output error; trying again");
+        assert_eq!(
+            told(FileError::Unreadable),
+            "cannot read /log/a: input/output error (is the disk damaged or away?); trying again"
+        );
     }
 }

@@ -46,6 +46,8 @@ pub struct LogOptions {
     pub catch_up_bytes_per_s: Option<u64>,
     /// What becomes of a file whose delivered bytes were changed.
     pub on_rewrite: OnRewrite,
+    /// What becomes of bytes that cannot be read.
+    pub on_read_error: OnReadError,
     /// What tells this log from others over restarts: a hash of its paths.
     pub key: u64,
 }
@@ -69,6 +71,16 @@ pub enum OnRewrite {
     Skip,
     /// It is left alone until it is emptied or replaced.
     Alert,
+}
+
+/// What becomes of bytes that the disk does not give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnReadError {
+    /// They are waited for.
+    #[default]
+    Retry,
+    /// They are passed over after a while, and counted as lost.
+    Skip,
 }
 
 /// Where reading begins in a file that was there before its log was first configured.

@@ -11,6 +11,7 @@ use super::partition::partition_of;
 use super::tail::{Allowance, HOT_POLL_MS, Tail};
 use super::tally::{Outcome, Tally};
 use super::trouble::Trouble;
+use super::unreadable::Probe;
 use crate::event::{Encoded, Encoder, Place, SkipReason, StreamId};
 use crate::planted::{self, Bug};
 
@@ -20,6 +21,8 @@ pub(super) struct Reading {
     pub stream: StreamId,
     pub file: FileId,
     want: Want,
+    /// It looks for the end of a place that cannot be read.
+    probe: Option<Probe>,
     /// Positions were set back since it was asked for.
     pub outdated: bool,
 }
@@ -27,10 +30,12 @@ pub(super) struct Reading {
 impl Tail {
     /// Asks for what comes next of a generation.
     pub fn read(&mut self, stream: StreamId, file: FileId, actions: &mut Vec<Action>) {
-        let want = self.generation(stream).lines.want();
-        let position = want.from.position;
-        actions.push(Action::Read { file, position, length: want.length, before: marker_length(position) });
-        self.reading = Some(Reading { stream, file, want, outdated: false });
+        let generation = self.generation(stream);
+        let (want, probe) = (generation.lines.want(), generation.probe());
+        let line = (want.from.position, want.length, marker_length(want.from.position));
+        let (position, length, before) = probe.map_or(line, |probe| (probe.position, probe.length, 0));
+        actions.push(Action::Read { file, position, length, before });
+        self.reading = Some(Reading { stream, file, want, probe, outdated: false });
     }
 
     /// Takes the bytes of the read under way.
@@ -48,8 +53,15 @@ impl Tail {
             self.poll(stream, now);
             return;
         }
+        if let Some(probe) = reading.probe {
+            self.probed(now, (stream, probe), result, actions);
+            return;
+        }
         match result {
             Err(FileError::Unpacking) => self.queue(stream),
+            Err(FileError::Unreadable) => {
+                self.reading_stopped(now, stream, reading.want.from.position, actions);
+            }
             Err(error) => self.reading_failed(now, stream, error, actions),
             // It was empty when it was opened, and has to be looked at anew.
             Ok(Chunk { form: Form::Packed, .. }) => self.suspect(stream, actions),
@@ -60,10 +72,16 @@ impl Tail {
                     self.suspect(stream, actions);
                 } else {
                     let bytes = chunk.data.len() as u64;
+                    let end = reading.want.from.position + bytes;
+                    let stops = chunk.is_cut_short;
                     let progress = self.take_lines(now, &reading, chunk, allowance);
                     self.note_head(stream);
                     self.charge(now, stream, bytes);
-                    self.plan_next(now, stream, progress, actions);
+                    if stops && self.generation(stream).looked_to == end {
+                        self.reading_stopped(now, stream, end, actions);
+                    } else {
+                        self.plan_next(now, stream, progress, actions);
+                    }
                 }
             }
         }
@@ -71,7 +89,7 @@ impl Tail {
 
     /// Nothing is made of an outdated read, but the bytes that it shows are known from then on, and may be lost.
     fn note_size(&mut self, reading: &Reading, result: &Result<Chunk<'_>, FileError>) {
-        let Ok(chunk) = result else { return };
+        let (Ok(chunk), None) = (result, reading.probe) else { return };
         let from = reading.want.from;
         let generation = self.generation(reading.stream);
         let is_it = generation.file == Some(reading.file);
@@ -98,10 +116,12 @@ impl Tail {
         generation.learns_size(chunk.stat, chunk.form);
         generation.read_at = now;
         generation.is_hinted = false;
-        if let (Some(after_ms), Some(path)) =
-            (Trouble::ends(&mut generation.trouble, now), generation.path.clone())
-        {
-            self.notices.push(Notice::Recovered { path, after_ms });
+        if !chunk.is_cut_short {
+            generation.stop = None;
+            let after_ms = Trouble::ends(&mut generation.trouble, now);
+            if let (Some(after_ms), Some(path)) = (after_ms, generation.path.clone()) {
+                self.notices.push(Notice::Recovered { path, after_ms });
+            }
         }
         generation.head.extend(from, chunk.data);
         let old = generation.lines.cursor();
@@ -307,7 +327,9 @@ mod tests {
     use super::super::action::{SharedPath, Stat};
     use super::super::identity::{Head, Mark, Tuple};
     use super::super::line::Gap;
-    use super::super::options::{Links, LogOptions, Mode, OnRewrite, OpenFiles, PathMatcher, Start};
+    use super::super::options::{
+        Links, LogOptions, Mode, OnReadError, OnRewrite, OpenFiles, PathMatcher, Start,
+    };
     use super::super::tail::{Birth, TailOptions};
     use super::*;
     use crate::event::rules::{Emit, Rules};
@@ -342,6 +364,7 @@ mod tests {
             line_bytes_max: 1000,
             catch_up_bytes_per_s: None,
             on_rewrite: OnRewrite::default(),
+            on_read_error: OnReadError::default(),
             key: 1,
         };
         let options = TailOptions {
@@ -381,7 +404,8 @@ mod tests {
         let from = usize::try_from(tail.generation(stream).lines.cursor().position).unwrap();
         let before = &text.as_bytes()[from.saturating_sub(marker_length(from as u64))..from];
         let form = Form::Plain;
-        let chunk = Chunk { data: &text.as_bytes()[from..], before, stat: stat(text.len()), form };
+        let (data, stat) = (&text.as_bytes()[from..], stat(text.len()));
+        let chunk = Chunk { data, before, stat, form, is_cut_short: false };
         let allowance = Allowance { may_read: true, partitions: &[3, 5], record_bytes_max: 1_000_000 };
         tail.was_read(Millis(1), Ok(chunk), allowance, &mut actions);
         let block = &tail.filling.block;

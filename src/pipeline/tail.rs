@@ -249,6 +249,8 @@ impl Tail {
                 idle_since: None,
                 finished: false,
                 trouble: None,
+                stop: None,
+                passed_over: None,
                 books,
                 read_to: entry.mark.position,
                 vanished: Loss::Cut,
@@ -400,11 +402,7 @@ impl Tail {
     pub fn committed(&mut self, now: Millis, entries: &[Entry], gone: &[StreamId]) {
         for entry in entries {
             let Some(generation) = self.generations.get_mut(&entry.stream) else { continue };
-            generation.committed = entry.mark;
-            generation.books.is_committed(entry.mark.position);
-            generation.committed_gap = entry.gap;
-            generation.committed_begun = entry.begun;
-            generation.head.settle(entry.mark.position);
+            generation.is_committed(entry);
             let is_rotated = generation.is_rotated();
             if generation.registration != Registration::Done {
                 generation.registration = Registration::Done;
@@ -483,6 +481,8 @@ impl Tail {
             idle_since: None,
             finished: false,
             trouble: None,
+            stop: None,
+            passed_over: None,
             books: Books { size: form.size(&stat), ..Books::at(mark.position) },
             read_to: mark.position,
             vanished: Loss::Cut,

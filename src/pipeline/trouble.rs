@@ -75,7 +75,8 @@ impl Tail {
 
     /// When a generation may be read or opened, if not now.
     pub fn held_back_until(&self, now: Millis, generation: &Generation) -> Option<Millis> {
-        let own = generation.trouble.map(|trouble| trouble.retry_at).filter(|retry_at| now < *retry_at);
+        let own = generation.trouble.filter(|_| !generation.is_searching());
+        let own = own.map(|trouble| trouble.retry_at).filter(|retry_at| now < *retry_at);
         let path = generation.path.as_ref().filter(|_| generation.file.is_none());
         own.or_else(|| self.troubles.files.get(path?).copied().flatten().map(|trouble| trouble.retry_at))
             .filter(|retry_at| now < *retry_at)

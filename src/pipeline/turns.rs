@@ -145,6 +145,7 @@ mod tests {
                 line_bytes_max: 1 << 20,
                 catch_up_bytes_per_s,
                 on_rewrite: crate::pipeline::options::OnRewrite::default(),
+                on_read_error: crate::pipeline::options::OnReadError::default(),
                 key: 1,
             };
             let options = TailOptions {
@@ -194,7 +195,13 @@ mod tests {
             let data = file.bytes(position, length as u64);
             file.read_bytes += data.len() as u64;
             let before = file.bytes(position - before as u64, before as u64);
-            let chunk = Chunk { data: &data, before: &before, stat: file.stat(id), form: Form::Plain };
+            let chunk = Chunk {
+                data: &data,
+                before: &before,
+                stat: file.stat(id),
+                form: Form::Plain,
+                is_cut_short: false,
+            };
             self.tail.was_read(now, Ok(chunk), ALLOWANCE, &mut Vec::new());
             Some(id)
         }

@@ -63,6 +63,7 @@ mod tests {
             line_bytes_max: 1000,
             catch_up_bytes_per_s: None,
             on_rewrite: crate::pipeline::options::OnRewrite::default(),
+            on_read_error: crate::pipeline::options::OnReadError::default(),
             key: 1,
         };
         let options = TailOptions {

@@ -290,7 +290,7 @@ fn the_status_says_what_the_agent_sees() {
             ],
             "accounts": [{"path": "/log/a", "read": 10, "committed": 4, "reread": 0, "unread": 0, "finished": 0,
                           "without_event": 0,
-                          "lost": {"truncated": 0, "deleted": 0, "given_up": 0, "cut": 0, "skipped": 0}}],
+                          "lost": {"truncated": 0, "deleted": 0, "given_up": 0, "cut": 0, "skipped": 0, "unreadable": 0}}],
         })
     );
 }

@@ -20,7 +20,7 @@ use crate::support::writer::lines_in;
 pub const LIMIT: Duration = Duration::from_secs(100);
 
 /// Why bytes can be lost.
-const LOSSES: [&str; 5] = ["truncated", "deleted", "given_up", "cut", "skipped"];
+const LOSSES: [&str; 6] = ["truncated", "deleted", "given_up", "cut", "skipped", "unreadable"];
 
 /// One row at work.
 pub struct Row {

@@ -75,6 +75,7 @@ struct OwnedChunk {
     /// Of which run of bytes it is, and how far that reached; unknown where it changed meanwhile.
     shown: Option<(u32, u64)>,
     form: Form,
+    is_cut_short: bool,
 }
 
 enum Hint {
@@ -513,8 +514,13 @@ impl World {
     }
 
     fn look_at(&mut self, life: Life, ask: &Ask) -> Opened {
-        let data = self.vfs.inodes[life].plain();
-        let marker = |position: &u64| vfs::before(data, *position, MARKER_BYTES_MAX).map(<[u8]>::to_vec);
+        let inode = &self.vfs.inodes[life];
+        let data = inode.plain();
+        let marker = |position: &u64| {
+            let before = vfs::before(data, *position, MARKER_BYTES_MAX)?;
+            let read = inode.read(position - before.len() as u64, before.len());
+            Some(read.filter(|read| read.len() == before.len()).unwrap_or_default().to_vec())
+        };
         let boundary = ask.boundary.then(|| {
             let end = memchr::memrchr(b'\n', data).map_or(0, |newline| newline + 1);
             Boundary {
@@ -540,11 +546,13 @@ impl World {
         let answer = if agent.stale.contains(&file) {
             Err(FileError::Stale)
         } else if self.fails(rates.error) {
-            Err(FileError::Unknown)
+            Err(FileError::Unreadable)
         } else if self.vfs.inodes[life].packing.is_some() && self.rng.chance(200) {
             Err(FileError::Unpacking)
-        } else {
-            let mut data = vfs::slice(self.vfs.inodes[life].plain(), position, sizes.0).to_vec();
+        } else if let Some(data) = self.vfs.inodes[life].read(position, sizes.0) {
+            let (mut data, there) =
+                (data.to_vec(), vfs::slice(self.vfs.inodes[life].plain(), position, sizes.0));
+            let is_cut_short = data.len() < there.len();
             if data.len() > 1 && self.rng.chance(rates.short) {
                 let length = 1 + self.rng.index(data.len() - 1);
                 data.truncate(length);
@@ -558,10 +566,17 @@ impl World {
             let end = position.min(now_there.len() as u64);
             let from = position.saturating_sub(sizes.1 as u64).min(end);
             let length = usize::try_from(end - from).expect("at most what was asked for");
-            let before = vfs::slice(now_there, from, length).to_vec();
-            let (stat, form) = (self.vfs.stat(life), form_of(&self.vfs.inodes[life]));
-            let shown = (!torn).then(|| (self.vfs.inodes[life].epoch, form.size(&stat)));
-            Ok(OwnedChunk { data, before, stat, form, shown })
+            let inode = &self.vfs.inodes[life];
+            let before = inode.read(from, length).filter(|before| before.len() == length);
+            let (stat, form) = (self.vfs.stat(life), form_of(inode));
+            let shown = (!torn).then(|| (inode.epoch, form.size(&stat)));
+            let chunk = |before: &[u8]| {
+                let before = before.to_vec();
+                OwnedChunk { data, before, stat, form, shown, is_cut_short }
+            };
+            before.map(chunk).ok_or(FileError::Unreadable)
+        } else {
+            Err(FileError::Unreadable)
         };
         self.say(|| {
             format!(
@@ -733,9 +748,12 @@ impl Agent {
             match self.answers.pop_front() {
                 Some(Answer::Listed(listings)) => machine.step(now, Input::Listed(listings), actions),
                 Some(Answer::Opened(file, opened)) => machine.step(now, Input::Opened(file, opened), actions),
-                Some(Answer::Read(file, Ok(OwnedChunk { data, before, stat, form, shown }))) => {
+                Some(Answer::Read(
+                    file,
+                    Ok(OwnedChunk { data, before, stat, form, shown, is_cut_short }),
+                )) => {
                     self.shown.extend(shown);
-                    let chunk = Chunk { data: &data, before: &before, stat, form };
+                    let chunk = Chunk { data: &data, before: &before, stat, form, is_cut_short };
                     machine.step(now, Input::Read(file, Ok(chunk)), actions);
                 }
                 Some(Answer::Read(file, Err(error))) => {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use viewtail::pipeline::account::accounts;
+use viewtail::pipeline::account::{Loss, accounts};
 use viewtail::pipeline::checkpoint::{FileSnapshot, Snapshot};
 
 use crate::world::World;
@@ -43,6 +43,17 @@ impl World {
         for file in &snapshot.files {
             let Some(epoch) = self.oracle.epoch_of(file.entry.stream.0) else { continue };
             self.check_losses(epoch, file);
+            self.check_passed_over(epoch, file);
+        }
+    }
+
+    /// A process that dies between the commit and its books leaves out what it passed over with that commit.
+    fn check_passed_over(&mut self, epoch: u32, file: &FileSnapshot) {
+        let (unread, counted) =
+            (self.oracle.unread_bytes(epoch), file.books.lost.of_reason(Loss::Unreadable));
+        if counted > unread || counted < unread && self.tally.crashes == 0 {
+            self.oracle
+                .violated(|| format!("{unread} bytes were passed over, {counted} are counted: {file:?}"));
         }
     }
 

@@ -7,7 +7,8 @@ use viewtail::event::{EncoderOptions, Site};
 use viewtail::format::Format;
 use viewtail::pipeline::checkpoint::Snapshot;
 use viewtail::pipeline::options::{
-    DeliveryOptions, Links, LogOptions, OnRewrite, OpenFiles, Options, PathMatcher, Rejects, Start, Timestamp,
+    DeliveryOptions, Links, LogOptions, OnReadError, OnRewrite, OpenFiles, Options, PathMatcher, Rejects,
+    Start, Timestamp,
 };
 use viewtail::pipeline::reload::{Producer, Reload};
 
@@ -86,7 +87,10 @@ fn logs(plan: &Plan) -> Vec<LogOptions> {
         })
     });
     let chosen = if plan.wide.is_some() { 2 } else { usize::from(plan.glob_takes_rotated) };
-    logs[usize::from(plan.page_views)][chosen].clone()
+    let mut logs = logs[usize::from(plan.page_views)][chosen].clone();
+    let on_read_error = if plan.skips_unreadable { OnReadError::Skip } else { OnReadError::Retry };
+    logs.iter_mut().for_each(|log| log.on_read_error = on_read_error);
+    logs
 }
 
 fn log(name: &str, glob: &str, emit: Emit) -> LogOptions {
@@ -107,6 +111,7 @@ fn log(name: &str, glob: &str, emit: Emit) -> LogOptions {
         line_bytes_max: LINE_BYTES_MAX,
         catch_up_bytes_per_s: None,
         on_rewrite: OnRewrite::default(),
+        on_read_error: OnReadError::default(),
         key: glob.bytes().map(u64::from).sum(),
     }
 }

@@ -5,7 +5,9 @@
 //! position and size; any other line at most once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
+use viewtail::pipeline::identity::MARKER_BYTES_MAX;
 use viewtail::pipeline::options::{Mode, PartitionBy};
 use viewtail::pipeline::shard;
 
@@ -83,6 +85,8 @@ struct Epoch {
     copied_short: bool,
     /// Bytes up to here were there once before they were cut away.
     cut_below: u64,
+    /// Lines that cannot be read, and what has to be passed over with them.
+    unreadable: Vec<Range<u64>>,
 }
 
 /// What is read of a committed event.
@@ -264,6 +268,27 @@ impl Oracle {
         for id in &epoch.lines {
             self.lines[*id as usize].repeats += 1;
         }
+    }
+
+    /// No byte of these blocks can be read any more. A line that has its marker behind them is the first behind them that can be
+    /// told from others; the lines that nobody will read.
+    pub fn is_unreadable(&mut self, epoch: u32, blocks: &Range<u64>) -> Vec<LineId> {
+        let place = |id: &LineId| (self.lines[*id as usize].position, self.lines[*id as usize].end());
+        let lines = &self.epochs[epoch as usize].lines;
+        let behind = blocks.end + MARKER_BYTES_MAX as u64;
+        let hit = lines.iter().filter(|id| place(id).1 > blocks.start && place(id).0 < behind);
+        let hit: Vec<LineId> = hit.copied().collect();
+        let (Some(first), Some(last)) = (hit.first(), hit.last()) else { return hit };
+        let passed_over = place(first).0..place(last).1;
+        self.epochs[epoch as usize].unreadable.push(passed_over);
+        hit
+    }
+
+    /// Bytes of an epoch that nobody could read, if the agent could not.
+    pub fn unread_bytes(&self, epoch: u32) -> u64 {
+        let epoch_of = &self.epochs[epoch as usize];
+        let is_in = |line: &&Line| epoch_of.unreadable.iter().any(|bytes| bytes.contains(&line.position));
+        self.lines_of(epoch).filter(is_in).filter(|line| line.committed == 0).map(|line| line.size).sum()
     }
 
     /// A copy of the epoch cannot be told from a file of its own: nobody knew the epoch when it was copied, or what took the
@@ -456,7 +481,10 @@ impl Oracle {
                 stream.and_then(|stream| stream.events.last_key_value()).map(|(start, size)| start + size);
             self.reached.insert(entry.stream.0, entry.mark.position);
             if end.is_some_and(|end| {
-                end != entry.mark.position && !self.is_silent(entry.stream.0, end..entry.mark.position)
+                let between = end..entry.mark.position;
+                end != entry.mark.position
+                    && !self.is_silent(entry.stream.0, between.clone())
+                    && !self.is_passed_over(entry.stream.0, &between)
             }) {
                 let at = entry.mark.position;
                 self.violated(|| {
@@ -470,7 +498,7 @@ impl Oracle {
     }
 
     /// Whether these bytes of a stream are whole lines of which no event may be made.
-    fn is_silent(&self, stream: u64, bytes: std::ops::Range<u64>) -> bool {
+    fn is_silent(&self, stream: u64, bytes: Range<u64>) -> bool {
         if !self.page_views {
             return false;
         }
@@ -483,6 +511,12 @@ impl Oracle {
         // A line that ends with its file is noise, however it began.
         let silent = within.filter(|line| line.silent || !line.complete);
         silent.map(|line| line.size).sum::<u64>() == bytes.end.saturating_sub(bytes.start)
+    }
+
+    /// Whether these bytes of a stream are exactly what has to be passed over because of blocks that cannot be read.
+    fn is_passed_over(&self, stream: u64, bytes: &Range<u64>) -> bool {
+        let epoch = self.streams.get(&stream).and_then(|stream| stream.epoch);
+        epoch.is_some_and(|epoch| self.epochs[epoch as usize].unreadable.contains(bytes))
     }
 
     /// What can only be said at the end.
@@ -527,6 +561,16 @@ impl Oracle {
             let reached = self.reached.get(&stream).copied().filter(|_| !self.offsets_may_be_lost);
             if line.silent && line.complete && !line.excused && reached.is_some_and(|at| at < line.end()) {
                 self.violated(|| format!("line {id} was never passed by: {reached:?} in {line:?}"));
+            }
+        }
+        for bytes in self.epochs[number].unreadable.clone() {
+            let events = &self.streams[&stream];
+            let is_due = events.events.contains_key(&bytes.end) && !events.events.contains_key(&bytes.start);
+            let told = events.skipped.get(&bytes.end).copied();
+            if is_due && told != Some(bytes.end - bytes.start) {
+                self.violated(|| {
+                    format!("stream {stream:016x} tells {told:?} of what was passed over: {bytes:?}")
+                });
             }
         }
         if let Some((position, size)) = events.first_key_value() {

@@ -47,6 +47,9 @@ pub struct Plan {
     /// The server writes the first log a second time, under another name and never rotated.
     #[serde(default)]
     pub twin: bool,
+    /// `on_read_error: skip`: what cannot be read for long is passed over.
+    #[serde(default)]
+    pub skips_unreadable: bool,
     pub files: FileRates,
     pub reads: ReadRates,
     pub kafka: KafkaRates,
@@ -158,6 +161,7 @@ impl Plan {
             verification: rng.chance(500),
             page_views: false,
             twin: false,
+            skips_unreadable: false,
             files: FileRates::default(),
             reads: ReadRates::default(),
             kafka: KafkaRates::default(),
@@ -194,6 +198,7 @@ impl Plan {
         self.kafka.late_init = sometimes(rng, &[50, 300]);
         self.agent.reload = sometimes(rng, &[5, 30]);
         self.twin = rng.chance(100);
+        self.skips_unreadable = rng.chance(300);
     }
 
     /// Every rate by its name, so that a failure can be narrowed down to the faults that it needs.

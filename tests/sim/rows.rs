@@ -138,6 +138,64 @@ fn row_19_deleted_files_hold_no_more_than_they_may_while_kafka_is_away() {
     assert!(!forgotten.is_empty(), "nobody counts what is given up");
 }
 
+/// Blocks of a log that the disk does not give any more, one behind the other, and a rotation.
+const BLOCKS_LOST: [(u64, Step); 17] = [
+    (0, Step::Reopen),
+    (0, Step::AppendBlocks),
+    (0, Step::BlocksFail),
+    (3000, Step::BlocksAreLost),
+    (60_000, Step::Append),
+    (330_000, Step::Append),
+    (3000, Step::Append),
+    (0, Step::AppendBlocks),
+    (0, Step::BlocksFail),
+    (10, Step::BlocksAreLost),
+    (100, Step::Append),
+    (0, Step::Rotate),
+    (0, Step::Reopen),
+    (3000, Step::AppendLate),
+    (10, Step::CloseOld),
+    (500, Step::Append),
+    (10, Step::Append),
+];
+
+#[test]
+fn row_35_blocks_that_cannot_be_read_are_passed_over_and_counted_where_the_log_says_so() {
+    let _alone = run::alone();
+    let skips = |plan: &mut Plan| plan.skips_unreadable = true;
+    holds(&BLOCKS_LOST, skips);
+    let troubled = |plan: &mut Plan| {
+        skips(plan);
+        plan.agent = AgentRates { crash: 5, reload: 5, ..AgentRates::default() };
+        plan.kafka = KafkaRates { abortable: 250, lost_reply: 100, ..KafkaRates::default() };
+    };
+    holds(&BLOCKS_LOST, troubled);
+    let uncounted = failures(&BLOCKS_LOST, skips, Some(Bug::PassedOverUncounted));
+    assert!(!uncounted.is_empty(), "nobody counts what is passed over");
+    let waits = failures(&BLOCKS_LOST, |_| (), None);
+    assert!(!waits.is_empty(), "they are passed over wherever they are");
+}
+
+/// A disk that is away for almost as long as it is waited for.
+const BLOCKS_AWAY: [(u64, Step); 7] = [
+    (0, Step::Reopen),
+    (0, Step::AppendBlocks),
+    (60_000, Step::BlocksFail),
+    (190_000, Step::Append),
+    (0, Step::BlocksRecover),
+    (3000, Step::Append),
+    (10, Step::Append),
+];
+
+#[test]
+fn row_35_blocks_that_can_be_read_again_in_time_are_not_passed_over() {
+    let _alone = run::alone();
+    let skips = |plan: &mut Plan| plan.skips_unreadable = true;
+    holds(&BLOCKS_AWAY, skips);
+    let at_once = failures(&BLOCKS_AWAY, skips, Some(Bug::PassedOverAtOnce));
+    assert!(!at_once.is_empty(), "nothing depends on waiting for the disk");
+}
+
 #[test]
 fn row_29_a_file_server_that_forgets_descriptors_and_tells_nothing_costs_no_line() {
     let _alone = run::alone();

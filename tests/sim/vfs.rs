@@ -2,6 +2,7 @@
 //! unlinked inode alive. It knows bytes, not lines; which lines an inode holds is noted here only for the oracle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Inode {
     pub is_copy: bool,
     /// What is written to it is written to this one too.
     pub twin: Option<Life>,
+    /// Blocks that the disk does not give; none of them among its first bytes.
+    pub unreadable: Vec<Range<u64>>,
     /// Its bytes are compressed: `data` is what comes out of it, once it is complete.
     pub packing: Option<Packing>,
     names: u64,
@@ -52,6 +55,18 @@ impl Inode {
     /// The plain bytes that can be had.
     pub fn plain(&self) -> &[u8] {
         if self.packing == Some(Packing::Half) { &[] } else { &self.data }
+    }
+
+    /// The bytes from `position` on, at most `length`, up to the first that cannot be read; nothing if that is the first.
+    pub fn read(&self, position: u64, length: usize) -> Option<&[u8]> {
+        let bytes = slice(self.plain(), position, length);
+        let end = position + bytes.len() as u64;
+        let failing = self.unreadable.iter().filter(|blocks| blocks.start < end && blocks.end > position);
+        match failing.map(|blocks| blocks.start.saturating_sub(position)).min() {
+            Some(0) => None,
+            Some(stop) => Some(slice(bytes, 0, usize::try_from(stop).expect("files are small"))),
+            None => Some(bytes),
+        }
     }
 
     fn size(&self) -> u64 {
@@ -113,6 +128,7 @@ impl Vfs {
             truncated: false,
             is_copy: false,
             twin: None,
+            unreadable: Vec::new(),
             packing: None,
             names: 1,
             readers: 0,

@@ -17,6 +17,12 @@ const LATE_GAP_MS_MAX: u64 = 5_000;
 /// Where the kernel says who writes, a writer may be silent for longer than any grace.
 const PROVEN_GAP_MS: u64 = 45_000;
 
+/// What a disk gives or does not give as a whole.
+const BLOCK_BYTES: usize = 4096;
+
+/// So many that each is far from what was there before.
+const BLOCKS_APPENDED: usize = 5;
+
 /// Lines of this size are longer than the agent's limit in every plan.
 pub const LINE_BYTES_MAX: usize = 400;
 
@@ -27,6 +33,14 @@ const KAFKA_AWAY_MS: u64 = 400_000;
 pub enum Step {
     /// A few lines into the file that the writer has open.
     Append,
+    /// Lines that fill several blocks of the disk.
+    AppendBlocks,
+    /// Some of these blocks can no longer be read.
+    BlocksFail,
+    /// Nor will they ever be.
+    BlocksAreLost,
+    /// They can be read again.
+    BlocksRecover,
     /// The beginning of a line.
     Partial,
     /// Its rest.
@@ -237,6 +251,10 @@ impl World {
         let named = active.filter(|life| self.vfs.lookup(base.as_ref()) == Some(*life));
         match (step, active, named) {
             (Step::Append, Some(life), _) => self.append_lines(number, life),
+            (Step::AppendBlocks, Some(life), _) => self.append_blocks(number, life),
+            (Step::BlocksFail, Some(life), _) => self.fail_blocks(life),
+            (Step::BlocksAreLost, Some(life), _) => self.lose_blocks(life),
+            (Step::BlocksRecover, Some(life), _) => self.vfs.inodes[life].unreadable.clear(),
             (Step::Partial, Some(life), _) => self.begin_partial(number, life),
             (Step::Finish, _, _) => self.finish_partial(number),
             (Step::Rotate, _, Some(life)) => self.rotate(&base, life),
@@ -265,6 +283,10 @@ impl World {
             (Step::KafkaLeaves, _, _) => self.broker.unreachable_until = self.now.plus(KAFKA_AWAY_MS),
             (
                 Step::Append
+                | Step::AppendBlocks
+                | Step::BlocksFail
+                | Step::BlocksAreLost
+                | Step::BlocksRecover
                 | Step::Partial
                 | Step::Rotate
                 | Step::Copy
@@ -294,6 +316,30 @@ impl World {
         if let Some(path) = self.vfs.name_of(life).map(|path| path.to_string_lossy().into_owned()) {
             self.hint(&path);
         }
+    }
+
+    fn append_blocks(&mut self, number: usize, life: Life) {
+        let end = self.vfs.inodes[life].data.len() + BLOCKS_APPENDED * BLOCK_BYTES;
+        while self.vfs.inodes[life].data.len() < end {
+            self.append_line(number, life);
+        }
+    }
+
+    /// One or two of the last blocks, with at least a whole one behind them.
+    fn fail_blocks(&mut self, life: Life) {
+        let inode = &mut self.vfs.inodes[life];
+        let last = inode.data.len() / BLOCK_BYTES;
+        let first = last - 3 - self.rng.index(2);
+        let end = first + 1 + self.rng.index(2);
+        inode.unreadable.push((first * BLOCK_BYTES) as u64..(end * BLOCK_BYTES) as u64);
+    }
+
+    fn lose_blocks(&mut self, life: Life) {
+        let inode = &mut self.vfs.inodes[life];
+        let Some(blocks) = inode.unreadable.last() else { return };
+        let lines = self.oracle.is_unreadable(inode.epoch, blocks);
+        inode.lines.retain(|line| !lines.contains(line));
+        lines.into_iter().for_each(|line| self.oracle.vanishes(line));
     }
 
     fn append_line(&mut self, number: usize, life: Life) {
