@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use super::action::{Action, Ask, FileId, FileSeen, Form, Millis, Opened, Rest, Stat};
-use super::discover::{Examination, wanted_markers};
+use super::discover::wanted_markers;
+use super::examination::Examination;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{HeadEvidence, Mark, Verdict};
 use super::notice::Notice;
@@ -43,7 +44,10 @@ impl Tail {
         if self.refuse_anothers(now, id, (&examination, &opened), actions) {
             return;
         }
-        let Examination { seen, mut candidates, boundary, .. } = examination;
+        let Examination { seen, mut candidates, at_end, boundary, is_narrow, .. } = examination;
+        if is_narrow {
+            candidates = self.candidates(&seen);
+        }
         let elsewhere = self.elsewhere((&seen, &opened), &candidates);
         candidates.extend(elsewhere);
         let seen = FileSeen { stat: opened.stat, ..seen };
@@ -67,9 +71,7 @@ impl Tail {
             self.unpacking.extend(is_archive.then_some((id, seen.path.clone())));
             let markers = wanted_markers(&candidates, &seen);
             let is_new = !is_archive && !is_followed;
-            let log = self.log_of(&seen.path).filter(|_| is_new);
-            let at_end = log.is_some_and(|log| self.starts_at_end(log, &seen.stat));
-            actions.push(Action::Look(id, Ask { markers, boundary: at_end }));
+            actions.push(Action::Look(id, Ask { markers, boundary: at_end && is_new }));
             self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
         } else {
             actions.push(Action::Close(id));
@@ -145,6 +147,15 @@ impl Tail {
 
     /// Whether an archive may be one of a generation that was not read yet, not even its first byte: that is read first.
     pub fn waits_for_head(&mut self, now: Millis, seen: &FileSeen) -> bool {
+        let Some(stream) = self.unread_beside(seen) else { return false };
+        self.ask_original(now, stream);
+        self.look_again(now, now.plus(TROUBLE_POLL_MS), seen);
+        true
+    }
+
+    /// A generation of which not even the first byte was read, though there is something to read, and of which this archive may
+    /// have been made.
+    fn unread_beside(&self, seen: &FileSeen) -> Option<StreamId> {
         let is_unknown = |stream: &StreamId| {
             let Generation { head, trouble, whereabouts, is_hinted, tuple, .. } = &self.generations[stream];
             let is_read = trouble.is_none() && !is_hinted && self.generations[stream].is_drained();
@@ -153,14 +164,11 @@ impl Tail {
             !head.is_known() && !is_read && is_there && is_older
         };
         let homes = self.homes_by_name(&seen.path);
-        let known = homes.iter().flat_map(|home| self.index.of_home(path_hash(home))).find(is_unknown);
-        let Some(stream) = known else { return false };
-        self.ask_original(now, stream);
-        self.look_again(now, now.plus(TROUBLE_POLL_MS), seen);
-        true
+        homes.iter().flat_map(|home| self.index.of_home(path_hash(home))).find(is_unknown)
     }
 
-    /// The generation of which nothing is delivered and nothing known but its name, if this archive may be what is left of it:
+    /// The generation of which nothing is delivered and nothing known but its name, if this archive may be what is left of it,
+    /// and of none that is still there:
     /// the one that was written to last when the content of the archive was, or else began last before that, if the archive
     /// cannot be an early one of a generation that was read further.
     pub fn unread_in(
@@ -168,15 +176,16 @@ impl Tail {
         (seen, opened): (&FileSeen, &Opened),
         early: Option<StreamId>,
     ) -> Option<StreamId> {
-        if opened.form == Form::Plain || opened.size() == 0 {
+        if opened.form == Form::Plain || opened.size() == 0 || self.unread_beside(seen).is_some() {
             return None;
         }
         let homes = self.homes_by_name(&seen.path);
         let known = homes.iter().flat_map(|home| self.index.of_home(path_hash(home)));
         let written = opened.stat.modified_ns;
         let unread = known.filter_map(|stream| {
-            let Generation { tuple, stat, head, lines, .. } = &self.generations[&stream];
-            let is_unread = !head.is_known() && lines.cursor().position == 0;
+            let Generation { tuple, stat, head, lines, finished, .. } = &self.generations[&stream];
+            // One that was read to its end had no byte.
+            let is_unread = !head.is_known() && lines.cursor().position == 0 && !finished;
             let is_last = stat.modified_ns == written;
             let is_it = is_last || early.is_none() && tuple.birth_ns.is_none_or(|born| born <= written);
             (self.generations[&stream].is_missing() && is_unread && is_it).then_some((
