@@ -78,6 +78,8 @@ struct Layout {
     partitions: u32,
     shards: Vec<BTreeSet<StreamId>>,
     homes: HashMap<StreamId, usize>,
+    /// Those that have room.
+    free: BTreeSet<usize>,
     dirty: BTreeSet<usize>,
 }
 
@@ -218,8 +220,13 @@ impl Checkpoint {
 impl Layout {
     fn new(partitions: u32) -> Self {
         assert!(partitions > 0, "a topic has at least one partition");
-        let mut layout =
-            Self { partitions, shards: Vec::new(), homes: HashMap::new(), dirty: BTreeSet::new() };
+        let mut layout = Self {
+            partitions,
+            shards: Vec::new(),
+            homes: HashMap::new(),
+            free: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+        };
         layout.add_shard();
         layout
     }
@@ -229,19 +236,24 @@ impl Layout {
     }
 
     fn add_shard(&mut self) -> usize {
+        let shard = self.shards.len();
         self.shards.push(BTreeSet::new());
-        self.dirty.insert(self.shards.len() - 1);
-        self.shards.len() - 1
+        self.free.insert(shard);
+        self.dirty.insert(shard);
+        shard
     }
 
     /// Gives the generation a shard if it has none, and marks the shard as changed.
     fn assign(&mut self, stream: StreamId) {
         let shard = self.homes.get(&stream).copied().unwrap_or_else(|| {
-            let free = self.shards.iter().position(|members| members.len() < ENTRIES_PER_SHARD);
+            let free = self.free.first().copied();
             free.unwrap_or_else(|| self.add_shard())
         });
         self.homes.insert(stream, shard);
         self.shards[shard].insert(stream);
+        if self.shards[shard].len() >= ENTRIES_PER_SHARD {
+            self.free.remove(&shard);
+        }
         self.dirty.insert(shard);
     }
 
@@ -254,6 +266,7 @@ impl Layout {
     fn remove(&mut self, stream: StreamId) {
         if let Some(shard) = self.homes.remove(&stream) {
             self.shards[shard].remove(&stream);
+            self.free.insert(shard);
         }
     }
 }
