@@ -7,7 +7,7 @@
 
 use super::action::{Action, FileId, FileSeen, Form, Millis, Opened, SharedPath, Stat};
 use super::comparison::Ending;
-use super::discover::Examination;
+use super::examination::Examination;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict, marker_length};
 use super::notice::Notice;

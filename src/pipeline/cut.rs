@@ -1,7 +1,7 @@
 //! Logs whose tail was cut off: what is left was delivered, and a new stream goes on behind it.
 
 use super::action::{Action, Ask, FileId, FileSeen, Millis, Opened};
-use super::discover::Examination;
+use super::examination::Examination;
 use super::identity::{Head, HeadEvidence, Mark, marker_length};
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
 use crate::event::StreamId;

@@ -3,7 +3,7 @@
 //! Nothing here is decided by a name but which log a new file belongs to; identity is [`judge`]'s.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::account::Loss;
@@ -12,6 +12,7 @@ use super::action::{
     SharedPath, Stat,
 };
 use super::chain::is_named_after;
+use super::examination::Examination;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{
     Evidence, Head, HeadEvidence, MARKER_BYTES_MAX, Mark, MarkerEvidence, Tuple, TupleEvidence, Verdict,
@@ -28,7 +29,7 @@ use crate::planted::{self, Bug};
 const LIST_MS: u64 = 50;
 
 /// A file is held against so many generations at most; those with its inode come first.
-const CANDIDATES_MAX: usize = 64;
+pub(super) const CANDIDATES_MAX: usize = 64;
 
 /// Of these so many began at a path that the name of the file continues, in any directory.
 const AKIN_MAX: usize = 16;
@@ -42,61 +43,6 @@ pub(super) struct Directory {
     listed_at: Millis,
     due: Option<Millis>,
     pub trouble: Option<Trouble>,
-}
-
-/// A file that was opened to find out what it is.
-#[derive(Debug)]
-pub(super) struct Examination {
-    pub seen: FileSeen,
-    /// Generations it may be, each with the place where it was read to when its marker was asked for: reading goes on.
-    pub candidates: Vec<(StreamId, Mark)>,
-    /// It is known to be this one, cut to so many bytes, whose marker was asked for.
-    pub cut: Option<(StreamId, u64)>,
-    /// Where reading begins if it turns out to be new; known if it was held before the positions were.
-    pub boundary: Option<Boundary>,
-    /// It was rewritten, and what it holds is to be left out.
-    pub skips: bool,
-}
-
-impl Examination {
-    /// Of a file that can be nothing that is known.
-    pub fn of(seen: FileSeen) -> Self {
-        Self { seen, candidates: Vec::new(), cut: None, boundary: None, skips: false }
-    }
-}
-
-/// The files that are being examined.
-#[derive(Debug, Default)]
-pub(super) struct Examinations {
-    files: HashMap<FileId, Examination>,
-    by_inode: BTreeSet<(u64, FileId)>,
-}
-
-impl Examinations {
-    pub fn insert(&mut self, id: FileId, examination: Examination) {
-        self.by_inode.insert((examination.seen.stat.tuple.inode, id));
-        self.files.insert(id, examination);
-    }
-
-    pub fn remove(&mut self, id: FileId) -> Option<Examination> {
-        let examination = self.files.remove(&id)?;
-        self.by_inode.remove(&(examination.seen.stat.tuple.inode, id));
-        Some(examination)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
-    }
-
-    pub fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    /// The tuples of that inode number that are being examined.
-    fn of_inode(&self, inode: u64) -> impl Iterator<Item = &Tuple> {
-        let all = (inode, FileId(u64::MIN))..=(inode, FileId(u64::MAX));
-        self.by_inode.range(all).map(|(_, id)| &self.files[id].seen.stat.tuple)
-    }
 }
 
 /// What a file that was looked at turned out to be.
@@ -149,22 +95,24 @@ impl Tail {
         }
         let swept = std::mem::take(&mut self.sweeping);
         let mut seen: Vec<FileSeen> = Vec::new();
+        let mut directories = HashSet::new();
         for listing in listings {
             self.note_listed(now, &listing.directory);
             if let Some(files) = self.readable(now, listing.directory.clone(), listing.files) {
                 self.locate(now, &listing.directory, &files);
                 seen.extend(files);
+                directories.insert(listing.directory);
             }
         }
+        self.examining.forget_seen(&directories);
         self.miss_what_has_no_path(now, swept, &seen);
         // A file whose inode is known is held against its own generation before any other is taken for its copy; the others
         // in the order in which they were written, as far as that can be told.
         let (own, mut other): (Vec<_>, Vec<_>) =
             seen.into_iter().partition(|file| self.has_unlocated(file.stat.tuple.inode));
         other.sort_by_key(|file| file.stat.modified_ns);
-        for file in own.into_iter().chain(other) {
-            self.consider(now, file, actions);
-        }
+        own.into_iter().chain(other).for_each(|file| self.meet(file));
+        self.examine_what_waits(now, actions);
         if swept {
             let known: BTreeSet<u64> = self.options.logs.iter().map(|log| log.key).collect();
             self.known_logs.extend(known);
@@ -266,39 +214,37 @@ impl Tail {
     }
 
     /// Looks closer at a file that belongs to no located generation, if there is a reason to.
-    fn consider(&mut self, now: Millis, file: FileSeen, actions: &mut Vec<Action>) {
+    pub fn consider(&mut self, now: Millis, file: FileSeen, actions: &mut Vec<Action>) {
         let log = self.log_of(&file.path);
-        if let Some(error) = file.kind.refusal() {
-            self.refuse(file.path, error);
-            return;
-        }
         if self.is_known_or_examined(&file.stat.tuple)
             || self.is_rejected(now, &file.stat)
             || self.is_read_archive(&file)
         {
             return;
         }
-        let candidates = self.candidates(&file);
         // What is compressed is smaller than what is in it, and only opening shows that it is.
         let is_rotated = self.home_by_name(&file.path).is_some();
-        let searched = candidates.iter().any(|(stream, mark)| {
-            let generation = &self.generations[stream];
+        let is_searched = |(stream, mark): (StreamId, Mark)| {
+            let generation = &self.generations[&stream];
             let may_hold = file.stat.size >= mark.position || is_rotated;
             claims(&HashSet::from([file.stat.tuple.inode]), generation)
-                || self.is_wanted(*stream) && may_hold && mark.position > 0
-        });
-        if log.is_none() && !searched && self.chain_home(&file, None).is_none() {
+                || self.is_wanted(stream) && may_hold && mark.position > 0
+        };
+        let is_wanted = log.is_some() || self.candidates(&file).into_iter().any(is_searched);
+        if !is_wanted && self.chain_home(&file, None).is_none() {
             return;
         }
         if let Some(at) = self.opens_at(now, &file.path) {
             self.list_after(at, &file.path);
             return;
         }
-        let boundary = log.is_some_and(|log| self.starts_at_end(log, &file.stat));
+        let at_end = self.examining.begins_at_end(&file);
+        let candidates = self.own_candidates(&file, None);
         let markers = wanted_markers(&candidates, &file);
         let id = self.next_file();
-        actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary }));
-        self.examining.insert(id, Examination { candidates, ..Examination::of(file) });
+        actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary: at_end }));
+        let examination = Examination { candidates, is_narrow: true, at_end, ..Examination::of(file) };
+        self.examining.insert(id, examination);
     }
 
     /// The generations that a file may be: those with its inode first, then those that are missing, then the live
@@ -411,14 +357,12 @@ impl Tail {
 
     /// What to ask a generation's file. If it turns out to be something else, it may be a copy in a reused inode.
     fn doubt(&mut self, stream: StreamId, path: SharedPath) -> (Examination, Ask) {
-        let generation = self.generation(stream);
-        let mark = generation.lines.cursor();
-        let seen = FileSeen { path, kind: FileKind::Regular, stat: generation.stat };
-        let mut candidates = self.candidates(&seen);
-        candidates.retain(|(other, _)| *other != stream);
-        candidates.insert(0, (stream, mark));
+        let stat = self.generation(stream).stat;
+        let seen = FileSeen { path, kind: FileKind::Regular, stat };
+        let candidates = self.own_candidates(&seen, Some(stream));
         let markers = wanted_markers(&candidates, &seen);
-        (Examination { candidates, ..Examination::of(seen) }, Ask { markers, boundary: false })
+        let examination = Examination { candidates, is_narrow: true, ..Examination::of(seen) };
+        (examination, Ask { markers, boundary: false })
     }
 
     /// A file was opened, or not: what is it?
@@ -449,6 +393,8 @@ impl Tail {
         };
         self.told.remove(&seen.path);
         self.opening_succeeded(now, &seen.path);
+        self.examining.is_opened(&examination.seen);
+        let seen = &mut examination.seen;
         if opened.stat.tuple != seen.stat.tuple {
             // Renamed since it was listed, and another file took its place. That one may lose its name as quickly: the
             // descriptor is not given back but looked at as what it is.
@@ -502,6 +448,11 @@ impl Tail {
             self.notices.push(Notice::Damaged { path: seen.path.clone(), bytes });
         }
         let verdicts = self.judge_all(&examination.candidates, &opened);
+        let others = self.other_candidates(&examination, &opened, &verdicts);
+        if !others.is_empty() {
+            self.look_wider(id, (examination, opened), others, actions);
+            return;
+        }
         let inode = opened.stat.tuple.inode;
         match self.find(&verdicts, (seen, &opened)) {
             Finding::Continues(stream) => {
@@ -812,9 +763,10 @@ impl Tail {
             actions.push(Action::Close(id));
             return;
         };
-        let is_known = self.known_logs.contains(&self.options.logs[log].key);
-        let boundary = opened.boundary.as_ref().filter(|_| !is_known);
-        let mark = boundary.map_or(Mark::start(), |boundary| Mark::at(boundary.position, &boundary.before));
+        let mark = opened
+            .boundary
+            .as_ref()
+            .map_or(Mark::start(), |boundary| Mark::at(boundary.position, &boundary.before));
         let mut head = Head::default();
         head.learn(&opened.head);
         let path = seen.path.clone();

@@ -15,7 +15,7 @@ use super::notice::Notice;
 use super::tail::Tail;
 
 /// Half of the descriptors that a process may have by default.
-const HELD_FILES_MAX: usize = 512;
+pub(super) const HELD_FILES_MAX: usize = 512;
 
 /// What is held until the positions are known.
 #[derive(Debug, Default)]
@@ -178,6 +178,10 @@ impl Tail {
 
     fn look_as_held(&mut self, id: FileId, file: HeldFile, actions: &mut Vec<Action>) {
         let HeldFile { seen, boundary, form, at_end, .. } = file;
+        // Only with the positions it is known which logs were followed before.
+        let log = self.log_of(&seen.path).map(|log| self.options.logs[log].key);
+        let is_first = log.is_some_and(|key| !self.known_logs.contains(&key));
+        let (boundary, at_end) = (boundary.filter(|_| is_first), at_end && is_first);
         let boundary_ask = at_end && form != Form::Plain;
         self.look_as(id, (seen, boundary), &Ask { markers: Vec::new(), boundary: boundary_ask }, actions);
     }

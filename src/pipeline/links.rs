@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::action::{Action, FileError, FileId, Millis, Opened, SharedPath};
-use super::discover::Examination;
+use super::examination::Examination;
 use super::identity::Mark;
 use super::notice::Notice;
 use super::tail::Tail;

@@ -146,7 +146,7 @@ impl Machine {
         }
         // A generation is remembered before its first commit too: it may be rotated out of its log's paths by then. Many
         // that begin together are remembered together.
-        let has_news = self.tail.has_unsaved && self.tail.examining.is_empty();
+        let has_news = self.tail.has_unsaved && self.tail.examining.is_over();
         let is_due = self.persist_at.is_some_and(|persist_at| now >= persist_at);
         if (has_news || is_due) && self.delivery.checkpoint().is_some() {
             self.persist(now, out);

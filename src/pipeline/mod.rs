@@ -13,6 +13,7 @@ mod deleted;
 pub mod delivery;
 mod descriptors;
 mod discover;
+mod examination;
 pub mod facts;
 mod generation;
 mod heads;

@@ -6,7 +6,7 @@
 use super::account::Loss;
 use super::action::Millis;
 use super::action::{Action, Ask, FileId, FileSeen, Opened};
-use super::discover::Examination;
+use super::examination::Examination;
 use super::identity::{HEAD_BYTES_MAX, Head, HeadEvidence, Mark, Verdict};
 use super::notice::Notice;
 use super::options::OnRewrite;

@@ -13,7 +13,8 @@ use super::comparison::Comparison;
 use super::copies::Rejected;
 use super::deleted::Deleted;
 use super::descriptors::Descriptors;
-use super::discover::{Directory, Examinations};
+use super::discover::Directory;
+use super::examination::Examinations;
 use super::facts::Reads;
 use super::generation::{Generation, Registration, Whereabouts, path_hash};
 use super::heads::Heads;
@@ -337,6 +338,7 @@ impl Tail {
             self.weigh_deleted(actions);
         }
         self.list_what_is_due(now, actions);
+        self.examine_what_waits(now, actions);
         self.close_idle(now, actions);
         while allowance.may_read && self.reading.is_none() && !self.is_full() {
             let Some(stream) = self.next_turn(now) else { break };

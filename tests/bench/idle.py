@@ -14,6 +14,9 @@ from measure import OUT, Running, follow, fresh_directory, ratio
 from programs import need
 
 FILES = 10_000
+VERY_MANY_FILES = 100_000
+# What is known of a file and is not forgotten: its path three times, its place, its head, its books.
+FILE_KIB = 4
 # Long enough for a sweep of all directories (every 60 s) to be in it.
 WATCHED_S = 70
 # Lines of the latency row: one every few milliseconds for a quarter of a minute.
@@ -55,6 +58,26 @@ def many_files(lab, row):
     yield row(10, f"{FILES:,} idle files: RSS", rss_mib, 0, "shown", " MiB")
     yield row(10, f"{FILES:,} idle files: system calls on files a second", files / WATCHED_S, FILES / 60 * 1.2)
     yield row(10, f"{FILES:,} idle files: all system calls a second", sum(calls.values()) / WATCHED_S, 0, "shown")
+
+
+def very_many_files(lab, row):
+    """How long an agent needs with 100,000 files: to send the one line of each, and to find them again after a restart."""
+    topic, directory, run = lab.broker.new_topic(), idle_files(VERY_MANY_FILES, 1), fresh_directory()
+    command = lab.agent().command(lab.broker, directory / "*.log", topic, run)
+    began = time.monotonic()
+    with Running(command, run) as process:
+        first_s, rss_mib = measure.wait_until_visible(lab.broker, topic, VERY_MANY_FILES, began, process, False)
+    # The file that is looked at last.
+    with open(directory / f"site-{VERY_MANY_FILES - 1:05}.log", "ab") as log:
+        log.write(LATENCY_LINE % 0)
+    before, began = lab.broker.end(topic), time.monotonic()
+    with Running(command, run):
+        wait_for(lambda: lab.broker.end(topic) > before, "the line of the last file arrives")
+        again_s = time.monotonic() - began
+    shutil.rmtree(directory)
+    yield row(18, f"{VERY_MANY_FILES:,} files: first start to the last line visible", first_s, 10, unit=" s")
+    yield row(18, f"{VERY_MANY_FILES:,} files: restart to a new line of the last one visible", again_s, 10, unit=" s")
+    yield row(18, f"{VERY_MANY_FILES:,} files: peak RSS", rss_mib, VERY_MANY_FILES * FILE_KIB / 1024, unit=" MiB")
 
 
 def calls_of(strace, process):

@@ -1,0 +1,353 @@
+//! The files that are opened to find out what they are: few at a time, however many there are.
+//!
+//! Each costs a descriptor, and a read for each generation whose place is looked for in it. So a file is held against those of
+//! its inode first, and then against others that begin as it does: most begin like none.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use super::action::{Action, Ask, Boundary, FileId, FileSeen, Millis, Opened, SharedPath};
+use super::discover::{CANDIDATES_MAX, wanted_markers};
+use super::identity::{HeadEvidence, Mark, Tuple, Verdict};
+use super::tail::Tail;
+use crate::event::StreamId;
+
+/// So many files are examined at a time: as many as may be idle by default. What is found is closed or read before more
+/// are opened.
+const EXAMINED_MAX: usize = 32;
+
+/// A file that is to be opened to find out what it is, or was.
+#[derive(Debug)]
+pub(super) struct Examination {
+    pub seen: FileSeen,
+    /// Generations it may be, each with the place where it was read to when its marker was asked for: reading goes on.
+    pub candidates: Vec<(StreamId, Mark)>,
+    /// They are those of its inode alone, and there may be others.
+    pub is_narrow: bool,
+    /// It is known to be this one, cut to so many bytes, whose marker was asked for.
+    pub cut: Option<(StreamId, u64)>,
+    /// Whether reading begins at its end if it turns out to be new.
+    pub at_end: bool,
+    /// Where that is; known if it was held before the positions were.
+    pub boundary: Option<Boundary>,
+    /// It was rewritten, and what it holds is to be left out.
+    pub skips: bool,
+}
+
+impl Examination {
+    /// Of a file that can be nothing that is known.
+    pub fn of(seen: FileSeen) -> Self {
+        Self {
+            seen,
+            candidates: Vec::new(),
+            is_narrow: false,
+            cut: None,
+            at_end: false,
+            boundary: None,
+            skips: false,
+        }
+    }
+}
+
+/// The files that are being examined, and those that wait for that.
+#[derive(Debug, Default)]
+pub(super) struct Examinations {
+    files: HashMap<FileId, Examination>,
+    by_inode: BTreeSet<(u64, FileId)>,
+    waiting: VecDeque<FileSeen>,
+    /// Inodes that were there before their log was first configured, and begin at their end; until they are opened.
+    begin_at_end: HashSet<Tuple>,
+}
+
+impl Examinations {
+    pub fn insert(&mut self, id: FileId, examination: Examination) {
+        self.by_inode.insert((examination.seen.stat.tuple.inode, id));
+        self.files.insert(id, examination);
+    }
+
+    pub fn remove(&mut self, id: FileId) -> Option<Examination> {
+        let examination = self.files.remove(&id)?;
+        self.by_inode.remove(&(examination.seen.stat.tuple.inode, id));
+        Some(examination)
+    }
+
+    /// Whether all that was seen is understood.
+    pub fn is_over(&self) -> bool {
+        self.files.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether reading begins at the end of a file, should it turn out to be new.
+    pub fn begins_at_end(&self, seen: &FileSeen) -> bool {
+        self.begin_at_end.contains(&seen.stat.tuple)
+    }
+
+    /// A file was opened: where it begins is decided with what it is.
+    pub fn is_opened(&mut self, seen: &FileSeen) {
+        self.begin_at_end.remove(&seen.stat.tuple);
+    }
+
+    /// How many files are open for it.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The tuples of that inode number that are being examined.
+    pub fn of_inode(&self, inode: u64) -> impl Iterator<Item = &Tuple> {
+        let all = (inode, FileId(u64::MIN))..=(inode, FileId(u64::MAX));
+        self.by_inode.range(all).map(|(_, id)| &self.files[id].seen.stat.tuple)
+    }
+
+    /// What was seen in these directories before is not what is there now.
+    pub fn forget_seen(&mut self, directories: &HashSet<SharedPath>) {
+        let is_outdated = |seen: &FileSeen| seen.path.parent().is_some_and(|path| directories.contains(path));
+        self.waiting.retain(|seen| !is_outdated(seen));
+    }
+}
+
+impl Tail {
+    /// A file of a listing that belongs to no located generation waits for its turn to be looked at closer.
+    pub fn meet(&mut self, seen: FileSeen) {
+        if let Some(error) = seen.kind.refusal() {
+            self.refuse(seen.path, error);
+            return;
+        }
+        if self.is_known_or_examined(&seen.stat.tuple) {
+            return;
+        }
+        // Now, or what is made while others are examined would count as there before its log.
+        if self.log_of(&seen.path).is_some_and(|log| self.starts_at_end(log, &seen.stat)) {
+            self.examining.begin_at_end.insert(seen.stat.tuple);
+        }
+        self.examining.waiting.push_back(seen);
+    }
+
+    /// Looks closer at the files whose turn it is.
+    pub fn examine_what_waits(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        while self.examining.len() < EXAMINED_MAX {
+            let Some(seen) = self.examining.waiting.pop_front() else {
+                // What a first listing of very many files needed is not needed again.
+                self.examining.waiting.shrink_to_fit();
+                return;
+            };
+            self.consider(now, seen, actions);
+        }
+    }
+
+    /// The generations that are thought to be in a file's inode, or may come back to it; `doubted` first.
+    pub fn own_candidates(&self, seen: &FileSeen, doubted: Option<StreamId>) -> Vec<(StreamId, Mark)> {
+        let wanted = self.index.of_inode(seen.stat.tuple.inode).filter(|stream| self.is_wanted(*stream));
+        let wanted = wanted.filter(|stream| doubted != Some(*stream)).take(CANDIDATES_MAX);
+        let own = doubted.into_iter().chain(wanted);
+        own.map(|stream| (stream, self.generations[&stream].lines.cursor())).collect()
+    }
+
+    /// The generations that a file has to be held against besides those of its inode: those that begin as it does, unless it
+    /// proved to be one of its inode, whose birth says that it can be no other.
+    pub fn other_candidates(
+        &self,
+        examination: &Examination,
+        opened: &Opened,
+        verdicts: &[(StreamId, Verdict)],
+    ) -> Vec<(StreamId, Mark)> {
+        let is_known = |stream: &StreamId| self.generations[stream].head.is_known();
+        let is_own = |(stream, verdict): &(StreamId, Verdict)| *verdict == Verdict::Same && is_known(stream);
+        let is_proven = opened.stat.tuple.birth_ns.is_some() && verdicts.iter().any(is_own);
+        if !examination.is_narrow || is_proven {
+            return Vec::new();
+        }
+        let mut others = self.candidates(&examination.seen);
+        others.retain(|(stream, _)| {
+            let is_new = examination.candidates.iter().all(|(known, _)| known != stream);
+            let head = &self.generations[stream].head;
+            let begins_alike =
+                matches!(head.compare(&opened.head), HeadEvidence::Equal | HeadEvidence::Scant);
+            is_new && (begins_alike || head.is_only_known_beyond(opened.head.len()))
+        });
+        others
+    }
+
+    /// Looks once more at a file that begins as others do.
+    pub fn look_wider(
+        &mut self,
+        id: FileId,
+        (examination, opened): (Examination, Opened),
+        others: Vec<(StreamId, Mark)>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Examination { seen, candidates, at_end, .. } = examination;
+        let seen = FileSeen { stat: opened.stat, ..seen };
+        let known = candidates.into_iter().filter_map(|(stream, _)| {
+            let generation = self.generations.get(&stream)?;
+            Some((stream, generation.lines.cursor()))
+        });
+        let candidates: Vec<(StreamId, Mark)> = known.chain(others).collect();
+        let markers = wanted_markers(&candidates, &seen);
+        actions.push(Action::Look(id, Ask { markers, boundary: false }));
+        let boundary = opened.boundary;
+        self.examining.insert(id, Examination { candidates, at_end, boundary, ..Examination::of(seen) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    use super::super::action::{FileKind, Form, Listing, Stat};
+    use super::super::held::HELD_FILES_MAX;
+    use super::super::options::{
+        Links, LogOptions, Mode, OnReadError, OnRewrite, OpenFiles, PartitionBy, PathMatcher, Rejects, Start,
+        Timestamp,
+    };
+    use super::super::tail::{Allowance, TailOptions};
+    use super::*;
+    use crate::event::{EncoderOptions, Site};
+    use crate::format::Format;
+
+    const IDLE: usize = 8;
+    /// More than are held before positions are known.
+    const FILES: u64 = 2 * HELD_FILES_MAX as u64;
+
+    /// A directory of files of one line each, no two alike, and what is asked of them.
+    struct World {
+        tail: Tail,
+        files: Vec<FileSeen>,
+        open: HashSet<FileId>,
+        open_most: usize,
+        questions: usize,
+    }
+
+    impl World {
+        fn new(start: Start) -> Self {
+            let encoder = EncoderOptions {
+                format: Format::combined(),
+                site: Site::Fixed("example.net".to_owned()),
+                host: "h".to_owned(),
+                log: "l".to_owned(),
+                rules: std::sync::Arc::default(),
+            };
+            let log = LogOptions {
+                paths: PathMatcher::new(&["/log/*.log".to_owned()], &[]).unwrap(),
+                archives: PathMatcher::none(),
+                encoder,
+                topic: 0,
+                start,
+                links: Links::default(),
+                line_bytes_max: 1000,
+                catch_up_bytes_per_s: None,
+                on_rewrite: OnRewrite::default(),
+                on_read_error: OnReadError::default(),
+                key: 1,
+            };
+            let options = TailOptions {
+                logs: vec![log],
+                mode: Mode::ExactlyOnce,
+                partition_by: PartitionBy::File,
+                rejects: Rejects::Topic,
+                timestamp: Timestamp::Now,
+                quiet_grace_ms: 0,
+                open_files: OpenFiles { idle: IDLE, all: 1000 },
+                deleted_bytes_max: None,
+                stream_seed: 1,
+            };
+            let mut tail = Tail::new(options, None);
+            (tail.sweeping, tail.sweep_at) = (true, Millis(u64::MAX));
+            let files = (0..FILES).map(file).collect();
+            Self { tail, files, open: HashSet::new(), open_most: 0, questions: 0 }
+        }
+
+        fn list(&mut self, now: Millis, actions: &mut Vec<Action>) {
+            let (directory, files) = (SharedPath::from(Path::new("/log")), Ok(self.files.clone()));
+            self.tail.listed(now, vec![Listing { directory, files, exists: true }], actions);
+        }
+
+        /// Carries actions out, one after the other, and what follows from them.
+        fn carry_out(&mut self, now: Millis, mut actions: Vec<Action>) {
+            let allowance = Allowance { may_read: false, partitions: &[1], record_bytes_max: 1000 };
+            loop {
+                self.tail.pump(now, allowance, &mut actions);
+                if actions.is_empty() {
+                    return;
+                }
+                for action in std::mem::take(&mut actions) {
+                    if let Action::Open(id, path, ask) = &action {
+                        self.open.insert(*id);
+                        self.open_most = self.open_most.max(self.open.len());
+                        self.questions += ask.markers.len();
+                        let opened = self.look(path, ask);
+                        self.tail.opened(now, *id, Ok(opened), &mut actions);
+                    } else if let Action::Look(id, ask) = &action {
+                        let path = self.tail.examining.files[id].seen.path.clone();
+                        let opened = self.look(&path, ask);
+                        self.tail.opened(now, *id, Ok(opened), &mut actions);
+                    } else if let Action::Close(id) = &action {
+                        assert!(self.open.remove(id), "it is open");
+                    } else {
+                        panic!("nothing else is wanted: {action:?}");
+                    }
+                }
+            }
+        }
+
+        fn look(&self, path: &Path, ask: &Ask) -> Opened {
+            let seen = self.files.iter().find(|file| &*file.path == path).unwrap();
+            let text = text_of(seen.stat.tuple.inode);
+            let before = |position: &u64| text.get(..usize::try_from(*position).unwrap()).map(<[u8]>::to_vec);
+            let boundary = Boundary { position: text.len() as u64, before: text.clone() };
+            Opened {
+                stat: seen.stat,
+                form: Form::Plain,
+                is_sole_name: true,
+                markers: ask.markers.iter().map(before).collect(),
+                boundary: ask.boundary.then_some(boundary),
+                head: text,
+            }
+        }
+
+        fn positions(&self) -> Vec<u64> {
+            self.tail.generations.values().map(|generation| generation.lines.cursor().position).collect()
+        }
+    }
+
+    fn text_of(inode: u64) -> Vec<u8> {
+        format!("line of {inode:06}\n").into_bytes()
+    }
+
+    fn file(number: u64) -> FileSeen {
+        let size = text_of(number).len() as u64;
+        let tuple = Tuple { device: 1, inode: number, birth_ns: Some(1) };
+        let path = SharedPath::from(Path::new(&format!("/log/{number}.log")));
+        FileSeen { path, kind: FileKind::Regular, stat: Stat { tuple, size, modified_ns: 1, links: 1 } }
+    }
+
+    #[test]
+    fn very_many_files_are_met_with_few_descriptors_and_one_question_each() {
+        let mut world = World::new(Start::Beginning);
+        let mut actions = Vec::new();
+        world.tail.end_hold(&mut actions);
+        world.list(Millis(0), &mut actions);
+        world.carry_out(Millis(0), actions);
+        assert_eq!(world.positions(), vec![0; world.files.len()]);
+        assert!(world.tail.examining.is_over());
+        let most = world.open_most;
+        assert!(most <= EXAMINED_MAX + IDLE, "{most} descriptors");
+        assert_eq!(world.questions, world.files.len(), "nothing is asked about files that begin otherwise");
+    }
+
+    #[test]
+    fn each_of_very_many_files_begins_at_its_end_where_that_is_said_and_what_comes_later_does_not() {
+        let mut world = World::new(Start::End);
+        let mut actions = Vec::new();
+        world.list(Millis(0), &mut actions);
+        world.carry_out(Millis(0), actions);
+        let mut actions = Vec::new();
+        world.tail.end_hold(&mut actions);
+        world.tail.sweeping = true;
+        world.list(Millis(1), &mut actions);
+        // While these are looked at another one is made.
+        world.files.push(file(FILES));
+        world.list(Millis(2), &mut actions);
+        world.carry_out(Millis(2), actions);
+        let at_start = world.positions().iter().filter(|position| **position == 0).count();
+        assert_eq!((world.positions().len(), at_start), (world.files.len(), 1));
+    }
+}
