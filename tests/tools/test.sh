@@ -64,11 +64,8 @@ lint() {
     cargo clippy "${TESTED[@]}" --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc "${FLAGS[@]}" --no-deps
     cargo test "${TESTED[@]}" --test tidy
-    if PATH="$PWD/target/tools/bin:$PATH" cargo deny --version >/dev/null 2>&1; then
-        PATH="$PWD/target/tools/bin:$PATH" cargo deny --locked check bans licenses sources
-    else
-        echo "cargo-deny is not installed here: make deny checks licences and sources of the dependencies"
-    fi
+    tests/tools/setup.sh deny
+    target/deny/bin/cargo-deny --locked --log-level error check bans licenses sources
 }
 
 # Every test target but those with a phase of their own; a new one is picked up by itself.
