@@ -4,7 +4,7 @@
 //! a file belongs to; that it was never read is told by the times that the file system itself keeps.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::action::{FileSeen, Form, SharedPath};
 use super::generation::{Generation, path_hash};
@@ -39,24 +39,28 @@ impl Tail {
     /// is in a directory for rotated ones also in the directory above and in those of its log that are named without a
     /// wildcard.
     pub fn homes_by_name(&self, path: &Path) -> Vec<SharedPath> {
-        let (Some(name), Some(directory)) = (path.file_name().and_then(OsStr::to_str), path.parent()) else {
-            return Vec::new();
-        };
         let mut homes = Vec::new();
-        for (at, _) in name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-')) {
-            let beside = directory.join(&name[..at]);
-            if self.log_of(&beside).is_some() {
-                homes.push(SharedPath::from(beside));
-            }
+        for beside in continued_by(path) {
+            let name = beside.file_name().unwrap_or_default();
+            homes.extend(self.log_of(&beside).map(|_| SharedPath::from(beside.clone())));
             for log in self.options.logs.iter().filter(|log| log.archives.matches(path)) {
                 let own = log.paths.written().filter_map(|glob| Path::new(glob).parent());
                 let own = own.filter(|own| !own.as_os_str().as_encoded_bytes().iter().any(is_wildcard));
-                let all = directory.parent().into_iter().chain(own).map(|place| place.join(&name[..at]));
+                let above = path.parent().and_then(Path::parent);
+                let all = above.into_iter().chain(own).map(|place| place.join(name));
                 homes.extend(all.filter(|home| log.paths.matches(home)).map(SharedPath::from));
             }
         }
         homes
     }
+}
+
+/// The paths beside a file that its name continues, as rotation does it, the longest first: `access.log.1` and `access.log` of
+/// `access.log.1.gz`.
+pub fn continued_by(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let ends = name.char_indices().rev().filter(|(at, c)| *at > 0 && matches!(c, '.' | '-'));
+    ends.map(|(at, _)| path.with_file_name(&name[..at]))
 }
 
 /// Whether a file is named as rotation names one of the log at `home`, in any directory: `access.log.1`, `access.log-20261128.gz`,

@@ -4,7 +4,7 @@ pub mod account;
 pub mod action;
 mod archives;
 pub mod batch;
-mod chain;
+pub mod chain;
 pub mod checkpoint;
 mod comparison;
 mod copies;

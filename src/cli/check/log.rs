@@ -1,5 +1,6 @@
 //! The logs: readable, of the configured format, and how their rotated files end.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use super::access::{self, Closed};
@@ -11,10 +12,13 @@ use crate::cli::setup::Setup;
 use crate::config::Timestamp;
 use crate::event::{Encoder, Place, StreamId};
 use crate::format::{Format, Spans};
+use crate::io::archive::Archive;
 use crate::io::files::Files;
 use crate::io::lease::Rights;
 use crate::io::{clock, state};
 use crate::pipeline::action::{Ask, FileError, FileId, Form};
+use crate::pipeline::chain;
+use crate::pipeline::options::LogOptions;
 
 /// A format is tried on so many of the last bytes of each log: some hundred lines.
 const TRIED_BYTES: u64 = 64 * 1024;
@@ -35,8 +39,8 @@ pub fn closed_directory(directory: &Path, user: &str) -> Option<Answer> {
     Some(Answer::failure("log", &directory.display().to_string(), (fact, remedy), Exit::Permission))
 }
 
-/// One answer per file of a log.
-pub fn check_log(log: &str, source: &LogSource, user: &str) -> Vec<Answer> {
+/// One answer per file of a log, which is one of `logs`.
+pub fn check_log(log: &str, source: &LogSource, user: &str, logs: &[LogOptions]) -> Vec<Answer> {
     if source.files.is_empty() && source.refused.is_empty() {
         let fact = "no file matches its paths yet".to_owned();
         return vec![Answer::warning(
@@ -45,7 +49,7 @@ pub fn check_log(log: &str, source: &LogSource, user: &str) -> Vec<Answer> {
             (fact, "correct `paths`, or wait for the web server's first request"),
         )];
     }
-    source.files.iter().chain(&source.refused).map(|file| check_file(file, source, user)).collect()
+    source.files.iter().chain(&source.refused).map(|file| check_file(file, source, user, logs)).collect()
 }
 
 /// By which proof its files end once they are rotated: the first of each kind speaks for the others.
@@ -62,14 +66,14 @@ pub fn rotation(source: &LogSource, rights: Option<Rights>) -> Vec<Answer> {
 }
 
 /// Whether a file can be read, and whether its last lines are of the configured format.
-fn check_file(path: &Path, source: &LogSource, user: &str) -> Answer {
+fn check_file(path: &Path, source: &LogSource, user: &str, logs: &[LogOptions]) -> Answer {
     let target = path.display().to_string();
-    let lines = match content(path) {
-        Ok(Content::Lines(lines)) => lines,
-        Ok(Content::Compressed) => {
-            let fact = "it is compressed and will not be read".to_owned();
-            return Answer::warning("log", &target, (fact, "exclude it, to have no warning of it"));
+    let (which, lines) = match content(path) {
+        Ok(Content::Last(lines)) => ("last", lines),
+        Ok(Content::First(_)) if is_archive(path, logs) => {
+            return Answer::ok("log", &target, "an archive: its log is read on in it where it was left");
         }
+        Ok(Content::First(lines)) => ("first", lines),
         Err(FileError::Permission) => {
             let Closed { fact, remedy } = access::closed_file(path, user);
             return Answer::failure("log", &target, (fact, remedy), Exit::Permission);
@@ -85,7 +89,7 @@ fn check_file(path: &Path, source: &LogSource, user: &str) -> Answer {
     }
     let mut spans = Spans::default();
     let fitting = lines.iter().filter(|line| source.encoder.format.split(line, &mut spans).is_some()).count();
-    let share = format!("{fitting} of its last {} lines fit the format", lines.len());
+    let share = format!("{fitting} of its {which} {} lines fit the format", lines.len());
     if fitting * 2 >= lines.len() {
         return Answer::ok("log", &target, format!("readable, {share}"));
     }
@@ -132,12 +136,17 @@ fn time_at(path: &Path, position: u64, source: &LogSource) -> Option<i64> {
     encoder.encode(line, &place, &mut Vec::new()).time_ms
 }
 
+/// Whether a compressed file is an archive of a log, and not a log that its server compresses itself.
+fn is_archive(path: &Path, logs: &[LogOptions]) -> bool {
+    chain::continued_by(path).any(|log| logs.iter().any(|options| options.paths.matches(&log)))
+}
+
 /// What a file holds.
 enum Content {
     /// Its last complete lines.
-    Lines(Vec<u8>),
-    /// Nothing that the agent reads.
-    Compressed,
+    Last(Vec<u8>),
+    /// It is compressed: the first complete lines, as it takes long to come to its end.
+    First(Vec<u8>),
 }
 
 /// What a file holds, opened as the agent would open it.
@@ -146,7 +155,11 @@ fn content(path: &Path) -> Result<Content, FileError> {
     let file = FileId(0);
     let opened = files.open(file, path, &Ask { markers: Vec::new(), boundary: true })?;
     if opened.form == Form::Packed {
-        return Ok(Content::Compressed);
+        let mut bytes = Vec::new();
+        // Half a file has lines, too.
+        let _ = Archive::open(path).map(|archive| archive.take(TRIED_BYTES).read_to_end(&mut bytes));
+        bytes.truncate(memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1));
+        return Ok(Content::First(bytes));
     }
     let end = opened.boundary.map_or(0, |boundary| boundary.position);
     let start = end.saturating_sub(TRIED_BYTES);
@@ -154,7 +167,7 @@ fn content(path: &Path) -> Result<Content, FileError> {
     let bytes = files.read(file, start, length, 0)?.data.to_vec();
     // Unless it starts at the file's start, the first line is only the end of one.
     let whole = if start == 0 { 0 } else { memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1) };
-    Ok(Content::Lines(bytes[whole..].to_vec()))
+    Ok(Content::Last(bytes[whole..].to_vec()))
 }
 
 #[cfg(test)]
@@ -162,6 +175,7 @@ mod tests {
     use super::*;
     use crate::cli::check::answer::Status;
     use crate::cli::settings;
+    use crate::io::packed::members::{Packing, packed};
 
     fn source(format: &str) -> LogSource {
         let encoder = settings::encoder_options(format, None).unwrap();
@@ -174,8 +188,8 @@ mod tests {
     fn a_log_of_another_format_is_told_with_the_one_that_fits() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("{LINE}\n").repeat(2000)).unwrap();
-        assert_eq!(check_file(file.path(), &source("combined"), "me").status, Status::Ok);
-        let wrong = check_file(file.path(), &source("$request_id $status"), "me");
+        assert_eq!(check_file(file.path(), &source("combined"), "me", &[]).status, Status::Ok);
+        let wrong = check_file(file.path(), &source("$request_id $status"), "me", &[]);
         assert_eq!((wrong.status, wrong.exit), (Status::Failure, Exit::Configuration));
         assert_eq!(wrong.remedy, "format: combined fits them");
     }
@@ -183,19 +197,31 @@ mod tests {
     #[test]
     fn a_file_that_is_none_is_told() {
         let scratch = tempfile::tempdir().unwrap();
-        let answer = check_file(&scratch.path().join("none"), &source("combined"), "me");
+        let answer = check_file(&scratch.path().join("none"), &source("combined"), "me", &[]);
         assert_eq!((answer.status, answer.message.as_str()), (Status::Failure, "it does not exist"));
     }
 
     #[test]
-    fn a_compressed_file_is_warned_about() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        for magic in [&b"\x1f\x8b\x08"[..], b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0"] {
-            std::fs::write(file.path(), [magic, b"\0\n\xff\n"].concat()).unwrap();
-            let answer = check_file(file.path(), &source("combined"), "me");
-            assert_eq!(answer.status, Status::Warning);
-            assert!(answer.message.contains("compressed") && answer.remedy.contains("exclude"), "{answer:?}");
+    fn a_compressed_log_is_tried_and_an_archive_is_told_as_one() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("access.log.gz");
+        for packing in Packing::ALL {
+            std::fs::write(&path, packed(packing, format!("{LINE}\n").repeat(3).as_bytes())).unwrap();
+            let answer = check_file(&path, &source("combined"), "me", &[]);
+            assert_eq!(answer.message, "readable, 3 of its first 3 lines fit the format", "{packing:?}");
+            let wrong = check_file(&path, &source("$request_id $status"), "me", &[]);
+            assert_eq!(wrong.remedy, "format: combined fits them");
         }
+        let text = format!(
+            "logs: [{{paths: [\"{0}/access.log\", \"{0}/*.gz\"]}}]\nkafka: {{brokers: [\"b:9092\"], topic: t}}\nagent: {{id: me}}\n",
+            scratch.path().display()
+        );
+        let config = scratch.path().join("agent.yaml");
+        std::fs::write(&config, text).unwrap();
+        let logs = Setup::load(&config).unwrap().logs;
+        let answer = check_file(&path, &source("combined"), "me", &logs);
+        assert!(answer.status == Status::Ok && answer.message.starts_with("an archive"), "{answer:?}");
+        assert!(!is_archive(&scratch.path().join("static.gz"), &logs));
     }
 
     #[test]
@@ -217,7 +243,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let link = scratch.path().join("access.log");
         std::os::unix::fs::symlink("elsewhere.log", &link).unwrap();
-        let answers = check_log("blog", &LogSource { refused: vec![link], ..source("combined") }, "me");
+        let answers = check_log("blog", &LogSource { refused: vec![link], ..source("combined") }, "me", &[]);
         let [answer] = &answers[..] else { panic!("{answers:?}") };
         assert_eq!((answer.status, answer.exit), (Status::Failure, Exit::Configuration));
         assert!(answer.message.contains("symbolic link"), "{answer:?}");

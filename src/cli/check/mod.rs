@@ -65,13 +65,14 @@ fn logs(setup: &Setup, viewer: &Viewer, answers: &mut Vec<Answer>) -> anyhow::Re
     answers.extend(closed);
     let rotation = Rotation::read(Path::new("/"));
     let rights = Rights::of(holder(&setup.config.agent.state_dir));
-    for (entry, source) in setup.config.logs.iter().zip(&sources) {
+    for ((entry, options), source) in setup.config.logs.iter().zip(&setup.logs).zip(&sources) {
+        let archives = &options.archives;
         answers.extend(log::format_warnings(&entry.name, source));
         if is_known || !source.files.is_empty() {
-            answers.extend(log::check_log(&entry.name, source, &user));
+            answers.extend(log::check_log(&entry.name, source, &user, &setup.logs));
         }
         answers.extend(log::rotation(source, rights));
-        let rotated = source.files.iter().flat_map(|file| rotation.check(file, viewer));
+        let rotated = source.files.iter().flat_map(|file| rotation.check(file, archives, viewer));
         answers.extend(answer::once_each(rotated));
     }
     let files = sources.iter().map(|source| source.files.len()).sum();

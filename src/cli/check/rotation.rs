@@ -73,12 +73,12 @@ impl Rotation {
         Self { rules }
     }
 
-    /// What is to be known of the rotation of a log.
-    pub fn check(&self, log: &Path, viewer: &Viewer) -> Vec<Answer> {
+    /// What is to be known of the rotation of a log, whose rotated files are looked for beside it and at these paths.
+    pub fn check(&self, log: &Path, archives: &PathMatcher, viewer: &Viewer) -> Vec<Answer> {
         let Some(rule) = self.rules.iter().find(|rule| rule.concerns(log)) else { return Vec::new() };
         let target = log.display().to_string();
         let mut answers: Vec<Answer> = rule
-            .doubts()
+            .doubts(log, archives)
             .into_iter()
             .map(|(fact, remedy)| {
                 Answer::warning(CHECK, &target, (format!("{}: {fact}", rule.place), &remedy))
@@ -112,7 +112,7 @@ impl Rule {
     }
 
     /// What is doubtful: the fact with its effect, and the remedy.
-    fn doubts(&self) -> Vec<(String, String)> {
+    fn doubts(&self, log: &Path, archives: &PathMatcher) -> Vec<(String, String)> {
         let mut doubts = Vec::new();
         let mut doubt = |fact: &str, remedy: &str| doubts.push((fact.to_owned(), remedy.to_owned()));
         let copies = self.is_on("copytruncate", "nocopytruncate");
@@ -131,8 +131,8 @@ impl Rule {
         }
         if self.is_on("compress", "nocompress") && !self.is_on("delaycompress", "nodelaycompress") {
             doubt(
-                "compress without delaycompress: what the web server still writes is lost, and what is not read when the \
-                 log is compressed (after a downtime) is not read any more",
+                "compress without delaycompress: what the web server still writes to the rotated log while it is \
+                 compressed is in no archive, and lost unless the agent runs and has that log open",
                 "add `delaycompress`, so that the last rotated log stays as it is until the next rotation",
             );
         }
@@ -150,12 +150,17 @@ impl Rule {
             );
         }
         if let Some(directory) = self.value("olddir").filter(|_| self.is_on("olddir", "noolddir")) {
-            doubt(
-                &format!(
-                    "olddir {directory}: logs that are rotated while the agent is down are not found there"
-                ),
-                &format!("add {directory}/* to `paths` of this log"),
-            );
+            // What is no absolute path is one from the log's directory.
+            let directory = log.parent().unwrap_or(Path::new("/")).join(directory);
+            if !archives.matches(&directory.join(log.file_name().unwrap_or_default())) {
+                let directory = directory.display();
+                doubt(
+                    &format!(
+                        "olddir {directory}: logs that are rotated while the agent is down are not found there"
+                    ),
+                    &format!("add to this log: archive_dirs: [{directory}]"),
+                );
+            }
         }
         doubts
     }
@@ -284,6 +289,11 @@ mod tests {
         Viewer { account: Some(account), unit: None }
     }
 
+    /// Where rotated files are looked for.
+    fn archives() -> PathMatcher {
+        PathMatcher::new(&["/var/log/archive/*".to_owned()], &[]).unwrap()
+    }
+
     fn judge(main: &str, rule: &str, viewer: &Viewer) -> Vec<Answer> {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join(DIRECTORY)).unwrap();
@@ -294,7 +304,7 @@ mod tests {
             "/var/log/nginx/*.log {\nshred\n}\n",
         )
         .unwrap();
-        Rotation::read(root.path()).check(Path::new(LOG), viewer)
+        Rotation::read(root.path()).check(Path::new(LOG), &archives(), viewer)
     }
 
     /// As Debian's package of nginx has it.
@@ -335,7 +345,18 @@ mod tests {
             ),
             ("", "rotate 0\npostrotate\nendscript", "rotate 0 deletes", "rotate 1"),
             ("", "shred\npostrotate\nendscript", "overwrites", "take `shred` out"),
-            ("", "olddir /var/log/old\npostrotate\nendscript", "are not found there", "/var/log/old/*"),
+            (
+                "",
+                "olddir /var/log/old\npostrotate\nendscript",
+                "are not found there",
+                "archive_dirs: [/var/log/old]",
+            ),
+            (
+                "",
+                "olddir old\npostrotate\nendscript",
+                "are not found there",
+                "archive_dirs: [/var/log/nginx/old]",
+            ),
         ] {
             let answers = judge(main, &format!("{LOG} {{\n{rule}\n}}\n"), &viewer(&[]));
             let [answer] = &answers[..] else { panic!("{rule}: {answers:?}") };
@@ -347,7 +368,7 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_again_and_other_logs_are_no_worry() {
-        let rule = "copytruncate\nnocopytruncate\ncompress\ndelaycompress\nlastaction\ntrue\nendscript";
+        let rule = "copytruncate\nnocopytruncate\nolddir /var/log/archive\ncompress\ndelaycompress\nlastaction\ntrue\nendscript";
         let answers = judge(
             "",
             &format!("\"/var/log/other.log\"\n/var/log/nginx/access.log{{\n{rule}\n}}\n"),
