@@ -450,7 +450,7 @@ file               state      size  committed  waiting  since
 /var/log/\\x1B.log  behind  2.0 KiB    1.0 KiB  1.0 KiB    7 s
 
 1 file: once rotated, it ends after 5 min without a new byte: it belongs to another user, so the kernel does not say \
-whether anybody still writes to it -> the drop-in lease.conf of the unit gives the right to ask (CAP_LEASE)
+whether anybody still writes to it -> the drop-in /usr/share/doc/viewtail/examples/systemd/lease.conf gives the right to ask (CAP_LEASE)
 
 bytes of              read  committed  unread in rotated files  read again  lost
 /var/log/\\x1B.log  4.0 KiB    3.0 KiB                      0 B         0 B  512 B deleted

@@ -398,7 +398,9 @@ impl NoProof {
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::Owner => "the drop-in lease.conf of the unit gives the right to ask (CAP_LEASE)",
+            Self::Owner => {
+                "the drop-in /usr/share/doc/viewtail/examples/systemd/lease.conf gives the right to ask (CAP_LEASE)"
+            }
             Self::FileSystem => "a local disk gives the better proof",
         }
     }

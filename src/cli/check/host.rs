@@ -5,16 +5,16 @@
 
 use super::answer::Answer;
 use crate::io::clock::{self, Synchronisation};
-use crate::io::limits;
 use crate::io::unit::Unit;
 use crate::io::watch::{Unwatched, Watch};
+use crate::io::{limits, table};
 use crate::pipeline::action::SharedPath;
 
 /// Whether as many files as match can be open at once.
 pub fn descriptors(files: usize, unit: Option<&Unit>) -> Answer {
     const CHECK: &str = "descriptors";
     let allowed = limits::files_of(unit.and_then(|unit| unit.open_files));
-    let target = format!("{files} files");
+    let target = table::count(files as u64, "file");
     if files <= allowed {
         return Answer::ok(CHECK, &target, format!("{allowed} may be open at once"));
     }
@@ -26,7 +26,10 @@ pub fn descriptors(files: usize, unit: Option<&Unit>) -> Answer {
 /// Whether the kernel tells of changes in the directories of the logs, found out by asking for it as the agent does.
 pub fn watches(directories: &[SharedPath]) -> Answer {
     const CHECK: &str = "inotify";
-    let target = format!("{} directories", directories.len());
+    let target = match directories.len() {
+        1 => "1 directory".to_owned(),
+        number => format!("{number} directories"),
+    };
     let mut watch = Watch::new(|| ());
     directories.iter().for_each(|directory| watch.ensure(directory));
     match watch.unwatched() {

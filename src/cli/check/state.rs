@@ -9,7 +9,7 @@ use crate::cli::{Exit, visitors};
 use crate::config::SecretFile;
 use crate::event;
 use crate::io::secret::{self, SecretError};
-use crate::io::state;
+use crate::io::{state, table};
 
 /// Whether positions can be kept.
 pub fn directory(directory: &Path, viewer: &Viewer) -> Answer {
@@ -35,8 +35,8 @@ pub fn directory(directory: &Path, viewer: &Viewer) -> Answer {
         }
         (Ok(()), Ok(None)) => Answer::ok("state", &target, "writable, nothing saved yet"),
         (Ok(()), Ok(Some(saved))) => {
-            let files = saved.snapshot.files.len();
-            Answer::ok("state", &target, format!("writable, {files} files known"))
+            let files = table::count(saved.snapshot.files.len() as u64, "file");
+            Answer::ok("state", &target, format!("writable, {files} known"))
         }
     }
 }
