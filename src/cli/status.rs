@@ -100,13 +100,21 @@ fn look(context: &Context) -> anyhow::Result<(Status, Proofs)> {
         Some(status) => status,
         None => remembered(&Settings::of(&setup)?)?,
     };
-    let rights = Rights::of(status.agent.pid);
+    let rights = rights_of(&status.agent);
     let proof = |file: &FileStatus| Proof::of(rights, Path::new(&file.path));
     let proofs: Proofs = status.files.iter().map(proof).collect();
     for (file, proof) in status.files.iter_mut().zip(&proofs) {
         file.proof = proof.map(|proof| proof.name().to_owned());
     }
     Ok((status, proofs))
+}
+
+/// What the agent may do. One that does not run will have the rights of whoever starts it: they are known if that is who asks,
+/// because the state directory is his.
+fn rights_of(agent: &AgentStatus) -> Option<Rights> {
+    let rights = Rights::of(agent.pid)?;
+    let is_owner = || std::fs::metadata(&agent.state_dir).is_ok_and(|state| state.uid() == rights.user);
+    (agent.pid.is_some() || is_owner()).then_some(rights)
 }
 
 /// The status of the agent that listens there, if it is the configured one.
@@ -456,6 +464,25 @@ bytes of              read  committed  unread in rotated files  read again  lost
 /var/log/\\x1B.log  4.0 KiB    3.0 KiB                      0 B         0 B  512 B deleted
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_rights_of_an_agent_that_does_not_run_are_those_of_its_owner_alone() {
+        let own = tempfile::tempdir().unwrap();
+        let agent = |state_dir: &Path| AgentStatus {
+            state_dir: state_dir.to_string_lossy().into_owned(),
+            ..status().agent
+        };
+        assert_eq!(rights_of(&agent(own.path())), Rights::of(None));
+        // Of another user, or not there yet.
+        let others = if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(own.path(), Some(64_990), None).unwrap();
+            own.path()
+        } else {
+            Path::new("/")
+        };
+        assert_eq!(rights_of(&agent(others)), None);
+        assert_eq!(rights_of(&agent(&own.path().join("none"))), None);
     }
 
     #[test]
