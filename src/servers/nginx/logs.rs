@@ -75,7 +75,11 @@ impl Finder<'_> {
             match inner.name() {
                 b"log_format" => self.formats.extend(format_of(inner)),
                 b"access_log" if inner.parameter(1) == Some(b"off") => block.is_off = true,
-                b"access_log" => block.outputs.extend(self.output(inner)),
+                b"access_log" => {
+                    let output = self.output(inner);
+                    self.scopes.others.extend(output.iter().flat_map(|it| seeming_logs(it, inner)));
+                    block.outputs.extend(output);
+                }
                 b"server_name" => names.extend(inner.words[1..].iter().map(Vec::as_slice)),
                 b"server" | b"location" | b"if" | b"limit_except" => block.blocks.push(self.block(inner)),
                 _ => {}
@@ -92,7 +96,7 @@ impl Finder<'_> {
         let format = self.format(parameters.next_if(is_name).unwrap_or(b"combined"));
         let options: Vec<&[u8]> = parameters.collect();
         let has = |option: &[u8]| options.iter().any(|word| word.starts_with(option));
-        if has(b"buffer=") || has(b"flush=") {
+        if has(b"buffer=") || has(b"flush=") || has(GZIP) {
             let flush = options.iter().find_map(|word| word.strip_prefix(b"flush="));
             remarks.push(match flush {
                 Some(time) => format!(
@@ -102,13 +106,6 @@ impl Finder<'_> {
                 None => "nginx keeps lines in memory until its buffer is full: add flush=5s".to_owned(),
             });
         }
-        let target = if has(b"gzip") {
-            let reason = "it is written compressed, and compressed files are not followed: remove `gzip` from \
-                          its access_log";
-            Target::Elsewhere { shown: target.name().to_owned(), reason: reason.to_owned() }
-        } else {
-            target
-        };
         let is_conditional = has(b"if=");
         Some(Output { place: directive.place.clone(), target, format, is_conditional, remarks })
     }
@@ -238,6 +235,19 @@ impl Block {
 
 /// Options of `access_log`, by which nginx tells them from a format's name.
 const OPTIONS: [&[u8]; 4] = [b"buffer=", b"flush=", b"gzip=", b"if="];
+
+/// Makes nginx compress what it writes, and keep it until there is enough of it.
+const GZIP: &[u8] = b"gzip";
+
+/// Of a log that nginx compresses, the names without their endings: where a glob matches one of these, the log would be taken for
+/// its archive.
+fn seeming_logs(output: &Output, directive: &Directive) -> Vec<String> {
+    let is_compressed = directive.words[2..].iter().any(|word| word.starts_with(GZIP));
+    let Target::File(LogPath { literal: Some(path), .. }) = &output.target else { return Vec::new() };
+    let shorter = |path: &PathBuf| path.extension().map(|_| path.with_extension(""));
+    let names = std::iter::successors(shorter(&PathBuf::from(path)), shorter);
+    names.filter(|_| is_compressed).map(|name| name.display().to_string()).collect()
+}
 
 fn combined() -> FormatText {
     let text = Format::text_of("combined").unwrap_or_default().to_owned();
