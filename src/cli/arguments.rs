@@ -296,7 +296,7 @@ Examples:
   viewtail preview access.log --format combined           without any configuration
   tail -f access.log | viewtail preview - --format main --site blog.example.com")]
 pub struct PreviewArguments {
-    /// Log file, `-` for stdin
+    /// Log file, plain or compressed; `-` for stdin
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Log format: combined, main, common, vhost_combined, apache_combined, caddy, traefik, traefik_json, or an nginx

@@ -11,6 +11,7 @@ use super::lines::{LINE_BYTES_DEFAULT, read_line};
 use super::settings::{self, LogSource};
 use super::{Context, Exit, Failure, Settings};
 use crate::event::{Encoded, Encoder, Place, Reason, SkipReason, StreamId};
+use crate::io::archive::Archive;
 use crate::io::{table, terminal};
 
 /// Lines of each configured log that are shown without FILE.
@@ -39,11 +40,16 @@ fn preview_configured(context: &Context, preview: &mut Preview<impl Write>) -> a
     say_foreign_ids(context, &settings);
     for log in &settings.logs {
         for path in &log.files {
+            context.say(&format!("viewtail: {}", terminal::escape(&path.to_string_lossy())));
+            let archive = Archive::open(path).with_context(|| format!("open {}", path.display()))?;
+            if archive.is_packed() {
+                context.say("viewtail: compressed, and nothing of it is shown here: viewtail preview FILE shows all of it");
+                continue;
+            }
             let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;
             let start =
                 tail_start(&mut file, TAIL_LINES).with_context(|| format!("read {}", path.display()))?;
             file.seek(SeekFrom::Start(start)).with_context(|| format!("read {}", path.display()))?;
-            context.say(&format!("viewtail: {}", terminal::escape(&path.to_string_lossy())));
             preview.lines(BufReader::new(file), start, &mut Encoder::new(log.encoder.clone())?)?;
         }
     }
@@ -66,8 +72,8 @@ fn preview_file(
     if path == Path::new("-") {
         return preview.lines(BufReader::new(std::io::stdin().lock()), 0, &mut encoder);
     }
-    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-    preview.lines(BufReader::new(file), 0, &mut encoder)
+    let log = Archive::open(path).with_context(|| format!("open {}", path.display()))?;
+    preview.lines(BufReader::new(log), 0, &mut encoder)
 }
 
 /// How the lines of FILE become events: as the options say, else as the configured log that has it, else as the first one.

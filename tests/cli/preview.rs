@@ -77,6 +77,22 @@ fn a_file_gives_what_stdin_gives() {
 }
 
 #[test]
+fn an_archive_shows_the_events_of_what_is_in_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = scratch.path().join("access.log");
+    std::fs::write(&log, format!("{LINE}\n").repeat(2)).unwrap();
+    let packed = std::process::Command::new("gzip").arg(&log).status().expect("gzip can be run");
+    assert!(packed.success() && !log.exists());
+    let archive = scratch.path().join("access.log.gz");
+    let called = call(&["preview", archive.to_str().unwrap(), "--format", "combined"]);
+    assert_eq!(
+        called.stderr, "viewtail: 2 lines: 2 parsed, 0 malformed; 2 page views\n",
+        "{}",
+        called.stdout
+    );
+}
+
+#[test]
 fn an_own_format_is_taken_and_a_wrong_one_refused_with_its_reason() {
     let own = call_with_stdin(&["preview", "-", "--format", "$remote_addr $status"], b"192.0.2.7 404\n");
     assert_eq!(
