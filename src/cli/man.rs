@@ -58,7 +58,7 @@ const SIGNALS: [(&str, &str); 2] = [
     ),
     (
         "SIGHUP",
-        "`run` reads the configuration again. A wrong one is refused with its mistakes and the agent goes on as before; a right \
+        "`run` reads the configuration again, as after `systemctl reload viewtail`. A wrong one is refused with its mistakes and the agent goes on as before; a right \
          one counts from the next transaction on.",
     ),
 ];
@@ -75,8 +75,11 @@ const ENVIRONMENT: [(&str, &str); 3] = [
     ),
 ];
 
-const FILES: [(&str, &str); 6] = [
-    ("/etc/viewtail/agent.yaml", "The configuration: viewtail.yaml(5)."),
+const FILES: [(&str, &str); 7] = [
+    (
+        "/etc/viewtail/agent.yaml",
+        "The configuration: viewtail.yaml(5). What is in `/etc/viewtail/conf.d` counts where it says `include: [conf.d/*.yaml]`.",
+    ),
     (
         "/var/lib/viewtail",
         "The state directory: a lock, a copy of the positions, and the secret that visitors' ids are made with. With \
@@ -93,7 +96,12 @@ const FILES: [(&str, &str); 6] = [
     ),
     (
         "/usr/share/doc/viewtail/examples",
-        "Drop-ins for the service; tables and queries for ClickHouse, Apache Doris and Flink.",
+        "Alerts for Prometheus and a dashboard for Grafana; drop-ins for the service; tables and queries for ClickHouse, Apache \
+         Doris and Flink.",
+    ),
+    (
+        "/usr/share/doc/viewtail/metrics.md",
+        "What the running agent shows at `http://127.0.0.1:9464/metrics`, `/status`, `/healthz` and `/readyz`.",
     ),
 ];
 
