@@ -31,8 +31,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing::Level;
 
-use crate::io::terminal;
+use crate::io::{diagnostics, terminal};
 use arguments::{Arguments, Command};
 
 pub use context::Context;
@@ -83,9 +84,9 @@ fn tell(error: &anyhow::Error) -> Exit {
         return Exit::Ok;
     }
     if let Some(Failure::Rendered { text, .. }) = error.downcast_ref() {
-        anstream::eprintln!("{}", text.trim_end());
+        diagnostics::say(Level::ERROR, text);
     } else {
-        anstream::eprintln!("viewtail: {}", terminal::escape(&format!("{error:#}")));
+        diagnostics::say(Level::ERROR, &format!("viewtail: {}", terminal::escape(&format!("{error:#}"))));
     }
     Exit::of(error)
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use tracing::Level;
+
 use super::setup::Setup;
 use super::{Failure, visitors};
 use crate::agent::{Reconfiguration, Reconfigure};
 use crate::config::{self, Config, Style, Warning};
 use crate::format::Format;
+use crate::io::diagnostics;
 use crate::io::state::StateDir;
 
 /// What agent.yaml says must stay as it is while an agent is at work: its positions hang on it.
@@ -51,7 +54,7 @@ impl Running {
         visitors::give(&setup.config, state, &mut encoders)?;
         let kafka = setup.kafka()?;
         for warning in &setup.warnings {
-            anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
+            diagnostics::say(Level::WARN, &Warning::render(warning, Style::Coloured));
         }
         self.formats = self.formats_of(&setup);
         let before = |key: &u64| self.formats.get(key).and_then(|known| known.before.clone());
@@ -108,7 +111,7 @@ fn written_formats(config: &Config) -> Vec<String> {
 fn told(error: &anyhow::Error) -> String {
     match error.downcast_ref() {
         Some(Failure::Rendered { text, .. }) => {
-            anstream::eprintln!("{}", text.trim_end());
+            diagnostics::say(Level::ERROR, text);
             text.trim_end().lines().last().unwrap_or_default().to_owned()
         }
         Some(Failure::Plain { .. }) | None => format!("{error:#}"),

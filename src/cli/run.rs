@@ -1,6 +1,7 @@
 //! `viewtail run`.
 
 use anyhow::Context as _;
+use tracing::Level;
 
 use super::arguments::{LogFormatName, RunArguments};
 use super::context::Talk;
@@ -21,11 +22,11 @@ const IDLE_FILES_MAX: usize = 32;
 /// Runs the agent until it is stopped.
 pub fn run(context: &Context, arguments: &RunArguments) -> anyhow::Result<Exit> {
     limits::forbid_cores().context("forbid core dumps")?;
-    let mut setup = Setup::load(context.config())?;
     start_talking(context.talk, arguments.log_format.map(LogFormat::from));
+    let mut setup = Setup::load(context.config())?;
     planted::plant_from_environment();
     for warning in &setup.warnings {
-        anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
+        diagnostics::say(Level::WARN, &Warning::render(warning, Style::Coloured));
     }
     let delivery = setup.delivery();
     let durability = durability(delivery.mode);

@@ -8,6 +8,7 @@
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::OnceLock;
 
 use serde_json::json;
 use tracing::field::{Field, Visit};
@@ -49,8 +50,12 @@ fn is_journal(stream: &str) -> bool {
     stream == format!("{}:{}", stderr.dev(), stderr.ino())
 }
 
+/// The form that was chosen for this process.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
 /// Diagnostics go to stderr from now on, those of at least this level. `shows_target` adds which part says it.
 pub fn start(format: LogFormat, level: LevelFilter, shows_target: bool) {
+    let format = *FORMAT.get_or_init(|| format);
     let lines = Lines { format, shows_target };
     tracing_subscriber::fmt()
         .with_max_level(level)
@@ -58,6 +63,29 @@ pub fn start(format: LogFormat, level: LevelFilter, shows_target: bool) {
         .with_writer(std::io::stderr)
         .event_format(lines)
         .init();
+}
+
+/// Says what takes several lines and was made for a terminal, and harmless, by whoever made it: a mistake with its caret. For
+/// people as it is, for the journal with a priority at each line, for programs as one object.
+pub fn say(level: Level, text: &str) {
+    let format = *FORMAT.get_or_init(LogFormat::fitting);
+    let mut time = String::new();
+    // Writing to a String cannot fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+    anstream::eprintln!("{}", block(format, (&time, level), text.trim_end()));
+}
+
+fn block(format: LogFormat, (time, level): (&str, Level), text: &str) -> String {
+    let plain = || anstream::adapter::strip_str(text).to_string();
+    match format {
+        LogFormat::Text => text.to_owned(),
+        LogFormat::Journal => {
+            let lines =
+                plain().lines().map(|line| format!("<{}>{line}", priority(level))).collect::<Vec<_>>();
+            lines.join("\n")
+        }
+        LogFormat::Json => json_object((time, level), env!("CARGO_PKG_NAME"), &plain()),
+    }
 }
 
 struct Lines {
@@ -114,8 +142,11 @@ impl Colours {
     }
 }
 
-fn json_line((time, level): (&str, Level), target: &str, message: &str) -> String {
-    let message = cut(message);
+fn json_line(when: (&str, Level), target: &str, message: &str) -> String {
+    json_object(when, target, &cut(message))
+}
+
+fn json_object((time, level): (&str, Level), target: &str, message: &str) -> String {
     json!({ "time": time, "level": level.as_str().to_lowercase(), "target": target, "message": message })
         .to_string()
 }
@@ -175,6 +206,16 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&value["level"], &value["message"]), (&json!("error"), &json!(hostile)));
         assert_eq!(shown(Some("librdkafka"), "x"), "librdkafka: x");
+    }
+
+    #[test]
+    fn several_lines_are_one_object_or_have_their_priority() {
+        let text = "\x1b[1merror\x1b[0m: wrong\n  --> a:1";
+        let shown = |format| block(format, (TIME, Level::ERROR), text);
+        assert_eq!(shown(LogFormat::Text), text);
+        assert_eq!(shown(LogFormat::Journal), "<3>error: wrong\n<3>  --> a:1");
+        let json: serde_json::Value = serde_json::from_str(&shown(LogFormat::Json)).unwrap();
+        assert_eq!((&json["level"], &json["message"]), (&json!("error"), &json!("error: wrong\n  --> a:1")));
     }
 
     #[test]

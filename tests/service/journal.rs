@@ -30,6 +30,25 @@ fn the_journal_gets_a_priority_with_each_line_and_nobody_else_does() {
     assert!(other.iter().all(|line| line.contains(" INFO ")), "{other:?}");
 }
 
+#[test]
+fn a_mistake_is_one_object_for_programs_and_an_error_at_each_line_for_the_journal() {
+    let scratch = Scratch::new("service-mistake");
+    let path = scratch.join("agent.yaml");
+    std::fs::write(&path, "kafka: {topci: views}\n").expect("the configuration can be written");
+    let said = |format: &str| {
+        let mut run = command(env!("CARGO_BIN_EXE_viewtail"));
+        let called = run.args(["run", "--log-format", format, "-c"]).arg(&path).output();
+        let called = called.expect("the agent starts");
+        assert_eq!(called.status.code(), Some(78));
+        String::from_utf8(called.stderr).expect("what is said is UTF-8")
+    };
+    let object: serde_json::Value = serde_json::from_str(&said("json")).expect("it is one object");
+    let message = object["message"].as_str().expect("a message is text");
+    assert!(object["level"] == "error" && message.contains("did you mean `topic`?"), "{object}");
+    let lines = said("journal");
+    assert!(lines.lines().count() > 5 && lines.lines().all(|line| line.starts_with("<3>")), "{lines}");
+}
+
 /// The lines that an agent without Kafka says up to one with these words; `named` makes JOURNAL_STREAM of its stderr.
 fn lines_until(named: impl FnOnce(String) -> String, words: &str) -> Vec<String> {
     let scratch = Scratch::new("service-journal");
