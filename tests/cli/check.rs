@@ -177,6 +177,22 @@ fn a_directory_that_cannot_be_passed_is_told_and_not_taken_for_an_empty_one() {
 }
 
 #[test]
+fn a_program_gets_json_of_a_configuration_that_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = scratch.path().join("agent.yaml");
+    std::fs::write(&config, "logs: [{paths: [/a]}]\nkafka: {brokers: [\"b:9092\"], topci: t}\n").unwrap();
+    let called = call(&["check", "--json", "-c", config.to_str().unwrap()]);
+    assert_eq!(called.code, Some(78), "{}", called.stderr);
+    let answers: serde_json::Value = serde_json::from_str(&called.stdout).expect("stdout is JSON");
+    let [answer] = &answers["results"].as_array().expect("there are results")[..] else {
+        panic!("{answers}")
+    };
+    assert_eq!((&answers["ok"], &answer["status"]), (&false.into(), &"failure".into()));
+    let message = answer["message"].as_str().expect("a message is text");
+    assert!(message.contains("did you mean `topic`?") && !message.contains('\x1b'), "{message}");
+}
+
+#[test]
 fn a_user_that_is_not_there_and_eyes_that_one_cannot_have_are_wrong_usage() {
     let host = Host::new();
     let config = host.scratch.path().join("agent.yaml");

@@ -18,6 +18,7 @@ use rotation::Rotation;
 use user::Viewer;
 
 use super::arguments::CheckArguments;
+use super::context::Output;
 use super::settings::matching_files;
 use super::setup::Setup;
 use super::{Context, Exit, visitors};
@@ -38,7 +39,7 @@ pub fn run(context: &Context, arguments: &CheckArguments) -> anyhow::Result<Exit
 
 fn ask(context: &Context, viewer: &Viewer) -> anyhow::Result<Vec<Answer>> {
     viewer.assume().with_context(|| format!("become {}", viewer.name()))?;
-    let setup = Setup::load(context.config())?;
+    let setup = Setup::load(context.config()).inspect_err(|error| tell_programs(context, error))?;
     for warning in &setup.warnings {
         anstream::eprintln!("{}", Warning::render(warning, Style::Coloured));
     }
@@ -52,6 +53,18 @@ fn ask(context: &Context, viewer: &Viewer) -> anyhow::Result<Vec<Answer>> {
     answers.extend(host::clock());
     answers.extend(kafka::check(&setup, oldest));
     Ok(answers)
+}
+
+/// A program gets its JSON of a configuration that is refused, too; what people read of it is told as by all commands.
+fn tell_programs(context: &Context, error: &anyhow::Error) {
+    if context.output == Output::Json {
+        let fact = anstream::adapter::strip_str(&format!("{error:#}")).to_string();
+        let target = context.config().display().to_string();
+        let problem = (fact.trim_end().to_owned(), "correct what is named".to_owned());
+        let answer = Answer::failure("configuration", &target, problem, Exit::of(error));
+        // Whoever closed stdout wants none.
+        let _ = answer::print(context, &[answer]);
+    }
 }
 
 /// What is asked of the logs; the age of the oldest line that is still to be sent, where records carry its time.
