@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::agent::{Agent, Config, binary};
+use crate::support::page::get;
 use crate::support::process::command;
 use crate::support::scratch::Scratch;
 use crate::support::wait::free_port;
@@ -121,7 +122,8 @@ fn no_mistake_shows_a_secret() {
 #[test]
 fn a_running_agent_shows_no_secret_and_leaves_none_in_a_core() {
     let scratch = Scratch::new("service-secret-run");
-    let config = config(&scratch, SOURCES[4]);
+    let port = free_port();
+    let config = config(&scratch, SOURCES[4]).http(port);
     let mut agent =
         Agent::spawn_with(scratch.path(), &config, command(env!("CARGO_BIN_EXE_viewtail")), |run| {
             run.arg("-vv").env("CREDENTIALS_DIRECTORY", scratch.path());
@@ -139,6 +141,10 @@ fn a_running_agent_shows_no_secret_and_leaves_none_in_a_core() {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit of cores");
     let sizes: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
     assert_eq!(sizes, ["0", "0"], "{core}");
+    for path in ["/metrics", "/status", "/healthz", "/readyz"] {
+        let (_, page) = get(port, path).expect("the page is shown");
+        assert_hidden(&page, path);
+    }
     assert_hidden(&agent.words(), "run -vv");
     agent.kill9();
 }
