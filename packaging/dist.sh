@@ -57,10 +57,9 @@ make_for() {
         die "$binary needs GLIBC_$highest, which is above $GLIBC_MAX"
     readelf --wide --sections "$binary" | grep -q '\.dep-v0' || die "$binary has no list of its crates"
     ARCH=$arch NATIVE=$(native "$arch") packaging/package.sh stage "$binary"
-    ARCH=$arch GLIBC=$GLIBC_MAX packaging/package.sh deb
-    ARCH=$arch packaging/package.sh rpm
-    mkdir -p $OUT
-    mv target/package/*.deb target/package/*.rpm $OUT/
+    # Each by its name: others in target/package are those of the tests.
+    mv "$(ARCH=$arch GLIBC=$GLIBC_MAX packaging/package.sh deb | tail -n 1)" $OUT/
+    mv "$(ARCH=$arch packaging/package.sh rpm | tail -n 1)" $OUT/
 }
 
 # A binary of the same commit that runs here, for the manual.
@@ -77,7 +76,8 @@ native() {
 
 tests/tools/setup.sh dist
 fetch_zig
-mkdir -p target
+rm -rf $OUT
+mkdir -p $OUT
 for arch in "${@:-x86_64 aarch64}"; do
     for one in $arch; do make_for "$one"; done
 done
