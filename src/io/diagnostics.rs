@@ -6,7 +6,7 @@
 //! journald restarts, tell panics and diagnostics out of order, and be missing where stderr is not.
 
 use std::fmt::{self, Write as _};
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::OnceLock;
 
@@ -72,7 +72,8 @@ pub fn say(level: Level, text: &str) {
     let mut time = String::new();
     // Writing to a String cannot fail.
     let _ = SystemTime.format_time(&mut Writer::new(&mut time));
-    anstream::eprintln!("{}", block(format, (&time, level), text.trim_end()));
+    // Where nobody reads stderr any more, there is nobody to tell.
+    let _ = writeln!(anstream::stderr(), "{}", block(format, (&time, level), text.trim_end()));
 }
 
 fn block(format: LogFormat, (time, level): (&str, Level), text: &str) -> String {
