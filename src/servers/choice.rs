@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_glob_comes_last_and_leaves_out_what_is_none_of_its_own() {
-        let glob = LogPath { glob: "/l/*.log".to_owned(), literal: None };
+        let glob = LogPath { glob: "/l/*.log".to_owned(), literal: None, rotated: None };
         let place = Place::of_file(Path::new("/c"));
         let output = |path: LogPath| Output {
             place: place.clone(),

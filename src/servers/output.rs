@@ -51,13 +51,20 @@ pub struct LogPath {
     pub glob: String,
     /// The path itself, where it is one.
     pub literal: Option<String>,
+    /// What matches its rotated files, where their names do not continue its own: else they are found by that.
+    pub rotated: Option<String>,
 }
 
 impl LogPath {
     /// A path of one file.
     #[must_use]
     pub fn literal(path: &str) -> Self {
-        Self { glob: escape_glob(path), literal: Some(path.to_owned()) }
+        Self { glob: escape_glob(path), literal: Some(path.to_owned()), rotated: None }
+    }
+
+    /// All that goes into `paths`.
+    pub fn globs(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.glob.as_str()).chain(self.rotated.as_deref())
     }
 }
 

@@ -143,6 +143,19 @@ impl Rule {
                 "write `rotate 1` or more",
             );
         }
+        if let Some(ending) = self.value("extension") {
+            let name = log.file_name().unwrap_or_default().to_string_lossy();
+            if let Some(stem) = name.strip_suffix(ending).filter(|stem| !stem.is_empty()) {
+                let glob = log.with_file_name(format!("{stem}?*{ending}"));
+                doubt(
+                    &format!(
+                        "extension {ending} puts what tells rotated logs apart before the ending: one that was begun and \
+                         rotated while the agent was down is not known as one of this log"
+                    ),
+                    &format!("take `extension` out, or add {} to `paths` of this log", glob.display()),
+                );
+            }
+        }
         if self.is_on("shred", "noshred") {
             doubt(
                 "shred overwrites a log before it is deleted: an agent that still reads it reads noise",
@@ -350,6 +363,12 @@ mod tests {
                 "olddir /var/log/old\npostrotate\nendscript",
                 "are not found there",
                 "archive_dirs: [/var/log/old]",
+            ),
+            (
+                "",
+                "extension .log\npostrotate\nendscript",
+                "before the ending",
+                "add /var/log/nginx/access?*.log to",
             ),
             (
                 "",

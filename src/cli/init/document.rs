@@ -44,7 +44,8 @@ fn entry(text: &mut String, log: &FoundLog) {
     for remark in &log.remarks {
         comment(text, "  ", &format!("Note: {remark}."));
     }
-    let _ = writeln!(text, "  - paths: [{}]", scalar(&log.path.glob));
+    let paths: Vec<String> = log.path.globs().map(scalar).collect();
+    let _ = writeln!(text, "  - paths: [{}]", paths.join(", "));
     if !log.exclude.is_empty() {
         let exclude: Vec<String> = log.exclude.iter().map(|path| scalar(path)).collect();
         let _ = writeln!(text, "    exclude: [{}]", exclude.join(", "));

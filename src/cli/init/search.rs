@@ -154,7 +154,8 @@ fn look(host: &Host, found: &mut Found) {
             }
             Ok(real) if real != Path::new(&path) => {
                 log.remarks.push(format!("{path} leads here by a symbolic link, and links are not followed"));
-                log.path = LogPath::literal(&real.to_string_lossy());
+                log.path =
+                    LogPath { rotated: log.path.rotated.take(), ..LogPath::literal(&real.to_string_lossy()) };
             }
             Ok(_) => {}
             Err(error) => log.remarks.push(error.to_string()),

@@ -7,7 +7,7 @@ mod syntax;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::output::joined;
+use super::output::{escape_glob, joined};
 use super::source::Sources;
 use super::{ConfError, FormatText, Lines, Loader, LogPath, Output, Place, Scope, Scopes, Target};
 use syntax::Line;
@@ -167,17 +167,25 @@ fn output(log: &Line) -> Output {
         [kind, ..] => elsewhere(log, &format!("it goes to {kind} and to no file: write `output file PATH`")),
     };
     let rolls = output.and_then(|line| line.block.as_deref()).unwrap_or_default();
-    let keeps_plain = |line: &Line| {
-        line.words.first().is_some_and(|word| matches!(word.as_str(), "roll_disabled" | "roll_uncompressed"))
-    };
+    let says = |name: &str| rolls.iter().any(|line| line.words.first().is_some_and(|word| word == name));
     let mut remarks = Vec::new();
-    if matches!(target, Target::File(_)) && !rolls.iter().any(keeps_plain) {
-        remarks.push(
-            "Caddy compresses a file right behind its rotation, and what was not read then is lost to an agent that is \
-             not running: add `roll_uncompressed`"
-                .to_owned(),
-        );
-    }
+    let target = match target {
+        Target::File(path) if !says("roll_disabled") => {
+            let is_compressed = !says("roll_uncompressed");
+            if is_compressed {
+                remarks.push(
+                    "Caddy compresses a file right behind its rotation, and one that was begun and rotated while the agent \
+                     does not run is not read then: add `roll_uncompressed`"
+                        .to_owned(),
+                );
+            }
+            // Before it is compressed, and then.
+            let behind = if is_compressed { "*" } else { "" };
+            let rotated = path.literal.as_deref().map(|literal| rotated(literal, behind));
+            Target::File(LogPath { rotated, ..path })
+        }
+        target @ (Target::File(_) | Target::Elsewhere { .. }) => target,
+    };
     Output {
         place: log.place.clone(),
         target,
@@ -185,6 +193,16 @@ fn output(log: &Line) -> Output {
         is_conditional: false,
         remarks,
     }
+}
+
+/// What Caddy calls its rotated files: a time stands before the ending, as in `access-2026-11-28T10-00-00.000.log`.
+fn rotated(path: &str, behind: &str) -> String {
+    let path = Path::new(path);
+    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let ending = path.extension().map_or(String::new(), |ending| format!(".{}", ending.to_string_lossy()));
+    let stem = path.with_file_name(format!("{}-", text(path.file_stem())));
+    // Every time of this century, and no name that somebody gives a log.
+    format!("{}20*{}{behind}", escape_glob(&stem.to_string_lossy()), escape_glob(&ending))
 }
 
 fn elsewhere(log: &Line, reason: &str) -> Target {

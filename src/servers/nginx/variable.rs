@@ -26,7 +26,7 @@ pub fn glob_of(path: &str) -> LogPath {
         rest = &behind[length..];
     }
     glob += &escape_glob(rest);
-    LogPath { glob, literal: (!has_variable).then(|| path.to_owned()) }
+    LogPath { glob, literal: (!has_variable).then(|| path.to_owned()), rotated: None }
 }
 
 /// The length of `$name` or `${name}`; 0 if it is neither.
