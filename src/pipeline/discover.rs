@@ -226,7 +226,11 @@ impl Tail {
         let is_rotated = self.home_by_name(&file.path).is_some();
         let is_searched = |(stream, mark): (StreamId, Mark)| {
             let generation = &self.generations[&stream];
-            let may_hold = file.stat.size >= mark.position || is_rotated;
+            let is_named_so = || {
+                let home = generation.home.as_deref();
+                is_rotated || home.is_some_and(|home| is_named_after(&file.path, home))
+            };
+            let may_hold = file.stat.size >= mark.position || is_named_so();
             claims(&HashSet::from([file.stat.tuple.inode]), generation)
                 || self.is_wanted(stream) && may_hold && mark.position > 0
         };
