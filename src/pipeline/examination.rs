@@ -194,14 +194,9 @@ mod tests {
 
     use super::super::action::{FileKind, Form, Listing, Stat};
     use super::super::held::HELD_FILES_MAX;
-    use super::super::options::{
-        Links, LogOptions, Mode, OnReadError, OnRewrite, OpenFiles, PartitionBy, PathMatcher, Rejects, Start,
-        Timestamp,
-    };
+    use super::super::options::Start;
     use super::super::tail::{Allowance, TailOptions};
     use super::*;
-    use crate::event::{EncoderOptions, Site};
-    use crate::format::Format;
 
     const IDLE: usize = 8;
     /// More than are held before positions are known.
@@ -218,37 +213,9 @@ mod tests {
 
     impl World {
         fn new(start: Start) -> Self {
-            let encoder = EncoderOptions {
-                format: Format::combined(),
-                site: Site::Fixed("example.net".to_owned()),
-                host: "h".to_owned(),
-                log: "l".to_owned(),
-                rules: std::sync::Arc::default(),
-            };
-            let log = LogOptions {
-                paths: PathMatcher::new(&["/log/*.log".to_owned()], &[]).unwrap(),
-                archives: PathMatcher::none(),
-                encoder,
-                topic: 0,
-                start,
-                links: Links::default(),
-                line_bytes_max: 1000,
-                catch_up_bytes_per_s: None,
-                on_rewrite: OnRewrite::default(),
-                on_read_error: OnReadError::default(),
-                key: 1,
-            };
-            let options = TailOptions {
-                logs: vec![log],
-                mode: Mode::ExactlyOnce,
-                partition_by: PartitionBy::File,
-                rejects: Rejects::Topic,
-                timestamp: Timestamp::Now,
-                quiet_grace_ms: 0,
-                open_files: OpenFiles { idle: IDLE, all: 1000 },
-                deleted_bytes_max: None,
-                stream_seed: 1,
-            };
+            let mut options = TailOptions::of_log("/log/*.log");
+            options.logs[0].start = start;
+            options.open_files.idle = IDLE;
             let mut tail = Tail::new(options, None);
             (tail.sweeping, tail.sweep_at) = (true, Millis(u64::MAX));
             let files = (0..FILES).map(file).collect();

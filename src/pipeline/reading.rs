@@ -327,14 +327,9 @@ mod tests {
     use super::super::action::{SharedPath, Stat};
     use super::super::identity::{Head, Mark, Tuple};
     use super::super::line::Gap;
-    use super::super::options::{
-        Links, LogOptions, Mode, OnReadError, OnRewrite, OpenFiles, PathMatcher, Start,
-    };
     use super::super::tail::{Birth, TailOptions};
     use super::*;
     use crate::event::rules::{Emit, Rules};
-    use crate::event::{EncoderOptions, Site};
-    use crate::format::Format;
 
     const FILE: FileId = FileId(7);
     const VIEW: &str =
@@ -344,40 +339,9 @@ mod tests {
     const NOISE: &str = "noise\n";
 
     fn tail(emit: Emit, partition_by: PartitionBy, rejects: Rejects) -> Tail {
-        let rules = Arc::new(Rules { emit, ..Rules::default() });
-        let site = Site::Fixed("example.net".to_owned());
-        let encoder = EncoderOptions {
-            format: Format::combined(),
-            site,
-            host: "h".to_owned(),
-            log: "l".to_owned(),
-            rules,
-        };
-        let paths = PathMatcher::new(&["/log/a".to_owned()], &[]).unwrap();
-        let log = LogOptions {
-            paths,
-            archives: PathMatcher::none(),
-            encoder,
-            topic: 1,
-            start: Start::Beginning,
-            links: Links::default(),
-            line_bytes_max: 1000,
-            catch_up_bytes_per_s: None,
-            on_rewrite: OnRewrite::default(),
-            on_read_error: OnReadError::default(),
-            key: 1,
-        };
-        let options = TailOptions {
-            logs: vec![log],
-            mode: Mode::ExactlyOnce,
-            partition_by,
-            rejects,
-            timestamp: Timestamp::Now,
-            quiet_grace_ms: 0,
-            open_files: OpenFiles { idle: 8, all: 16 },
-            deleted_bytes_max: None,
-            stream_seed: 1,
-        };
+        let mut options = TailOptions { partition_by, rejects, ..TailOptions::of_log("/log/a") };
+        options.logs[0].topic = 1;
+        options.logs[0].encoder.rules = Arc::new(Rules { emit, ..Rules::default() });
         Tail::new(options, None)
     }
 

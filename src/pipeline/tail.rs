@@ -65,6 +65,45 @@ pub(super) struct TailOptions {
     pub stream_seed: u64,
 }
 
+/// What a tail of one log is told in tests: exactly once, one partition per file, a few descriptors.
+#[cfg(test)]
+impl TailOptions {
+    pub fn of_log(pattern: &str) -> Self {
+        use super::options::{Links, OnReadError, OnRewrite, PathMatcher, Start};
+        let encoder = crate::event::EncoderOptions {
+            format: crate::format::Format::combined(),
+            site: crate::event::Site::Fixed("example.net".to_owned()),
+            host: "h".to_owned(),
+            log: "l".to_owned(),
+            rules: std::sync::Arc::default(),
+        };
+        let log = LogOptions {
+            paths: PathMatcher::new(&[pattern.to_owned()], &[]).expect("a pattern of a test is one"),
+            archives: PathMatcher::none(),
+            encoder,
+            topic: 0,
+            start: Start::Beginning,
+            links: Links::default(),
+            line_bytes_max: 1000,
+            catch_up_bytes_per_s: None,
+            on_rewrite: OnRewrite::default(),
+            on_read_error: OnReadError::default(),
+            key: 1,
+        };
+        Self {
+            logs: vec![log],
+            mode: Mode::ExactlyOnce,
+            partition_by: PartitionBy::File,
+            rejects: Rejects::Topic,
+            timestamp: Timestamp::Now,
+            quiet_grace_ms: 0,
+            open_files: OpenFiles { idle: 8, all: 1000 },
+            deleted_bytes_max: None,
+            stream_seed: 1,
+        }
+    }
+}
+
 /// All generations and what is being done with them.
 #[derive(Debug)]
 pub(super) struct Tail {

@@ -102,11 +102,8 @@ mod tests {
 
     use super::super::action::{Action, Chunk, FileId, Form, SharedPath, Stat};
     use super::super::identity::{Head, Mark, Tuple};
-    use super::super::options::{Mode, OpenFiles, PartitionBy, PathMatcher, Rejects, Start, Timestamp};
     use super::super::tail::{Allowance, Birth, TailOptions};
     use super::*;
-    use crate::event::{EncoderOptions, Site};
-    use crate::format::Format;
 
     const ALLOWANCE: Allowance<'_> =
         Allowance { may_read: true, partitions: &[1], record_bytes_max: 1_000_000 };
@@ -128,37 +125,10 @@ mod tests {
 
     impl World {
         fn new(catch_up_bytes_per_s: Option<u64>) -> Self {
-            let encoder = EncoderOptions {
-                format: Format::combined(),
-                site: Site::Fixed("example.net".to_owned()),
-                host: "h".to_owned(),
-                log: "l".to_owned(),
-                rules: std::sync::Arc::default(),
-            };
-            let log = LogOptions {
-                paths: PathMatcher::new(&["/log/*".to_owned()], &[]).unwrap(),
-                archives: PathMatcher::none(),
-                encoder,
-                topic: 0,
-                start: Start::Beginning,
-                links: crate::pipeline::options::Links::default(),
-                line_bytes_max: 1 << 20,
-                catch_up_bytes_per_s,
-                on_rewrite: crate::pipeline::options::OnRewrite::default(),
-                on_read_error: crate::pipeline::options::OnReadError::default(),
-                key: 1,
-            };
-            let options = TailOptions {
-                logs: vec![log],
-                mode: Mode::ExactlyOnce,
-                partition_by: PartitionBy::File,
-                rejects: Rejects::Topic,
-                timestamp: Timestamp::Now,
-                quiet_grace_ms: 0,
-                open_files: OpenFiles { idle: 1000, all: 1000 },
-                deleted_bytes_max: None,
-                stream_seed: 1,
-            };
+            let mut options = TailOptions::of_log("/log/*");
+            options.open_files.idle = 1000;
+            options.logs[0].line_bytes_max = 1 << 20;
+            options.logs[0].catch_up_bytes_per_s = catch_up_bytes_per_s;
             Self { tail: Tail::new(options, None), files: BTreeMap::new() }
         }
 
