@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 
 use super::action::{Action, Ask, FileId, FileSeen, Form, Millis, Opened, Rest, Stat};
-use super::discover::wanted_markers;
 use super::examination::Examination;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{HeadEvidence, Mark, Verdict};
@@ -69,10 +68,10 @@ impl Tail {
             actions.push(Action::Close(id));
         } else if !is_archive || is_followed || self.has_rested(now, (&seen, REST_MS)) {
             self.unpacking.extend(is_archive.then_some((id, seen.path.clone())));
-            let markers = wanted_markers(&candidates, &seen);
             let is_new = !is_archive && !is_followed;
-            actions.push(Action::Look(id, Ask { markers, boundary: at_end && is_new }));
-            self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
+            let examination = Examination { candidates, boundary, ..Examination::of(seen) };
+            let ask = Ask { boundary: at_end && is_new, ..examination.ask() };
+            self.examine(id, (examination, ask), actions);
         } else {
             actions.push(Action::Close(id));
         }

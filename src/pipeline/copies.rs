@@ -31,8 +31,7 @@ pub(super) struct Rejected {
     /// When it is looked at again although nothing happened.
     look_at: Option<Millis>,
     /// What it is a copy of, and where it was seen as that.
-    original: Option<StreamId>,
-    path: Option<SharedPath>,
+    copied: Option<(StreamId, SharedPath)>,
     /// What is known of its end beside what generations have there that begin alike.
     endings: Vec<(StreamId, Ending)>,
 }
@@ -112,6 +111,7 @@ impl Tail {
     ) {
         let Examination { seen, candidates, .. } = examination;
         let size = opened.size();
+        let looked_at = FileSeen { stat: opened.stat, ..seen.clone() };
         let since = self.rejected_since(now, Some(original), &opened.stat);
         if opened.form != Form::Plain {
             // It does not change any more, and unpacking it again would show the same.
@@ -132,7 +132,6 @@ impl Tail {
             return;
         }
         if !is_delivered && self.has_outgrown(original, since, size) {
-            let looked_at = FileSeen { stat: opened.stat, ..seen.clone() };
             self.set_aside_copy(&opened.stat, (original, &seen.path), (since, None));
             self.note_ending(now, original, (&looked_at, Ending::Other));
             self.take_in(now, id, (seen, opened, None), actions);
@@ -148,10 +147,7 @@ impl Tail {
         self.list_after(look_at, &seen.path);
         actions.push(Action::Close(id));
         match end {
-            Some(end) if !is_proven => {
-                let copy = FileSeen { stat: opened.stat, ..seen.clone() };
-                self.compare_end(original, (&copy, end), actions);
-            }
+            Some(end) if !is_proven => self.compare_end(original, (&looked_at, end), actions),
             Some(_) | None => self.tell_copy(original, &seen.path),
         }
     }
@@ -179,8 +175,9 @@ impl Tail {
 
     /// A generation is lost: wherever a copy of it was seen, that is looked at again.
     pub fn seek_in_copies(&mut self, now: Millis, original: StreamId) {
-        let copies = self.rejected.values().filter(|rejected| rejected.original == Some(original));
-        let places: Vec<SharedPath> = copies.filter_map(|copy| copy.path.clone()).collect();
+        let copies = self.rejected.values().filter_map(|rejected| rejected.copied.as_ref());
+        let copies = copies.filter(|(stream, _)| *stream == original);
+        let places: Vec<SharedPath> = copies.map(|(_, path)| path.clone()).collect();
         places.iter().for_each(|path| self.list_after(now, path));
     }
 
@@ -198,8 +195,7 @@ impl Tail {
         let searches = self.searches;
         let noted = self.rejected.remove(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
         let endings = noted.map(|rejected| rejected.endings).unwrap_or_default();
-        let rejected =
-            Rejected { stat: *stat, searches, since, look_at, original: None, path: None, endings };
+        let rejected = Rejected { stat: *stat, searches, since, look_at, copied: None, endings };
         self.rejected.insert(stat.tuple, rejected);
     }
 
@@ -211,14 +207,14 @@ impl Tail {
     ) {
         self.set_aside(stat, times);
         if let Some(rejected) = self.rejected.get_mut(&stat.tuple) {
-            (rejected.original, rejected.path) = (Some(original), Some(path.clone()));
+            rejected.copied = Some((original, path.clone()));
         }
     }
 
     /// Since when a file is as it is, for all that is known of it as a copy of this one, or of none.
     fn rejected_since(&self, now: Millis, original: Option<StreamId>, stat: &Stat) -> Millis {
         let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
-        let noted = noted.filter(|rejected| rejected.original == original);
+        let noted = noted.filter(|rejected| rejected.copied.as_ref().map(|(stream, _)| *stream) == original);
         noted.map_or(now, |rejected| rejected.since)
     }
 

@@ -28,9 +28,8 @@ impl Tail {
         (seen, position): (FileSeen, u64),
         actions: &mut Vec<Action>,
     ) {
-        actions.push(Action::Look(id, Ask { markers: vec![position], boundary: true }));
-        let cut = Some((old, position));
-        self.examining.insert(id, Examination { cut, ..Examination::of(seen) });
+        let examination = Examination { cut: Some((old, position)), ..Examination::of(seen) };
+        self.examine(id, (examination, Ask { markers: vec![position], boundary: true }), actions);
     }
 
     pub fn begin_behind_cut(

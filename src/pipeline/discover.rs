@@ -244,10 +244,9 @@ impl Tail {
         }
         let at_end = self.examining.begins_at_end(&file);
         let candidates = self.own_candidates(&file, None);
-        let markers = wanted_markers(&candidates, &file);
-        let id = self.next_file();
-        actions.push(Action::Open(id, file.path.clone(), Ask { markers, boundary: at_end }));
         let examination = Examination { candidates, is_narrow: true, at_end, ..Examination::of(file) };
+        let (id, path) = (self.next_file(), examination.seen.path.clone());
+        actions.push(Action::Open(id, path, Ask { boundary: at_end, ..examination.ask() }));
         self.examining.insert(id, examination);
     }
 
@@ -354,9 +353,8 @@ impl Tail {
         let (Some(path), Some(file)) = (generation.path.clone(), generation.file.take()) else { return };
         generation.is_hinted = true;
         self.by_file.remove(&file);
-        let (examination, ask) = self.doubt(stream, path);
-        actions.push(Action::Look(file, ask));
-        self.examining.insert(file, examination);
+        let doubt = self.doubt(stream, path);
+        self.examine(file, doubt, actions);
     }
 
     /// What to ask a generation's file. If it turns out to be something else, it may be a copy in a reused inode.
@@ -364,9 +362,9 @@ impl Tail {
         let stat = self.generation(stream).stat;
         let seen = FileSeen { path, kind: FileKind::Regular, stat };
         let candidates = self.own_candidates(&seen, Some(stream));
-        let markers = wanted_markers(&candidates, &seen);
         let examination = Examination { candidates, is_narrow: true, ..Examination::of(seen) };
-        (examination, Ask { markers, boundary: false })
+        let ask = examination.ask();
+        (examination, ask)
     }
 
     /// A file was opened, or not: what is it?
@@ -572,9 +570,9 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let candidates = self.candidates(&seen);
-        let markers = wanted_markers(&candidates, &seen);
-        actions.push(Action::Look(id, Ask { markers, boundary: ask.boundary }));
-        self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
+        let examination = Examination { candidates, boundary, ..Examination::of(seen) };
+        let ask = Ask { boundary: ask.boundary, ..examination.ask() };
+        self.examine(id, (examination, ask), actions);
     }
 
     /// Looks at a file once more, which begins as generations of other directories do.
@@ -589,9 +587,9 @@ impl Tail {
         let elsewhere = self.elsewhere((&seen, &opened), &candidates);
         candidates.extend(elsewhere);
         let (seen, boundary) = (FileSeen { stat: opened.stat, ..seen }, opened.boundary);
-        let markers = wanted_markers(&candidates, &seen);
-        actions.push(Action::Look(id, Ask { markers, boundary: false }));
-        self.examining.insert(id, Examination { candidates, boundary, ..Examination::of(seen) });
+        let examination = Examination { candidates, boundary, ..Examination::of(seen) };
+        let ask = examination.ask();
+        self.examine(id, (examination, ask), actions);
     }
 
     /// Whether another descriptor of the inode was understood while this one was looked at.
@@ -784,11 +782,6 @@ impl Tail {
             self.list_soon(at, &SharedPath::from(parent));
         }
     }
-}
-
-/// Where the bytes before a position prove something: the candidates' positions, and the end of the file as it was seen.
-pub(super) fn wanted_markers(candidates: &[(StreamId, Mark)], file: &FileSeen) -> Vec<u64> {
-    candidates.iter().map(|(_, mark)| mark.position).chain([file.stat.size]).collect()
 }
 
 /// Whether one of the inodes may be this generation's, of which nothing is known yet.

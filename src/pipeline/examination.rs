@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::action::{Action, Ask, Boundary, FileId, FileSeen, Millis, Opened, SharedPath};
-use super::discover::{CANDIDATES_MAX, wanted_markers};
+use super::discover::CANDIDATES_MAX;
 use super::identity::{HeadEvidence, Mark, Tuple, Verdict};
 use super::tail::Tail;
 use crate::event::StreamId;
@@ -45,6 +45,12 @@ impl Examination {
             boundary: None,
             skips: false,
         }
+    }
+
+    /// What the file is asked: the bytes before a position prove something, at the candidates' and at its end as it was seen.
+    pub fn ask(&self) -> Ask {
+        let positions = self.candidates.iter().map(|(_, mark)| mark.position);
+        Ask { markers: positions.chain([self.seen.stat.size]).collect(), boundary: false }
     }
 }
 
@@ -165,6 +171,12 @@ impl Tail {
         others
     }
 
+    /// Looks at an open file, or once more, to find out what it is.
+    pub fn examine(&mut self, id: FileId, (examination, ask): (Examination, Ask), actions: &mut Vec<Action>) {
+        actions.push(Action::Look(id, ask));
+        self.examining.insert(id, examination);
+    }
+
     /// Looks once more at a file that begins as others do.
     pub fn look_wider(
         &mut self,
@@ -179,11 +191,10 @@ impl Tail {
             let generation = self.generations.get(&stream)?;
             Some((stream, generation.lines.cursor()))
         });
-        let candidates: Vec<(StreamId, Mark)> = known.chain(others).collect();
-        let markers = wanted_markers(&candidates, &seen);
-        actions.push(Action::Look(id, Ask { markers, boundary: false }));
-        let boundary = opened.boundary;
-        self.examining.insert(id, Examination { candidates, at_end, boundary, ..Examination::of(seen) });
+        let (candidates, boundary) = (known.chain(others).collect(), opened.boundary);
+        let examination = Examination { candidates, at_end, boundary, ..Examination::of(seen) };
+        let ask = examination.ask();
+        self.examine(id, (examination, ask), actions);
     }
 }
 

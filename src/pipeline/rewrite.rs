@@ -59,8 +59,8 @@ impl Tail {
 
     /// What a rewritten file holds is left out, as soon as it is known where it ends.
     pub fn look_for_end(&mut self, id: FileId, seen: FileSeen, actions: &mut Vec<Action>) {
-        actions.push(Action::Look(id, Ask { markers: Vec::new(), boundary: true }));
-        self.examining.insert(id, Examination { skips: true, ..Examination::of(seen) });
+        let examination = Examination { skips: true, ..Examination::of(seen) };
+        self.examine(id, (examination, Ask { markers: Vec::new(), boundary: true }), actions);
     }
 
     /// Goes on behind what a rewritten file holds.

@@ -79,15 +79,7 @@ impl Packed {
     /// The file cannot be read.
     pub fn head(&self) -> Result<Vec<u8>, FileError> {
         let mut head = vec![0; HEAD_BYTES_MAX];
-        let mut walk = self.walk_from(Place::default(), Vec::new());
-        let mut filled = 0;
-        while filled < head.len() {
-            match walk.step(&mut head[filled..])? {
-                Went::Bytes(size) => filled += size,
-                Went::MemberEnd => {}
-                Went::Stopped(_) => break,
-            }
-        }
+        let filled = self.walk_from(Place::default(), Vec::new()).fill(&mut head)?;
         head.truncate(filled);
         Ok(head)
     }
@@ -148,15 +140,8 @@ impl Packed {
         before.extend_from_slice(walk.tail());
         let left = usize::try_from(size - position).unwrap_or(usize::MAX);
         data.resize(length.min(left), 0);
-        let mut filled = 0;
-        while filled < data.len() {
-            match walk.step(&mut data[filled..])? {
-                Went::Bytes(count) => filled += count,
-                Went::MemberEnd => {}
-                // It was complete a moment ago.
-                Went::Stopped(_) => break,
-            }
-        }
+        // It was complete a moment ago, and may not be now.
+        let filled = walk.fill(data)?;
         if filled == data.len() {
             // Behind the last byte the decoder has nothing more to remember.
             if walk.position() == size && !data.is_empty() {

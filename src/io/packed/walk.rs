@@ -104,6 +104,19 @@ impl Walk {
         }
     }
 
+    /// Fills the buffer, over the ends of members, as far as there are plain bytes; how many.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, FileError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.step(&mut buffer[filled..])? {
+                Went::Bytes(size) => filled += size,
+                Went::MemberEnd => {}
+                Went::Stopped(_) => break,
+            }
+        }
+        Ok(filled)
+    }
+
     fn is_harmful(&self) -> bool {
         let (plain, packed) = (self.plain - self.start.plain, self.packed.get() - self.start.packed);
         plain > HARMLESS_BYTES && plain / RATIO_MAX > packed
