@@ -1,7 +1,7 @@
 # viewtail: what a newcomer, a developer and the checks run. `make` alone lists it.
 #
-# Every cargo call says --release: the C libraries (librdkafka, OpenSSL, zstd) take minutes to compile, and this way
-# they are compiled once, for one profile.
+# The C libraries (librdkafka, OpenSSL, zstd) take minutes to compile, once for each of two profiles: `release` is the
+# agent's, `tested` (Cargo.toml) that of everything in `make test`.
 
 SHELL := /bin/bash
 CARGO := cargo

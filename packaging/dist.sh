@@ -45,33 +45,31 @@ highest_glibc() {
     readelf --wide --dyn-syms "$1" | grep -o '@GLIBC_[0-9.]*' | sed 's/@GLIBC_//' | sort -uV | tail -n 1
 }
 
-make_for() {
-    local arch=$1 triple="$1-unknown-linux-gnu" binary highest
+binary_for() { echo "target/zigbuild/$1-unknown-linux-gnu/release/viewtail"; }
+
+build_for() {
+    local triple="$1-unknown-linux-gnu"
     add_target "$triple"
-    echo "==> $arch"
     cargo auditable zigbuild --release --locked --target "$triple.$GLIBC_MAX" --target-dir target/zigbuild
-    binary=target/zigbuild/$triple/release/viewtail
+}
+
+make_for() {
+    local arch=$1 binary highest here
+    here=$(uname -m)
+    binary=$(binary_for "$arch")
+    echo "==> $arch"
+    build_for "$arch"
+    # The manual and the completions are asked of a binary that runs here.
+    [ "$arch" = "$here" ] || build_for "$here"
     highest=$(highest_glibc "$binary")
     echo "$binary: $(stat -c %s "$binary") bytes, highest symbol GLIBC_$highest"
     [ "$(printf '%s\n' "$highest" $GLIBC_MAX | sort -V | tail -n 1)" = $GLIBC_MAX ] ||
         die "$binary needs GLIBC_$highest, which is above $GLIBC_MAX"
     readelf --wide --sections "$binary" | grep -q '\.dep-v0' || die "$binary has no list of its crates"
-    ARCH=$arch NATIVE=$(native "$arch") packaging/package.sh stage "$binary"
+    ARCH=$arch NATIVE=$(binary_for "$here") packaging/package.sh stage "$binary"
     # Each by its name: others in target/package are those of the tests.
     mv "$(ARCH=$arch GLIBC=$GLIBC_MAX packaging/package.sh deb | tail -n 1)" $OUT/
     mv "$(ARCH=$arch packaging/package.sh rpm | tail -n 1)" $OUT/
-}
-
-# A binary of the same commit that runs here, for the manual.
-native() {
-    local here
-    here=$(uname -m)
-    if [ "$1" = "$here" ]; then
-        echo "target/zigbuild/$here-unknown-linux-gnu/release/viewtail"
-    else
-        cargo build --release --locked --quiet
-        echo target/release/viewtail
-    fi
 }
 
 tests/tools/setup.sh dist

@@ -1,11 +1,12 @@
 """The project's own example programs that the benchmark runs, and where it keeps what it makes."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-EXAMPLES = ROOT / "target" / "release" / "examples"
+EXAMPLES = ROOT / os.environ.get("VIEWTAIL_EXAMPLES", "target/release/examples")
 
 
 def generate(log, lines):

@@ -1,6 +1,6 @@
 //! Texts that people read, compared with what they were when somebody last looked at them.
 //!
-//! `VIEWTAIL_GOLDEN=write cargo test --release --test golden` writes them anew; the difference is for review.
+//! `VIEWTAIL_GOLDEN=write cargo test --profile tested --test golden` writes them anew; the difference is for review.
 
 mod config;
 mod init;

@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-FLAGS=(--release --locked)
+FLAGS=(--profile tested --locked)
 # Failpoints and planted bugs exist in the tested binary alone.
 TESTED=("${FLAGS[@]}" --features testing)
 LOG=target/test-output.log
@@ -76,7 +76,7 @@ unit() {
     cargo test "${TESTED[@]}" --doc
     python3 tests/tools/checker_test.py
     cargo build "${TESTED[@]}" --example genlog --example per_line
-    python3 tests/bench/cost_test.py
+    VIEWTAIL_EXAMPLES=target/tested/examples python3 tests/bench/cost_test.py
 }
 
 other_test_targets() {
@@ -112,7 +112,7 @@ rows() { cargo test "${TESTED[@]}" --test matrix -- --test-threads 6; }
 # `cargo build` is not asked for it, because without the tests' own dependencies it compiles others anew.
 packages() {
     cargo test "${TESTED[@]}" --test packages --no-run
-    packaging/package.sh stage
+    packaging/package.sh stage target/tested/viewtail
     cargo test "${TESTED[@]}" --test packages -- --nocapture
 }
 
