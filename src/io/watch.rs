@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::clock::Deadline;
 use crate::pipeline::action::SharedPath;
 use notify::event::ModifyKind;
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 
 /// File systems that other hosts write to, of which this kernel tells nothing: NFS, SMB in three versions, 9p, FUSE, Ceph,
 /// AFS and Lustre, by the magic number of statfs(2).
@@ -38,6 +38,13 @@ pub struct Watch {
     retry_at: Deadline,
 }
 
+/// What changes bytes or names. That a file was opened or closed is no news, and the agent would be told of its own looks: of
+/// very many files at a start, that is most of what there is to tell.
+const WANTED: EventKindMask = EventKindMask::CREATE
+    .union(EventKindMask::REMOVE)
+    .union(EventKindMask::MODIFY_DATA)
+    .union(EventKindMask::MODIFY_NAME);
+
 /// No hints at all are to be had at present; whoever holds the last instance may give it back.
 const RETRY: Duration = Duration::from_secs(60);
 
@@ -60,6 +67,8 @@ pub struct Pending {
     pub paths: HashSet<PathBuf>,
     /// Hints were dropped.
     pub lost: bool,
+    /// Of them, what was removed: if it was a watched directory, its watch went with it.
+    removed: HashSet<PathBuf>,
 }
 
 impl Watch {
@@ -85,7 +94,7 @@ impl Watch {
     fn open(&mut self) -> notify::Result<()> {
         self.retry_at = Deadline::after(RETRY);
         let (shared, wake) = (Arc::clone(&self.pending), Arc::clone(&self.wake));
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let tell = move |event: notify::Result<Event>| {
             let mut pending = shared.lock().unwrap_or_else(PoisonError::into_inner);
             let was_empty = pending.paths.is_empty() && !pending.lost;
             pending.take_in(event);
@@ -94,15 +103,21 @@ impl Watch {
             if was_empty && !is_empty {
                 wake();
             }
-        });
-        self.watcher = Some(watcher?);
+        };
+        let wanted = Config::default().with_event_kinds(WANTED);
+        self.watcher = Some(RecommendedWatcher::new(tell, wanted)?);
         Ok(())
     }
 
     /// Takes what came in.
     #[must_use]
-    pub fn take(&self) -> Pending {
-        std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn take(&mut self) -> Pending {
+        let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        // A directory that is made anew may have the inode of the one before.
+        for gone in &pending.removed {
+            self.watched.remove(gone);
+        }
+        pending
     }
 
     /// Whether all directories that should be watched are.
@@ -182,9 +197,10 @@ impl Pending {
                 self.lost |= event.need_rescan();
                 match event.kind {
                     EventKind::Modify(ModifyKind::Data(_)) => self.paths.extend(event.paths),
-                    EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
-                        let parents = event.paths.iter().filter_map(|path| path.parent()).map(Path::to_owned);
-                        self.paths.extend(parents.chain(event.paths.clone()));
+                    EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_)) => self.renamed(&event),
+                    EventKind::Remove(_) => {
+                        self.renamed(&event);
+                        self.removed.extend(event.paths);
                     }
                     EventKind::Modify(ModifyKind::Any | ModifyKind::Metadata(_) | ModifyKind::Other)
                     | EventKind::Access(_)
@@ -193,6 +209,12 @@ impl Pending {
                 }
             }
         }
+    }
+
+    /// Names in a directory are not what they were.
+    fn renamed(&mut self, event: &Event) {
+        let parents = event.paths.iter().filter_map(|path| path.parent()).map(Path::to_owned);
+        self.paths.extend(parents.chain(event.paths.clone()));
     }
 }
 
@@ -211,7 +233,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    fn wait_for(watch: &Watch, woken: &mpsc::Receiver<()>, wanted: &Path) {
+    fn wait_for(watch: &mut Watch, woken: &mpsc::Receiver<()>, wanted: &Path) {
         let mut seen = HashSet::new();
         while !seen.contains(wanted) {
             woken.recv_timeout(Duration::from_secs(10)).expect("a hint in time");
@@ -228,9 +250,9 @@ mod tests {
         assert!(watch.is_complete());
         let file = scratch.path().join("access.log");
         std::fs::write(&file, "x").unwrap();
-        wait_for(&watch, &woken, &file);
+        wait_for(&mut watch, &woken, &file);
         std::fs::rename(&file, scratch.path().join("access.log.1")).unwrap();
-        wait_for(&watch, &woken, scratch.path());
+        wait_for(&mut watch, &woken, scratch.path());
     }
 
     #[test]
@@ -241,11 +263,48 @@ mod tests {
         let directory = scratch.path().join("later");
         watch.ensure(&SharedPath::from(&*directory));
         std::fs::create_dir(&directory).unwrap();
-        wait_for(&watch, &woken, &directory);
+        wait_for(&mut watch, &woken, &directory);
         watch.ensure(&SharedPath::from(&*directory));
         let file = directory.join("access.log");
         std::fs::write(&file, "x").unwrap();
-        wait_for(&watch, &woken, &file);
+        wait_for(&mut watch, &woken, &file);
+    }
+
+    #[test]
+    fn row_25_a_directory_that_is_made_anew_is_watched_anew_whatever_its_inode() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (wake, woken) = mpsc::channel();
+        let mut watch = Watch::new(move || wake.send(()).unwrap());
+        watch.ensure(&SharedPath::from(scratch.path()));
+        let directory = scratch.path().join("site");
+        for round in 0..3 {
+            std::fs::create_dir(&directory).unwrap();
+            watch.ensure(&SharedPath::from(&*directory));
+            let file = directory.join(format!("access-{round}.log"));
+            std::fs::write(&file, "x").unwrap();
+            wait_for(&mut watch, &woken, &file);
+            std::fs::remove_dir_all(&directory).unwrap();
+            wait_for(&mut watch, &woken, &directory);
+        }
+    }
+
+    /// What the agent does all the time.
+    #[test]
+    fn a_look_at_a_file_is_no_news() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (wake, woken) = mpsc::channel();
+        let (file, other) = (scratch.path().join("access.log"), scratch.path().join("other.log"));
+        std::fs::write(&file, "x").unwrap();
+        let mut watch = Watch::new(move || wake.send(()).unwrap());
+        watch.ensure(&SharedPath::from(scratch.path()));
+        assert_eq!(std::fs::read(&file).unwrap(), b"x");
+        std::fs::write(&other, "x").unwrap();
+        let mut seen = HashSet::new();
+        while !seen.contains(&other) {
+            woken.recv_timeout(Duration::from_secs(10)).expect("a hint in time");
+            seen.extend(watch.take().paths);
+        }
+        assert!(!seen.contains(&file), "{seen:?}");
     }
 
     #[test]
