@@ -213,7 +213,7 @@ impl Tail {
             let (written, made) = (generation.stat.modified_ns, opened.stat.modified_ns);
             generation.head.is_only_known_beyond(opened.head.len())
                 && (written == 0 || made <= written)
-                && self.began_at(generation, &homes)
+                && generation.may_have_begun_at(&homes)
         };
         let foreign = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Foreign);
         foreign.map(|(stream, _)| *stream).find(may_be_it)

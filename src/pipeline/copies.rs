@@ -8,7 +8,7 @@
 use super::action::{Action, FileId, FileSeen, Form, Millis, Opened, SharedPath, Stat};
 use super::comparison::Ending;
 use super::examination::Examination;
-use super::generation::{Generation, Whereabouts, path_hash};
+use super::generation::Whereabouts;
 use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict, marker_length};
 use super::notice::Notice;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
@@ -80,7 +80,7 @@ impl Tail {
         let is_copy = |stream: &StreamId| {
             let generation = &self.generations[stream];
             size >= HEAD_BYTES_MAX as u64
-                || self.began_at(generation, &homes)
+                || generation.may_have_begun_at(&homes)
                 || generation.whereabouts == Whereabouts::Unlocated
         };
         // So many bytes of the file are known to be this one's.
@@ -91,14 +91,6 @@ impl Tail {
         let found = found.filter(|(stream, _)| !is_none(*stream));
         let best = found.max_by_key(|(stream, verdict)| (proven(stream), *verdict == Verdict::Copy));
         best.map(|(stream, _)| *stream)
-    }
-
-    /// Whether a generation began at one of these paths, as far as that is known, even if rotation had renamed it before it was
-    /// first seen.
-    pub fn began_at(&self, generation: &Generation, homes: &[SharedPath]) -> bool {
-        let is_renamed = |home: &SharedPath| self.homes_by_name(home).iter().any(|home| homes.contains(home));
-        homes.iter().any(|home| path_hash(home) == generation.home_hash)
-            || !homes.is_empty() && generation.home.as_ref().is_none_or(is_renamed)
     }
 
     /// A file turned out to be a copy: it waits, unless it is done with or has become a file of its own.

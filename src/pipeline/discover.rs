@@ -688,20 +688,18 @@ impl Tail {
             generation.books.is_cut(generation.books.size.saturating_sub(opened.size()));
         }
         generation.books.reaches(opened.size());
-        if generation.home.is_none() {
-            generation.home =
-                home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
-        }
         if generation.log.is_none() {
             generation.log = log;
         }
         let position = generation.lines.cursor().position;
+        let first = home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
         // Not a byte ties it to the file that had the inode when it was first seen.
         let moves_home = position == 0 && live.is_some() && live != generation.home;
         self.change(stream, |generation| {
             generation.tuple = opened.stat.tuple;
             generation.path = Some(path.clone());
             generation.whereabouts = Whereabouts::Here;
+            generation.home = generation.home.take().or(first);
             if moves_home {
                 generation.home_hash = path_hash(path);
                 (generation.home, generation.log) = (live, log);
