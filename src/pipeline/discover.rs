@@ -708,8 +708,13 @@ impl Tail {
         if self.by_tuple.get(&old) == Some(&stream) {
             self.by_tuple.remove(&old);
         }
+        let is_one_file = old == opened.stat.tuple && old.birth_ns.is_some();
+        let is_named_as_copy = self.home_by_name(path).is_some();
         let line_bytes_max = self.line_bytes_max(self.generations[&stream].log);
         let generation = self.generation(stream);
+        if !is_one_file {
+            generation.is_named_as_copy = is_named_as_copy;
+        }
         let (cursor, gap) = (generation.lines.cursor(), generation.lines.behind());
         generation.lines = super::line::Splitter::behind_gap(cursor, gap, line_bytes_max);
         self.note_head(stream);

@@ -46,6 +46,9 @@ pub struct Generation {
     pub committed_begun: bool,
     /// The descriptor, if the shell holds one.
     pub file: Option<FileId>,
+    /// Its file was first opened under a name that a copy would have. One that was renamed to such a name is none; but where
+    /// files have no birth, what is opened there may be another in the same inode.
+    pub is_named_as_copy: bool,
     /// Size, time and links when last looked at.
     pub stat: Stat,
     /// How its file holds its bytes.
