@@ -19,6 +19,9 @@ const UNPACKING_MAX: usize = 2;
 /// An archive that did not change for so long is unpacked: one that is being written is not looked through again and again.
 const REST_MS: u64 = 1000;
 
+/// What compressors add to a name, before there is a byte that shows that a file is theirs.
+const ENDINGS: [&str; 4] = ["gz", "zst", "xz", "bz2"];
+
 /// The archives that are being read, few at a time, and those that wait for their turn.
 #[derive(Debug, Default)]
 pub(super) struct Decoding {
@@ -30,6 +33,14 @@ impl Tail {
     /// Whether a compressed file under this name is an archive of a log, and not a log that its server compresses.
     pub fn is_archive(&self, path: &std::path::Path) -> bool {
         self.home_by_name(path).is_some() || self.log_of(path).is_none()
+    }
+
+    /// Whether a file that holds nothing is an archive that is being made: nothing is lost by waiting for its first byte. Others
+    /// are held, as a log that was rotated before its first line came may be deleted before it comes.
+    pub fn will_be_archive(&self, path: &std::path::Path, form: Form) -> bool {
+        let ending = path.extension().and_then(std::ffi::OsStr::to_str);
+        let is_named_so = ending.is_some_and(|ending| ENDINGS.contains(&ending));
+        self.is_archive(path) && (form != Form::Plain || is_named_so)
     }
 
     /// A compressed file was opened, and its first plain bytes are known: is there a reason to unpack all of it?
@@ -236,5 +247,43 @@ impl Tail {
             generation.is_packed() && generation.path.as_ref().is_some_and(|path| self.is_archive(path));
         let is_better = is_in_archive && copy.form == Form::Plain;
         generation.is_missing() || is_better
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::action::{FileKind, SharedPath};
+    use super::super::identity::Tuple;
+    use super::super::tail::TailOptions;
+    use super::*;
+
+    fn opened(size: u64, links: u64) -> Opened {
+        let tuple = Tuple { device: 1, inode: 7, birth_ns: Some(1) };
+        Opened {
+            stat: Stat { tuple, size, modified_ns: 1, links },
+            form: Form::Plain,
+            is_sole_name: true,
+            head: Vec::new(),
+            markers: Vec::new(),
+            boundary: None,
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_held_but_where_an_archive_begins() {
+        for (name, is_held) in [
+            ("access.log", true),
+            ("access.log.1", true),
+            ("access.log-20261128", true),
+            ("access.log.1.gz", false),
+        ] {
+            let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
+            let (path, opened) = (SharedPath::from(Path::new("/log").join(name)), opened(0, 1));
+            let seen = FileSeen { path, kind: FileKind::Regular, stat: opened.stat };
+            tail.take_in(Millis(0), FileId(1), (&seen, opened, None), &mut Vec::new());
+            assert_eq!(tail.generations.len() == 1, is_held, "{name}");
+        }
     }
 }

@@ -761,8 +761,7 @@ impl Tail {
             return;
         }
         let log = home.as_ref().and_then(|home| self.log_of(home));
-        // Under such a name a copy or an archive begins, and nothing is lost by waiting for its first byte.
-        let is_nothing_yet = opened.size() == 0 && self.home_by_name(&seen.path).is_some();
+        let is_nothing_yet = opened.size() == 0 && self.will_be_archive(&seen.path, opened.form);
         let (Some(home), Some(log), false) = (home, log, is_nothing_yet) else {
             self.reject(now, &opened.stat);
             actions.push(Action::Close(id));
