@@ -240,13 +240,14 @@ impl Tail {
     }
 
     /// Whether a generation goes on in this copy of it: if it is lost, or if it had to make do with an archive and this is
-    /// the file itself.
+    /// the file itself. A file that nothing but our descriptor leads to does not wait until the generation is found.
     pub fn goes_on_in_copy(&self, stream: StreamId, copy: &Opened) -> bool {
         let generation = &self.generations[&stream];
         let is_in_archive =
             generation.is_packed() && generation.path.as_ref().is_some_and(|path| self.is_archive(path));
         let is_better = is_in_archive && copy.form == Form::Plain;
-        generation.is_missing() || is_better
+        let is_last_chance = generation.whereabouts == Whereabouts::Unlocated && copy.stat.links == 0;
+        generation.is_missing() || is_better || is_last_chance
     }
 }
 
@@ -255,8 +256,8 @@ mod tests {
     use std::path::Path;
 
     use super::super::action::{FileKind, SharedPath};
-    use super::super::identity::Tuple;
-    use super::super::tail::TailOptions;
+    use super::super::identity::{Head, Tuple};
+    use super::super::tail::{Birth, TailOptions};
     use super::*;
 
     fn opened(size: u64, links: u64) -> Opened {
@@ -285,5 +286,19 @@ mod tests {
             tail.take_in(Millis(0), FileId(1), (&seen, opened, None), &mut Vec::new());
             assert_eq!(tail.generations.len() == 1, is_held, "{name}");
         }
+    }
+
+    #[test]
+    fn a_copy_that_only_a_descriptor_leads_to_is_not_left_for_an_original_that_may_be_found() {
+        let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
+        let path = SharedPath::from(Path::new("/log/access.log"));
+        let (home, stat, form) = (path.clone(), opened(10, 1).stat, Form::Plain);
+        let (head, mark) = (Head::default(), Mark::start());
+        let stream =
+            tail.begin(Millis(0), Birth { log: 0, home, path, stat, form, head, mark, file: FileId(1) });
+        assert!(!tail.goes_on_in_copy(stream, &opened(10, 0)), "the original is here");
+        tail.change(stream, |generation| generation.whereabouts = Whereabouts::Unlocated);
+        assert!(!tail.goes_on_in_copy(stream, &opened(10, 1)), "it can wait");
+        assert!(tail.goes_on_in_copy(stream, &opened(10, 0)));
     }
 }
