@@ -451,7 +451,7 @@ impl Tail {
         }
         let verdicts = self.judge_all(&examination.candidates, &opened);
         let others = self.other_candidates(&examination, &opened, &verdicts);
-        if !others.is_empty() {
+        if !others.is_empty() || self.was_set_back(&examination.candidates) {
             self.look_wider(id, (examination, opened), others, actions);
             return;
         }
