@@ -270,6 +270,10 @@ impl Generation {
 
     /// It is committed up to here.
     pub fn is_committed(&mut self, entry: &Entry) {
+        if entry.mark != self.committed {
+            // It ended while nobody knew whether this was committed, and less of it is lost.
+            self.books.end = None;
+        }
         self.committed = entry.mark;
         self.committed_gap = entry.gap;
         self.committed_begun = entry.begun;
@@ -339,5 +343,18 @@ mod tests {
         assert!(
             !tail.generations[&stream].may_have_begun_at(&[SharedPath::from(Path::new("/log/access.log"))])
         );
+    }
+
+    #[test]
+    fn what_proves_to_be_committed_after_the_end_is_not_lost() {
+        let (mut tail, stream) = tail_of_one("/log/access.log");
+        let generation = tail.generation(stream);
+        generation.vanished = Loss::GivenUp;
+        assert_eq!(generation.end(), 10);
+        let mark = Mark::at(6, b"12345\n");
+        generation.is_committed(&Entry { mark, ..generation.entry() });
+        assert_eq!(generation.books.end, None, "nobody knows yet");
+        generation.rewind(1000);
+        assert_eq!(generation.end(), 4);
     }
 }
