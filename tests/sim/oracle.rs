@@ -83,6 +83,8 @@ struct Epoch {
     loose: bool,
     /// A copy of it is shorter than what may have been read of it.
     copied_short: bool,
+    /// There is an archive of it.
+    archived: bool,
     /// Bytes up to here were there once before they were cut away.
     cut_below: u64,
     /// Lines that cannot be read, and what has to be passed over with them.
@@ -305,6 +307,22 @@ impl Oracle {
     /// read and takes such a copy for a part of it; one that starts has the hash of a longer head than the copy has.
     pub fn is_copied_short(&mut self, epoch: u32) {
         self.epochs[epoch as usize].copied_short = true;
+    }
+
+    /// An archive of the epoch is complete.
+    pub fn is_archived(&mut self, epoch: u32) {
+        self.epochs[epoch as usize].archived = true;
+    }
+
+    /// A process begins with what its state says of streams. Where that is the only truth, an archive of bytes that a process
+    /// read which died before it kept that may be any of the files that nobody knows a byte of.
+    pub fn process_begins(&mut self, knows: impl Fn(u64) -> bool) {
+        if self.mode == Mode::ExactlyOnce {
+            return;
+        }
+        for epoch in &mut self.epochs {
+            epoch.loose |= epoch.archived && epoch.stream.is_some_and(|stream| !knows(stream));
+        }
     }
 
     /// An agent begins with what Kafka and its state say, not with what another one has read.

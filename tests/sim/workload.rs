@@ -500,6 +500,7 @@ impl World {
             return;
         }
         self.vfs.pack(self.now, copy, (life, Packing::Whole));
+        self.oracle.is_archived(self.vfs.inodes[copy].epoch);
         // An archive is found by who knows what it is an archive of, whatever its name.
         if self.oracle.is_provable(self.vfs.inodes[copy].epoch) {
             let lines = self.vfs.inodes[life].lines.clone();
