@@ -155,26 +155,31 @@ impl Tail {
         true
     }
 
-    /// Whether an archive may be one of a generation that was not read yet, not even its first byte: that is read first.
-    pub fn waits_for_head(&mut self, now: Millis, seen: &FileSeen) -> bool {
-        let Some(stream) = self.unread_beside(seen) else { return false };
-        self.ask_original(now, stream);
-        self.look_again(now, now.plus(TROUBLE_POLL_MS), seen);
-        true
+    /// Whether a file under a rotated name may be a copy or an archive of a generation that nobody has looked at since the file is
+    /// there: that is read first.
+    pub fn asks_others(&mut self, now: Millis, seen: &FileSeen) -> bool {
+        let unread = self.unread_beside(seen);
+        unread.into_iter().for_each(|stream| self.ask_original(now, stream));
+        unread.is_some()
     }
 
-    /// A generation of which not even the first byte was read, though there is something to read, and of which this archive may
-    /// have been made.
+    /// A generation of which this file may have been made, and which may hold other bytes than are known.
     fn unread_beside(&self, seen: &FileSeen) -> Option<StreamId> {
-        let is_unknown = |stream: &StreamId| {
-            let Generation { head, trouble, whereabouts, is_hinted, tuple, .. } = &self.generations[stream];
-            let is_read = trouble.is_none() && !is_hinted && self.generations[stream].is_drained();
-            let is_there = !matches!(whereabouts, Whereabouts::Missing(_));
-            let is_older = tuple.birth_ns.is_none_or(|born| born <= seen.stat.modified_ns);
-            !head.is_known() && !is_read && is_there && is_older
+        let since = self.unchanged_since(&seen.stat);
+        let may_be_it = |stream: &StreamId| {
+            let generation = &self.generations[stream];
+            let is_known = generation.head.is_known();
+            let is_current = generation.finished || since.is_some_and(|since| generation.read_at >= since);
+            let is_read = match generation.trouble {
+                // It may never be read again, and what is known of it has to do.
+                Some(_) => is_known,
+                None => !generation.is_hinted && (is_known || generation.is_drained()) && is_current,
+            };
+            let born = generation.tuple.birth_ns;
+            !is_read && !generation.is_missing() && born.is_none_or(|born| born <= seen.stat.modified_ns)
         };
         let homes = self.homes_by_name(&seen.path);
-        homes.iter().flat_map(|home| self.index.of_home(path_hash(home))).find(is_unknown)
+        homes.iter().flat_map(|home| self.index.of_home(path_hash(home))).find(may_be_it)
     }
 
     /// The generation of which nothing is delivered and nothing known but its name, if this archive may be what is left of it,
@@ -288,14 +293,39 @@ mod tests {
         }
     }
 
+    fn begin(tail: &mut Tail, size: u64) -> StreamId {
+        let path = SharedPath::from(Path::new("/log/access.log"));
+        let (home, stat, form) = (path.clone(), opened(size, 1).stat, Form::Plain);
+        let (head, mark) = (Head::default(), Mark::start());
+        tail.begin(Millis(0), Birth { log: 0, home, path, stat, form, head, mark, file: FileId(1) })
+    }
+
+    #[test]
+    fn others_are_read_first_if_nobody_looked_at_them_since_the_file_is_there() {
+        let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
+        let stream = begin(&mut tail, 0);
+        let tuple = Tuple { device: 1, inode: 8, birth_ns: Some(2) };
+        let stat = Stat { tuple, size: 10, modified_ns: 2, links: 1 };
+        let path = SharedPath::from(Path::new("/log/access.log.1.gz"));
+        let seen = FileSeen { path, kind: FileKind::Regular, stat };
+        assert!(tail.asks_others(Millis(5), &seen), "it was never read");
+        tail.look_again(Millis(5), Millis(10), &seen);
+        let mut asks = |read_at, is_hinted| {
+            let generation = tail.generation(stream);
+            (generation.read_at, generation.is_hinted) = (Millis(read_at), is_hinted);
+            tail.asks_others(Millis(10), &seen)
+        };
+        assert!(asks(4, false), "it may have grown since");
+        assert!(asks(6, true), "something happened to it");
+        assert!(!asks(6, false));
+        let older = FileSeen { stat: Stat { modified_ns: 0, ..stat }, ..seen };
+        assert!(!tail.asks_others(Millis(10), &older), "it was written before that one was born");
+    }
+
     #[test]
     fn a_copy_that_only_a_descriptor_leads_to_is_not_left_for_an_original_that_may_be_found() {
         let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
-        let path = SharedPath::from(Path::new("/log/access.log"));
-        let (home, stat, form) = (path.clone(), opened(10, 1).stat, Form::Plain);
-        let (head, mark) = (Head::default(), Mark::start());
-        let stream =
-            tail.begin(Millis(0), Birth { log: 0, home, path, stat, form, head, mark, file: FileId(1) });
+        let stream = begin(&mut tail, 10);
         assert!(!tail.goes_on_in_copy(stream, &opened(10, 0)), "the original is here");
         tail.change(stream, |generation| generation.whereabouts = Whereabouts::Unlocated);
         assert!(!tail.goes_on_in_copy(stream, &opened(10, 1)), "it can wait");

@@ -199,6 +199,12 @@ impl Tail {
         }
     }
 
+    /// Since when a file that was set aside is as it is.
+    pub fn unchanged_since(&self, stat: &Stat) -> Option<Millis> {
+        let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
+        noted.map(|rejected| rejected.since)
+    }
+
     /// Since when a file is as it is, for all that is known of it as a copy of this one, or of none.
     fn rejected_since(&self, now: Millis, original: Option<StreamId>, stat: &Stat) -> Millis {
         let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));

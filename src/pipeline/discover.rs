@@ -756,7 +756,9 @@ impl Tail {
             Some(_) => Some(seen.path.clone()),
             None => before.or_else(|| self.chain_home(seen, Some(opened.form))),
         };
-        if opened.form != Form::Plain && self.waits_for_head(now, seen) {
+        let is_early = self.asks_others(now, seen);
+        if is_early && opened.form != Form::Plain {
+            self.look_again(now, now.plus(TROUBLE_POLL_MS), seen);
             actions.push(Action::Close(id));
             return;
         }
@@ -772,7 +774,10 @@ impl Tail {
             .as_ref()
             .map_or(Mark::start(), |boundary| Mark::at(boundary.position, &boundary.before));
         let mut head = Head::default();
-        head.learn(&opened.head);
+        if !is_early || mark.position > 0 {
+            head.learn(&opened.head);
+        }
+        // Otherwise it is held, and asked once more whose copy it is when it is read.
         let path = seen.path.clone();
         let Opened { stat, form, .. } = opened;
         let stream = self.begin(now, Birth { log, home, path, stat, form, head, mark, file: id });
