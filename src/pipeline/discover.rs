@@ -398,26 +398,12 @@ impl Tail {
         self.examining.is_opened(&examination.seen);
         let seen = &mut examination.seen;
         if opened.stat.tuple != seen.stat.tuple {
-            // Renamed since it was listed, and another file took its place. That one may lose its name as quickly: the
-            // descriptor is not given back but looked at as what it is.
-            self.list_after(now, &seen.path);
             // Whoever was looked for under this name is looked for again, where it has gone.
             if let Some(stream) = self.by_tuple.get(&seen.stat.tuple).copied() {
                 self.poll(stream, now.plus(TROUBLE_POLL_MS));
             }
-            if planted::is(Bug::DescriptorGivenBack) {
-                actions.push(Action::Close(id));
-                return;
-            }
-            seen.stat = opened.stat;
-            let seen = seen.clone();
-            if opened.form == Form::Packed {
-                let candidates = self.candidates(&seen);
-                let examination = Examination { candidates, ..Examination::of(seen) };
-                self.meet_packed(now, id, (examination, opened), actions);
-            } else {
-                self.look_as_new(id, (seen, opened.boundary), actions);
-            }
+            let seen = FileSeen { stat: opened.stat, ..seen.clone() };
+            self.meet_another(now, id, (seen, opened), actions);
         } else if self.was_found_meanwhile(&opened.stat.tuple, &examination.candidates) {
             self.list_after(now, &seen.path);
             actions.push(Action::Close(id));
@@ -429,6 +415,27 @@ impl Tail {
             self.begin_behind_rewrite(now, id, (&examination.seen, opened), actions);
         } else {
             self.examined(now, id, (examination, opened), actions);
+        }
+    }
+
+    /// A file was renamed since it was listed, and another took its place. That one may lose its name as quickly: the descriptor is
+    /// not given back but looked at as what it is.
+    pub fn meet_another(
+        &mut self,
+        now: Millis,
+        id: FileId,
+        (seen, opened): (FileSeen, Opened),
+        actions: &mut Vec<Action>,
+    ) {
+        self.list_after(now, &seen.path);
+        if planted::is(Bug::DescriptorGivenBack) {
+            actions.push(Action::Close(id));
+        } else if opened.form == Form::Packed {
+            let candidates = self.candidates(&seen);
+            let examination = Examination { candidates, ..Examination::of(seen) };
+            self.meet_packed(now, id, (examination, opened), actions);
+        } else {
+            self.look_as_new(id, (seen, opened.boundary), actions);
         }
     }
 
