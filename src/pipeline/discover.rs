@@ -520,6 +520,9 @@ impl Tail {
         let going_on = all(Verdict::Copy).filter(|stream| self.goes_on_in_copy(*stream, opened));
         let going_on = going_on.filter(|stream| position(stream) >= copied);
         let moved = going_on.filter(|stream| self.may_have_moved(*stream, &file.path)).max_by_key(position);
+        // Nor do a few equal bytes, if the file may have been made of one that was read further than it goes.
+        let early = self.early_in(verdicts, file, opened);
+        let moved = moved.filter(|stream| early.is_none() || position(stream) >= MARKER_BYTES_MAX as u64);
         // Another file that begins alike and is where it was says nothing of this one.
         let rivals = all(Verdict::Copy).filter(|stream| [moved, original].contains(&Some(*stream)));
         let copied_to = rivals.map(|stream| position(&stream)).max().unwrap_or(0);
@@ -533,7 +536,6 @@ impl Tail {
         if let Some(stream) = same.or(moved) {
             return Finding::Continues(stream);
         }
-        let early = self.early_in(verdicts, file, opened);
         if let Some(stream) = self.unread_in((file, opened), early).filter(|_| original.is_none()) {
             return Finding::Continues(stream);
         }
