@@ -85,6 +85,8 @@ struct Epoch {
     copied_short: bool,
     /// There is an archive of it.
     archived: bool,
+    /// A process began when no byte of it was known and there was an archive of it: what was seen of it may be in other books.
+    unnamed: bool,
     /// Bytes up to here were there once before they were cut away.
     cut_below: u64,
     /// Lines that cannot be read, and what has to be passed over with them.
@@ -172,7 +174,8 @@ impl Oracle {
     pub fn epoch_of(&self, stream: u64) -> Option<u32> {
         let number = self.streams.get(&stream)?.epoch?;
         let epoch = &self.epochs[number as usize];
-        (!epoch.loose && epoch.cut_below == 0 && !self.is_forgetful()).then_some(number)
+        let is_known = !epoch.loose && !epoch.unnamed && epoch.cut_below == 0;
+        (is_known && !self.is_forgetful()).then_some(number)
     }
 
     pub fn lines_of(&self, epoch: u32) -> impl Iterator<Item = &Line> {
@@ -317,11 +320,10 @@ impl Oracle {
     /// A process begins with what its state says of streams. Where that is the only truth, an archive of bytes that a process
     /// read which died before it kept that may be any of the files that nobody knows a byte of.
     pub fn process_begins(&mut self, knows: impl Fn(u64) -> bool) {
-        if self.mode == Mode::ExactlyOnce {
-            return;
-        }
-        for epoch in &mut self.epochs {
-            epoch.loose |= epoch.archived && epoch.stream.is_some_and(|stream| !knows(stream));
+        let is_only_truth = self.mode != Mode::ExactlyOnce;
+        for epoch in self.epochs.iter_mut().filter(|epoch| epoch.archived) {
+            epoch.unnamed |= epoch.stream.is_none();
+            epoch.loose |= is_only_truth && epoch.stream.is_some_and(|stream| !knows(stream));
         }
     }
 

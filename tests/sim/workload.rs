@@ -454,8 +454,7 @@ impl World {
         }
         self.tally.archives += 1;
         let copy = self.vfs.create(self.now, &archive, self.vfs.inodes[life].epoch);
-        // As gzip does it with a small file: nothing is written before all is.
-        if self.tally.archives.is_multiple_of(2) {
+        if !self.plan.archives_begin_empty {
             self.vfs.pack(self.now, copy, (life, Packing::Half));
         }
         self.vfs.inodes[copy].is_copy = true;
