@@ -681,9 +681,10 @@ impl World {
         for (at, later) in later {
             self.at(at.since(self.now), Event::Later(later));
         }
-        let shown =
-            if matches!(reply, Reply::Produced(_)) { "Produced".to_owned() } else { format!("{reply:?}") };
-        self.say(|| format!("kafka {}: {what} -> {shown}", agent.process));
+        self.say(|| match &reply {
+            Reply::Produced(_) => format!("kafka {}: {what} -> Produced", agent.process),
+            reply => format!("kafka {}: {what} -> {reply:?}", agent.process),
+        });
         reply
     }
 

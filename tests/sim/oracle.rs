@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use viewtail::pipeline::identity::MARKER_BYTES_MAX;
 use viewtail::pipeline::options::{Mode, PartitionBy};
 use viewtail::pipeline::shard;
@@ -600,20 +602,38 @@ impl Oracle {
     }
 }
 
+/// What is looked for in every event.
+struct Marks {
+    id: Finder<'static>,
+    size: Finder<'static>,
+    skipped: Finder<'static>,
+    partial: Finder<'static>,
+    token: Finder<'static>,
+}
+
+static MARKS: LazyLock<Marks> = LazyLock::new(|| Marks {
+    id: Finder::new(b"\"id\":\""),
+    size: Finder::new(b"\"line_size\":"),
+    skipped: Finder::new(b"\"skipped_size\":"),
+    partial: Finder::new(b"\"partial\":true"),
+    token: Finder::new(b"/t/"),
+});
+
 /// Reads the few fields that matter; written for speed, as every event of every seed passes here.
 fn scan(value: &[u8]) -> Option<Event> {
-    let id = after(value, b"\"id\":\"")?;
+    let marks = &*MARKS;
+    let id = after(value, &marks.id)?;
     let stream = u64::from_str_radix(std::str::from_utf8(id.get(..16)?).ok()?, 16).ok()?;
     let position = number(id.get(16..)?.strip_prefix(b":")?)?;
-    let size = number(after(id, b"\"line_size\":")?)?;
-    let skipped = after(id, b"\"skipped_size\":").and_then(number).unwrap_or(0);
-    let partial = after(id, b"\"partial\":true").is_some();
-    let token = after(id, b"/t/").and_then(number).and_then(|token| LineId::try_from(token).ok());
+    let size = number(after(id, &marks.size)?)?;
+    let skipped = after(id, &marks.skipped).and_then(number).unwrap_or(0);
+    let partial = after(id, &marks.partial).is_some();
+    let token = after(id, &marks.token).and_then(number).and_then(|token| LineId::try_from(token).ok());
     Some(Event { stream, position, size, skipped, partial, token })
 }
 
-fn after<'a>(value: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
-    memchr::memmem::find(value, mark).map(|at| &value[at + mark.len()..])
+fn after<'a>(value: &'a [u8], mark: &Finder<'_>) -> Option<&'a [u8]> {
+    mark.find(value).map(|at| &value[at + mark.needle().len()..])
 }
 
 fn number(text: &[u8]) -> Option<u64> {
