@@ -526,12 +526,12 @@ impl Tail {
         // Another file that begins alike and is where it was says nothing of this one.
         let rivals = all(Verdict::Copy).filter(|stream| [moved, original].contains(&Some(*stream)));
         let copied_to = rivals.map(|stream| position(&stream)).max().unwrap_or(0);
-        let is_proven_copy = original.is_some() || copied_to > 0;
+        let is_copy = original.is_some() || copied_to > 0 || early.is_some();
         let evidence = |stream: &StreamId| (position(stream), self.generations[stream].head.is_known());
         let same = all(Verdict::Same).max_by_key(evidence);
         let same = same.filter(|stream| {
             let is_best = is_one_inode || position(stream) >= copied_to;
-            is_best && evidence(stream) > (0, false) || !is_proven_copy
+            is_best && evidence(stream) > (0, false) || !is_copy
         });
         if let Some(stream) = same.or(moved) {
             return Finding::Continues(stream);
