@@ -66,7 +66,8 @@ pub struct Bots {
     /// Places in the data set of the patterns that do not count.
     removed: Vec<u16>,
     empty_user_agent: EmptyUserAgent,
-    /// In boxes, because a place that is empty costs a pointer then: each log has a cache, and many logs see few clients.
+    /// In boxes, because a place that is empty costs a pointer then: each log has a cache, and many logs see few clients. There is
+    /// none before the first.
     cache: Vec<Option<Box<Cached>>>,
 }
 
@@ -123,7 +124,7 @@ impl Bots {
             added: added(&rules.add)?,
             removed: rules.remove.iter().map(place).collect::<Result<_, _>>()?,
             empty_user_agent: rules.empty_user_agent,
-            cache: vec![None; 1 << CACHE_BITS],
+            cache: Vec::new(),
         })
     }
 
@@ -164,6 +165,9 @@ impl Bots {
         // The highest bits choose the places, so that they are below the cache's size whatever the hash.
         let place = usize::try_from(xxh3_64(user_agent) >> (u64::BITS - CACHE_BITS)).unwrap_or(0);
         let (first, second) = (place, place ^ 1);
+        if self.cache.is_empty() {
+            self.cache.resize(1 << CACHE_BITS, None);
+        }
         if let Some(verdict) = self.cached(first, user_agent) {
             return verdict;
         }
@@ -193,7 +197,8 @@ impl Bots {
                 EmptyUserAgent::Visitor => Verdict::NoBot,
             };
         }
-        let added = self.added.matches(user_agent).into_iter().next();
+        let added = Some(&self.added).filter(|added| !added.is_empty());
+        let added = added.and_then(|added| added.matches(user_agent).into_iter().next());
         if let Some(place) = added.and_then(|place| u16::try_from(place).ok()) {
             return Verdict::Added(place);
         }

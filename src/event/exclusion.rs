@@ -4,9 +4,10 @@
 //! fact is not logged never fires.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::percent::{decode_within, push_readable};
-use super::rules::{Feeds, ViewRules};
+use super::rules::{Feeds, Rules, ViewRules};
 
 /// The longest path that is decoded before it is asked about; longer ones are no article's.
 const DECODED_BYTES_MAX: usize = 1024;
@@ -102,22 +103,27 @@ pub struct Facts<'a> {
 /// The rules, ready to be asked.
 #[derive(Clone, Debug)]
 pub struct Exclusion {
-    rules: ViewRules,
-    /// The extensions of files that are no pages, by their length.
-    extensions: Vec<Vec<Box<[u8]>>>,
+    /// Shared by all logs that have them.
+    rules: Arc<Rules>,
+    /// The extensions of files that are no pages, by their length, those of one length behind each other.
+    extensions: Vec<Vec<u8>>,
 }
 
 impl Exclusion {
     /// Takes over what the rules say.
     #[must_use]
-    pub fn new(rules: &ViewRules) -> Self {
-        let mut extensions = Vec::new();
-        for extension in &rules.static_extensions {
+    pub fn new(rules: &Arc<Rules>) -> Self {
+        let mut extensions: Vec<Vec<u8>> = Vec::new();
+        for extension in &rules.views.static_extensions {
             let size = extension.len();
             extensions.resize(extensions.len().max(size + 1), Vec::new());
-            extensions[size].push(extension.as_bytes().into());
+            extensions[size].extend_from_slice(extension.as_bytes());
         }
-        Self { rules: rules.clone(), extensions }
+        Self { rules: Arc::clone(rules), extensions }
+    }
+
+    fn rules(&self) -> &ViewRules {
+        &self.rules.views
     }
 
     /// The first rule that fires; `None` for a page view. `is_bot` is asked at most once, and only if no rule before
@@ -166,7 +172,7 @@ impl Exclusion {
     }
 
     fn fires(&self, reason: Reason, facts: &Facts<'_>) -> bool {
-        let rules = &self.rules;
+        let rules = self.rules();
         let counts = |status| rules.statuses.contains(&status);
         match reason {
             Reason::Malformed => facts.malformed,
@@ -194,19 +200,20 @@ impl Exclusion {
     }
 
     fn method_counts(&self, method: &[u8]) -> bool {
-        self.rules.methods.iter().any(|counted| counted.as_bytes() == method)
+        self.rules().methods.iter().any(|counted| counted.as_bytes() == method)
     }
 
     /// The extension of a path, if it is on the list.
     fn static_extension<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let extension = extension(path)?;
         let known = self.extensions.get(extension.len())?;
-        known.iter().any(|known| known.eq_ignore_ascii_case(extension)).then_some(extension)
+        let mut known = known.chunks_exact(extension.len().max(1));
+        known.any(|known| known.eq_ignore_ascii_case(extension)).then_some(extension)
     }
 
     /// Why a rule fires, or does not.
     fn why(&self, reason: Reason, facts: &Facts<'_>) -> String {
-        let rules = &self.rules;
+        let rules = self.rules();
         let fires = self.fires(reason, facts);
         match reason {
             Reason::Malformed if fires => "the line or its request cannot be read".to_owned(),
@@ -252,10 +259,10 @@ impl Exclusion {
     fn why_path(&self, facts: &Facts<'_>) -> String {
         let Facts { path, host, .. } = facts;
         match (path, host) {
-            (Some(path), _) if self.rules.excluded_paths.is_match(path) => {
+            (Some(path), _) if self.rules().excluded_paths.is_match(path) => {
                 format!("{} is in page_views.exclude.paths", shown(path))
             }
-            (_, Some(host)) if self.rules.excluded_hosts.is_match(host) => {
+            (_, Some(host)) if self.rules().excluded_hosts.is_match(host) => {
                 format!("{} is in page_views.exclude.hosts", shown(host))
             }
             _ => "neither path nor host is in page_views.exclude".to_owned(),
@@ -268,7 +275,7 @@ impl Exclusion {
         };
         match self.static_extension(path) {
             Some(extension) => format!(".{} is in page_views.static.extensions", shown(extension)),
-            None if self.rules.static_paths.is_match(path) => {
+            None if self.rules().static_paths.is_match(path) => {
                 format!("{} is in page_views.static.paths", shown(path))
             }
             None => "neither the path nor its extension is in page_views.static".to_owned(),
@@ -351,10 +358,11 @@ fn is_other_than_html(content_type: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::Arc;
 
     use super::{Exclusion, Facts, Reason};
     use crate::event::globs::Globs;
-    use crate::event::rules::{Feeds, ViewRules};
+    use crate::event::rules::{Feeds, Rules, ViewRules};
 
     /// Takes away what a rule fires at.
     type Repair = fn(&mut Facts<'_>);
@@ -372,8 +380,12 @@ mod tests {
         }
     }
 
+    fn exclusion(views: &ViewRules) -> Exclusion {
+        Exclusion::new(&Arc::new(Rules { views: views.clone(), ..Rules::default() }))
+    }
+
     fn check(rules: &ViewRules, facts: &Facts<'_>, expect: Option<Reason>) {
-        let exclusion = Exclusion::new(rules);
+        let exclusion = exclusion(rules);
         assert_eq!(exclusion.first(facts, || false), expect, "{facts:?}");
         let explained = exclusion.explain(facts, None);
         assert_eq!(
@@ -417,7 +429,7 @@ mod tests {
             (Reason::Static, |facts| facts.path = Some(b"/feed")),
             (Reason::Feed, |facts| facts.path = Some(b"/")),
         ];
-        let exclusion = Exclusion::new(&rules);
+        let exclusion = exclusion(&rules);
         for (reason, repair) in repairs {
             assert_eq!(exclusion.first(&facts, || true), Some(reason));
             repair(&mut facts);
@@ -435,7 +447,7 @@ mod tests {
             asked.set(asked.get() + 1);
             true
         };
-        let exclusion = Exclusion::new(&ViewRules::default());
+        let exclusion = exclusion(&ViewRules::default());
         assert_eq!(exclusion.first(&view("/a.css"), is_bot), Some(Reason::Static));
         assert_eq!(asked.get(), 0);
         assert_eq!(exclusion.first(&view("/a"), is_bot), Some(Reason::Bot));
@@ -591,7 +603,7 @@ mod tests {
     #[test]
     fn an_explanation_has_every_rule_and_nothing_that_a_terminal_obeys() {
         let facts = Facts { method: Some(b"\x1b[31m"), ..view("/a.css") };
-        let explained = Exclusion::new(&ViewRules::default()).explain(&facts, Some("Googlebot"));
+        let explained = exclusion(&ViewRules::default()).explain(&facts, Some("Googlebot"));
         let reasons: Vec<_> = explained.iter().map(|(reason, ..)| *reason).collect();
         assert_eq!(reasons, Reason::ALL);
         let fired: Vec<_> =

@@ -32,8 +32,21 @@ impl Globs {
     /// Whether one of them is the whole text.
     #[must_use]
     pub fn is_match(&self, text: &[u8]) -> bool {
+        self.may_match(text) && self.set.is_match_candidate(&Candidate::from_bytes(text))
+    }
+
+    /// Which of them are the whole text, by their places.
+    #[must_use]
+    pub fn matches(&self, text: &[u8]) -> Vec<usize> {
+        if self.may_match(text) {
+            self.set.matches_candidate(&Candidate::from_bytes(text))
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn may_match(&self, text: &[u8]) -> bool {
         self.beginnings.iter().any(|beginning| text.starts_with(beginning))
-            && self.set.is_match_candidate(&Candidate::from_bytes(text))
     }
 }
 

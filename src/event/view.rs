@@ -6,6 +6,7 @@ mod explain;
 
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::bots::{Bots, BotsError};
 use super::client::ClientResolver;
@@ -71,7 +72,7 @@ struct Sources {
 
 impl View {
     /// Prepares the rules and the buffers.
-    pub(super) fn new(site: SiteText, format: &Format, rules: &Rules) -> Result<Self, BotsError> {
+    pub(super) fn new(site: SiteText, format: &Format, rules: &Arc<Rules>) -> Result<Self, BotsError> {
         let slot = |name: &Option<String>| name.as_ref().and_then(|name| format.slot(name));
         Ok(Self {
             site,
@@ -81,7 +82,7 @@ impl View {
             clients: ClientResolver::new(&rules.client),
             identities: Identities::new(&rules.visitor.secret),
             pages: PageKeys::new(&rules.page),
-            exclusion: Exclusion::new(&rules.views),
+            exclusion: Exclusion::new(rules),
             bots: Bots::new(&rules.views.bots)?,
             request: Buffers::default(),
             user_agent: Vec::new(),

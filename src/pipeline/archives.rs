@@ -19,6 +19,9 @@ const UNPACKING_MAX: usize = 2;
 /// An archive that did not change for so long is unpacked: one that is being written is not looked through again and again.
 const REST_MS: u64 = 1000;
 
+/// What compressors add to a name, before there is a byte that shows that a file is theirs.
+const ENDINGS: [&str; 4] = ["gz", "zst", "xz", "bz2"];
+
 /// The archives that are being read, few at a time, and those that wait for their turn.
 #[derive(Debug, Default)]
 pub(super) struct Decoding {
@@ -30,6 +33,14 @@ impl Tail {
     /// Whether a compressed file under this name is an archive of a log, and not a log that its server compresses.
     pub fn is_archive(&self, path: &std::path::Path) -> bool {
         self.home_by_name(path).is_some() || self.log_of(path).is_none()
+    }
+
+    /// Whether a file that holds nothing is an archive that is being made: nothing is lost by waiting for its first byte. Others
+    /// are held, as a log that was rotated before its first line came may be deleted before it comes.
+    pub fn will_be_archive(&self, path: &std::path::Path, form: Form) -> bool {
+        let ending = path.extension().and_then(std::ffi::OsStr::to_str);
+        let is_named_so = ending.is_some_and(|ending| ENDINGS.contains(&ending));
+        self.is_archive(path) && (form != Form::Plain || is_named_so)
     }
 
     /// A compressed file was opened, and its first plain bytes are known: is there a reason to unpack all of it?
@@ -144,26 +155,31 @@ impl Tail {
         true
     }
 
-    /// Whether an archive may be one of a generation that was not read yet, not even its first byte: that is read first.
-    pub fn waits_for_head(&mut self, now: Millis, seen: &FileSeen) -> bool {
-        let Some(stream) = self.unread_beside(seen) else { return false };
-        self.ask_original(now, stream);
-        self.look_again(now, now.plus(TROUBLE_POLL_MS), seen);
-        true
+    /// Whether a file under a rotated name may be a copy or an archive of a generation that nobody has looked at since the file is
+    /// there: that is read first.
+    pub fn asks_others(&mut self, now: Millis, seen: &FileSeen) -> bool {
+        let unread = self.unread_beside(seen);
+        unread.into_iter().for_each(|stream| self.ask_original(now, stream));
+        unread.is_some()
     }
 
-    /// A generation of which not even the first byte was read, though there is something to read, and of which this archive may
-    /// have been made.
+    /// A generation of which this file may have been made, and which may hold other bytes than are known.
     fn unread_beside(&self, seen: &FileSeen) -> Option<StreamId> {
-        let is_unknown = |stream: &StreamId| {
-            let Generation { head, trouble, whereabouts, is_hinted, tuple, .. } = &self.generations[stream];
-            let is_read = trouble.is_none() && !is_hinted && self.generations[stream].is_drained();
-            let is_there = !matches!(whereabouts, Whereabouts::Missing(_));
-            let is_older = tuple.birth_ns.is_none_or(|born| born <= seen.stat.modified_ns);
-            !head.is_known() && !is_read && is_there && is_older
+        let since = self.unchanged_since(&seen.stat);
+        let may_be_it = |stream: &StreamId| {
+            let generation = &self.generations[stream];
+            let is_known = generation.head.is_known();
+            let is_current = generation.finished || since.is_some_and(|since| generation.read_at >= since);
+            let is_read = match generation.trouble {
+                // It may never be read again, and what is known of it has to do.
+                Some(_) => is_known,
+                None => !generation.is_hinted && (is_known || generation.is_drained()) && is_current,
+            };
+            let born = generation.tuple.birth_ns;
+            !is_read && !generation.is_missing() && born.is_none_or(|born| born <= seen.stat.modified_ns)
         };
         let homes = self.homes_by_name(&seen.path);
-        homes.iter().flat_map(|home| self.index.of_home(path_hash(home))).find(is_unknown)
+        homes.iter().flat_map(|home| self.index.of_home(path_hash(home))).find(may_be_it)
     }
 
     /// The generation of which nothing is delivered and nothing known but its name, if this archive may be what is left of it,
@@ -213,7 +229,7 @@ impl Tail {
             let (written, made) = (generation.stat.modified_ns, opened.stat.modified_ns);
             generation.head.is_only_known_beyond(opened.head.len())
                 && (written == 0 || made <= written)
-                && self.began_at(generation, &homes)
+                && generation.may_have_begun_at(&homes)
         };
         let foreign = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Foreign);
         foreign.map(|(stream, _)| *stream).find(may_be_it)
@@ -229,12 +245,90 @@ impl Tail {
     }
 
     /// Whether a generation goes on in this copy of it: if it is lost, or if it had to make do with an archive and this is
-    /// the file itself.
+    /// the file itself. A file that nothing but our descriptor leads to does not wait until the generation is found.
     pub fn goes_on_in_copy(&self, stream: StreamId, copy: &Opened) -> bool {
         let generation = &self.generations[&stream];
         let is_in_archive =
             generation.is_packed() && generation.path.as_ref().is_some_and(|path| self.is_archive(path));
         let is_better = is_in_archive && copy.form == Form::Plain;
-        generation.is_missing() || is_better
+        let is_last_chance = generation.whereabouts == Whereabouts::Unlocated && copy.stat.links == 0;
+        generation.is_missing() || is_better || is_last_chance
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::action::{FileKind, SharedPath};
+    use super::super::identity::{Head, Tuple};
+    use super::super::tail::{Birth, TailOptions};
+    use super::*;
+
+    fn opened(size: u64, links: u64) -> Opened {
+        let tuple = Tuple { device: 1, inode: 7, birth_ns: Some(1) };
+        Opened {
+            stat: Stat { tuple, size, modified_ns: 1, links },
+            form: Form::Plain,
+            is_sole_name: true,
+            head: Vec::new(),
+            markers: Vec::new(),
+            boundary: None,
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_held_but_where_an_archive_begins() {
+        for (name, is_held) in [
+            ("access.log", true),
+            ("access.log.1", true),
+            ("access.log-20261128", true),
+            ("access.log.1.gz", false),
+        ] {
+            let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
+            let (path, opened) = (SharedPath::from(Path::new("/log").join(name)), opened(0, 1));
+            let seen = FileSeen { path, kind: FileKind::Regular, stat: opened.stat };
+            tail.take_in(Millis(0), FileId(1), (&seen, opened, None), &mut Vec::new());
+            assert_eq!(tail.generations.len() == 1, is_held, "{name}");
+        }
+    }
+
+    fn begin(tail: &mut Tail, size: u64) -> StreamId {
+        let path = SharedPath::from(Path::new("/log/access.log"));
+        let (home, stat, form) = (path.clone(), opened(size, 1).stat, Form::Plain);
+        let (head, mark) = (Head::default(), Mark::start());
+        tail.begin(Millis(0), Birth { log: 0, home, path, stat, form, head, mark, file: FileId(1) })
+    }
+
+    #[test]
+    fn others_are_read_first_if_nobody_looked_at_them_since_the_file_is_there() {
+        let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
+        let stream = begin(&mut tail, 0);
+        let tuple = Tuple { device: 1, inode: 8, birth_ns: Some(2) };
+        let stat = Stat { tuple, size: 10, modified_ns: 2, links: 1 };
+        let path = SharedPath::from(Path::new("/log/access.log.1.gz"));
+        let seen = FileSeen { path, kind: FileKind::Regular, stat };
+        assert!(tail.asks_others(Millis(5), &seen), "it was never read");
+        tail.look_again(Millis(5), Millis(10), &seen);
+        let mut asks = |read_at, is_hinted| {
+            let generation = tail.generation(stream);
+            (generation.read_at, generation.is_hinted) = (Millis(read_at), is_hinted);
+            tail.asks_others(Millis(10), &seen)
+        };
+        assert!(asks(4, false), "it may have grown since");
+        assert!(asks(6, true), "something happened to it");
+        assert!(!asks(6, false));
+        let older = FileSeen { stat: Stat { modified_ns: 0, ..stat }, ..seen };
+        assert!(!tail.asks_others(Millis(10), &older), "it was written before that one was born");
+    }
+
+    #[test]
+    fn a_copy_that_only_a_descriptor_leads_to_is_not_left_for_an_original_that_may_be_found() {
+        let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
+        let stream = begin(&mut tail, 10);
+        assert!(!tail.goes_on_in_copy(stream, &opened(10, 0)), "the original is here");
+        tail.change(stream, |generation| generation.whereabouts = Whereabouts::Unlocated);
+        assert!(!tail.goes_on_in_copy(stream, &opened(10, 1)), "it can wait");
+        assert!(tail.goes_on_in_copy(stream, &opened(10, 0)));
     }
 }

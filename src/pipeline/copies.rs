@@ -8,7 +8,7 @@
 use super::action::{Action, FileId, FileSeen, Form, Millis, Opened, SharedPath, Stat};
 use super::comparison::Ending;
 use super::examination::Examination;
-use super::generation::{Generation, Whereabouts, path_hash};
+use super::generation::Whereabouts;
 use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict, marker_length};
 use super::notice::Notice;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
@@ -80,7 +80,7 @@ impl Tail {
         let is_copy = |stream: &StreamId| {
             let generation = &self.generations[stream];
             size >= HEAD_BYTES_MAX as u64
-                || self.began_at(generation, &homes)
+                || generation.may_have_begun_at(&homes)
                 || generation.whereabouts == Whereabouts::Unlocated
         };
         // So many bytes of the file are known to be this one's.
@@ -91,14 +91,6 @@ impl Tail {
         let found = found.filter(|(stream, _)| !is_none(*stream));
         let best = found.max_by_key(|(stream, verdict)| (proven(stream), *verdict == Verdict::Copy));
         best.map(|(stream, _)| *stream)
-    }
-
-    /// Whether a generation began at one of these paths, as far as that is known, even if rotation had renamed it before it was
-    /// first seen.
-    pub fn began_at(&self, generation: &Generation, homes: &[SharedPath]) -> bool {
-        let is_renamed = |home: &SharedPath| self.homes_by_name(home).iter().any(|home| homes.contains(home));
-        homes.iter().any(|home| path_hash(home) == generation.home_hash)
-            || !homes.is_empty() && generation.home.as_ref().is_none_or(is_renamed)
     }
 
     /// A file turned out to be a copy: it waits, unless it is done with or has become a file of its own.
@@ -181,14 +173,10 @@ impl Tail {
         places.iter().for_each(|path| self.list_after(now, path));
     }
 
-    /// Whether a generation began empty under a name that a copy would have, as copies begin. One that was renamed to such a
-    /// name is none; but without a birth the file there may be another in the same inode.
+    /// Whether a generation may be a copy that had not a byte yet when it was first seen: then its first bytes tell.
     pub fn may_be_copy(&self, stream: StreamId) -> bool {
         let generation = &self.generations[&stream];
-        let is_one_file = generation.tuple.birth_ns.is_some();
-        let name = if is_one_file { &generation.home } else { &generation.path };
-        let name = name.as_deref().filter(|_| !generation.head.is_known());
-        name.is_some_and(|name| self.home_by_name(name).is_some())
+        generation.is_named_as_copy && !generation.head.is_known()
     }
 
     fn set_aside(&mut self, stat: &Stat, (since, look_at): (Millis, Option<Millis>)) {
@@ -209,6 +197,12 @@ impl Tail {
         if let Some(rejected) = self.rejected.get_mut(&stat.tuple) {
             rejected.copied = Some((original, path.clone()));
         }
+    }
+
+    /// Since when a file that was set aside is as it is.
+    pub fn unchanged_since(&self, stat: &Stat) -> Option<Millis> {
+        let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
+        noted.map(|rejected| rejected.since)
     }
 
     /// Since when a file is as it is, for all that is known of it as a copy of this one, or of none.
@@ -271,5 +265,40 @@ impl Rejected {
         self.stat.size == stat.size
             && self.stat.modified_ns == stat.modified_ns
             && self.stat.links == stat.links
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::action::FileKind;
+    use super::super::tail::TailOptions;
+    use super::*;
+    use crate::pipeline::action::Listing;
+    use crate::pipeline::identity::Tuple;
+
+    #[test]
+    fn a_log_that_was_renamed_is_no_copy_and_one_that_began_under_such_a_name_may_be() {
+        for (name, may_be_copy) in [("access.log", false), ("access.log.1", true)] {
+            let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
+            let path = |name: &str| SharedPath::from(Path::new("/log").join(name));
+            let stat = Stat {
+                tuple: Tuple { device: 1, inode: 7, birth_ns: None },
+                size: 0,
+                modified_ns: 1,
+                links: 1,
+            };
+            let (home, path_then, form) = (path(name), path(name), Form::Plain);
+            let (head, mark) = (Head::default(), Mark::start());
+            let birth = Birth { log: 0, home, path: path_then, stat, form, head, mark, file: FileId(1) };
+            let stream = tail.begin(Millis(0), birth);
+            tail.end_hold(&mut Vec::new());
+            let files = Ok(vec![FileSeen { path: path("access.log.2"), kind: FileKind::Regular, stat }]);
+            let directory = SharedPath::from(Path::new("/log"));
+            tail.listed(Millis(1), vec![Listing { directory, files, exists: true }], &mut Vec::new());
+            assert_eq!(tail.generations[&stream].path, Some(path("access.log.2")));
+            assert_eq!(tail.may_be_copy(stream), may_be_copy, "{name}");
+        }
     }
 }

@@ -25,7 +25,10 @@ impl Tail {
                 .by_file
                 .iter()
                 .filter(|(_, stream)| self.generations[stream].whereabouts == Whereabouts::Away);
-            actions.extend(nameless.map(|(file, _)| Action::Weigh(*file)));
+            let mut nameless: Vec<FileId> = nameless.map(|(file, _)| *file).collect();
+            // Equal inputs have equal answers, whatever order a hash gives.
+            nameless.sort_unstable();
+            actions.extend(nameless.into_iter().map(Action::Weigh));
             self.weigh_held(actions);
         }
     }

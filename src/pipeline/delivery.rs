@@ -290,12 +290,8 @@ impl Delivery {
     }
 
     /// What was handed over and is not committed.
-    #[must_use]
-    pub fn on_their_way(&self) -> Tally {
-        let mut tally = self.batch.tally.clone();
-        tally.merge(&self.doubted);
-        self.waiting.iter().for_each(|filled| tally.merge(&filled.tally));
-        tally
+    pub fn on_their_way(&self) -> impl Iterator<Item = &Tally> {
+        self.waiting.iter().map(|filled| &filled.tally).chain([&self.batch.tally, &self.doubted])
     }
 
     /// What was made of these lines is given up.

@@ -398,26 +398,12 @@ impl Tail {
         self.examining.is_opened(&examination.seen);
         let seen = &mut examination.seen;
         if opened.stat.tuple != seen.stat.tuple {
-            // Renamed since it was listed, and another file took its place. That one may lose its name as quickly: the
-            // descriptor is not given back but looked at as what it is.
-            self.list_after(now, &seen.path);
             // Whoever was looked for under this name is looked for again, where it has gone.
             if let Some(stream) = self.by_tuple.get(&seen.stat.tuple).copied() {
                 self.poll(stream, now.plus(TROUBLE_POLL_MS));
             }
-            if planted::is(Bug::DescriptorGivenBack) {
-                actions.push(Action::Close(id));
-                return;
-            }
-            seen.stat = opened.stat;
-            let seen = seen.clone();
-            if opened.form == Form::Packed {
-                let candidates = self.candidates(&seen);
-                let examination = Examination { candidates, ..Examination::of(seen) };
-                self.meet_packed(now, id, (examination, opened), actions);
-            } else {
-                self.look_as_new(id, (seen, opened.boundary), actions);
-            }
+            let seen = FileSeen { stat: opened.stat, ..seen.clone() };
+            self.meet_another(now, id, (seen, opened), actions);
         } else if self.was_found_meanwhile(&opened.stat.tuple, &examination.candidates) {
             self.list_after(now, &seen.path);
             actions.push(Action::Close(id));
@@ -429,6 +415,27 @@ impl Tail {
             self.begin_behind_rewrite(now, id, (&examination.seen, opened), actions);
         } else {
             self.examined(now, id, (examination, opened), actions);
+        }
+    }
+
+    /// A file was renamed since it was listed, and another took its place. That one may lose its name as quickly: the descriptor is
+    /// not given back but looked at as what it is.
+    pub fn meet_another(
+        &mut self,
+        now: Millis,
+        id: FileId,
+        (seen, opened): (FileSeen, Opened),
+        actions: &mut Vec<Action>,
+    ) {
+        self.list_after(now, &seen.path);
+        if planted::is(Bug::DescriptorGivenBack) {
+            actions.push(Action::Close(id));
+        } else if opened.form == Form::Packed {
+            let candidates = self.candidates(&seen);
+            let examination = Examination { candidates, ..Examination::of(seen) };
+            self.meet_packed(now, id, (examination, opened), actions);
+        } else {
+            self.look_as_new(id, (seen, opened.boundary), actions);
         }
     }
 
@@ -451,7 +458,7 @@ impl Tail {
         }
         let verdicts = self.judge_all(&examination.candidates, &opened);
         let others = self.other_candidates(&examination, &opened, &verdicts);
-        if !others.is_empty() {
+        if !others.is_empty() || self.was_set_back(&examination.candidates) {
             self.look_wider(id, (examination, opened), others, actions);
             return;
         }
@@ -513,20 +520,22 @@ impl Tail {
         let going_on = all(Verdict::Copy).filter(|stream| self.goes_on_in_copy(*stream, opened));
         let going_on = going_on.filter(|stream| position(stream) >= copied);
         let moved = going_on.filter(|stream| self.may_have_moved(*stream, &file.path)).max_by_key(position);
+        // Nor do a few equal bytes, if the file may have been made of one that was read further than it goes.
+        let early = self.early_in(verdicts, file, opened);
+        let moved = moved.filter(|stream| early.is_none() || position(stream) >= MARKER_BYTES_MAX as u64);
         // Another file that begins alike and is where it was says nothing of this one.
         let rivals = all(Verdict::Copy).filter(|stream| [moved, original].contains(&Some(*stream)));
         let copied_to = rivals.map(|stream| position(&stream)).max().unwrap_or(0);
-        let is_proven_copy = original.is_some() || copied_to > 0;
+        let is_copy = original.is_some() || copied_to > 0 || early.is_some();
         let evidence = |stream: &StreamId| (position(stream), self.generations[stream].head.is_known());
         let same = all(Verdict::Same).max_by_key(evidence);
         let same = same.filter(|stream| {
             let is_best = is_one_inode || position(stream) >= copied_to;
-            is_best && evidence(stream) > (0, false) || !is_proven_copy
+            is_best && evidence(stream) > (0, false) || !is_copy
         });
         if let Some(stream) = same.or(moved) {
             return Finding::Continues(stream);
         }
-        let early = self.early_in(verdicts, file, opened);
         if let Some(stream) = self.unread_in((file, opened), early).filter(|_| original.is_none()) {
             return Finding::Continues(stream);
         }
@@ -688,20 +697,18 @@ impl Tail {
             generation.books.is_cut(generation.books.size.saturating_sub(opened.size()));
         }
         generation.books.reaches(opened.size());
-        if generation.home.is_none() {
-            generation.home =
-                home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
-        }
         if generation.log.is_none() {
             generation.log = log;
         }
         let position = generation.lines.cursor().position;
+        let first = home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
         // Not a byte ties it to the file that had the inode when it was first seen.
         let moves_home = position == 0 && live.is_some() && live != generation.home;
         self.change(stream, |generation| {
             generation.tuple = opened.stat.tuple;
             generation.path = Some(path.clone());
             generation.whereabouts = Whereabouts::Here;
+            generation.home = generation.home.take().or(first);
             if moves_home {
                 generation.home_hash = path_hash(path);
                 (generation.home, generation.log) = (live, log);
@@ -710,8 +717,13 @@ impl Tail {
         if self.by_tuple.get(&old) == Some(&stream) {
             self.by_tuple.remove(&old);
         }
+        let is_one_file = old == opened.stat.tuple && old.birth_ns.is_some();
+        let is_named_as_copy = self.home_by_name(path).is_some();
         let line_bytes_max = self.line_bytes_max(self.generations[&stream].log);
         let generation = self.generation(stream);
+        if !is_one_file {
+            generation.is_named_as_copy = is_named_as_copy;
+        }
         let (cursor, gap) = (generation.lines.cursor(), generation.lines.behind());
         generation.lines = super::line::Splitter::behind_gap(cursor, gap, line_bytes_max);
         self.note_head(stream);
@@ -753,13 +765,14 @@ impl Tail {
             Some(_) => Some(seen.path.clone()),
             None => before.or_else(|| self.chain_home(seen, Some(opened.form))),
         };
-        if opened.form != Form::Plain && self.waits_for_head(now, seen) {
+        let is_early = self.asks_others(now, seen);
+        if is_early && opened.form != Form::Plain {
+            self.look_again(now, now.plus(TROUBLE_POLL_MS), seen);
             actions.push(Action::Close(id));
             return;
         }
         let log = home.as_ref().and_then(|home| self.log_of(home));
-        // Under such a name a copy or an archive begins, and nothing is lost by waiting for its first byte.
-        let is_nothing_yet = opened.size() == 0 && self.home_by_name(&seen.path).is_some();
+        let is_nothing_yet = opened.size() == 0 && self.will_be_archive(&seen.path, opened.form);
         let (Some(home), Some(log), false) = (home, log, is_nothing_yet) else {
             self.reject(now, &opened.stat);
             actions.push(Action::Close(id));
@@ -770,7 +783,10 @@ impl Tail {
             .as_ref()
             .map_or(Mark::start(), |boundary| Mark::at(boundary.position, &boundary.before));
         let mut head = Head::default();
-        head.learn(&opened.head);
+        if !is_early || mark.position > 0 {
+            head.learn(&opened.head);
+        }
+        // Otherwise it is held, and asked once more whose copy it is when it is read.
         let path = seen.path.clone();
         let Opened { stat, form, .. } = opened;
         let stream = self.begin(now, Birth { log, home, path, stat, form, head, mark, file: id });

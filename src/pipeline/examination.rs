@@ -171,13 +171,19 @@ impl Tail {
         others
     }
 
+    /// Whether positions were set back since a file was asked about them: it may hold what is wanted again.
+    pub fn was_set_back(&self, asked: &[(StreamId, Mark)]) -> bool {
+        let now = |stream| self.generations.get(stream).map(|generation| generation.lines.cursor());
+        asked.iter().any(|(stream, mark)| now(stream).is_some_and(|now| now.position < mark.position))
+    }
+
     /// Looks at an open file, or once more, to find out what it is.
     pub fn examine(&mut self, id: FileId, (examination, ask): (Examination, Ask), actions: &mut Vec<Action>) {
         actions.push(Action::Look(id, ask));
         self.examining.insert(id, examination);
     }
 
-    /// Looks once more at a file that begins as others do.
+    /// Looks once more at a file that begins as others do, or that was asked about places that count no more.
     pub fn look_wider(
         &mut self,
         id: FileId,

@@ -263,13 +263,12 @@ impl Machine {
     /// Everything that the machine tells of itself.
     #[must_use]
     pub fn facts(&self, now: Millis) -> Facts {
-        let on_their_way = self.on_their_way();
         let since = self.backpressure.since.map_or(0, |since| now.since(since));
         Facts {
             reads: self.tail.reads,
             delivered: self.delivery.delivered().clone(),
-            lines_on_their_way: on_their_way.outcomes.lines(),
-            bytes_on_their_way: on_their_way.event_bytes,
+            lines_on_their_way: self.balance().on_their_way,
+            bytes_on_their_way: self.on_their_way().map(|tally| tally.event_bytes).sum(),
             sites: self.tail.sites.names().to_vec(),
             standing: self.delivery.standing(),
             sequence: self.delivery.checkpoint().map(super::checkpoint::Checkpoint::sequence),
@@ -286,7 +285,7 @@ impl Machine {
         Balance {
             read: self.tail.reads.lines,
             settled: self.delivery.delivered().outcomes.lines(),
-            on_their_way: self.on_their_way().outcomes.lines(),
+            on_their_way: self.on_their_way().map(|tally| tally.outcomes.lines()).sum(),
         }
     }
 
@@ -295,10 +294,8 @@ impl Machine {
         self.delivery.take_committed_times()
     }
 
-    fn on_their_way(&self) -> Tally {
-        let mut tally = self.delivery.on_their_way();
-        tally.merge(&self.tail.filling.tally);
-        tally
+    fn on_their_way(&self) -> impl Iterator<Item = &Tally> {
+        self.delivery.on_their_way().chain([&self.tail.filling.tally])
     }
 
     /// Called after each step: is there something to read that Kafka does not take?

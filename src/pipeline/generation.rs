@@ -23,6 +23,9 @@ pub struct Generation {
     pub home: Option<SharedPath>,
     /// Hash of that path.
     pub home_hash: u32,
+    /// Hashes of the paths that it continues, as rotation names files: whoever renamed it before it was first seen found it
+    /// at one of them.
+    pub kin: Box<[u32]>,
     /// Where it was last seen.
     pub path: Option<SharedPath>,
     /// Its inode.
@@ -43,6 +46,9 @@ pub struct Generation {
     pub committed_begun: bool,
     /// The descriptor, if the shell holds one.
     pub file: Option<FileId>,
+    /// Its file was first opened under a name that a copy would have. One that was renamed to such a name is none; but where
+    /// files have no birth, what is opened there may be another in the same inode.
+    pub is_named_as_copy: bool,
     /// Size, time and links when last looked at.
     pub stat: Stat,
     /// How its file holds its bytes.
@@ -171,6 +177,18 @@ impl Generation {
         self.committed == self.lines.cursor()
     }
 
+    /// Hashes of all paths at which it may have begun.
+    pub fn homes(&self) -> impl Iterator<Item = u32> {
+        self.kin.iter().copied().chain([self.home_hash])
+    }
+
+    /// Whether it may have begun at one of these paths; where its first one is not known, none is excluded.
+    #[must_use]
+    pub fn may_have_begun_at(&self, paths: &[SharedPath]) -> bool {
+        let is_one = |home: u32| paths.iter().any(|path| path_hash(path) == home);
+        !paths.is_empty() && (self.home.is_none() || self.homes().any(is_one))
+    }
+
     /// Whether it is no longer what its first path leads to.
     #[must_use]
     pub fn is_rotated(&self) -> bool {
@@ -252,6 +270,10 @@ impl Generation {
 
     /// It is committed up to here.
     pub fn is_committed(&mut self, entry: &Entry) {
+        if entry.mark != self.committed {
+            // It ended while nobody knew whether this was committed, and less of it is lost.
+            self.books.end = None;
+        }
         self.committed = entry.mark;
         self.committed_gap = entry.gap;
         self.committed_begun = entry.begun;
@@ -280,4 +302,59 @@ impl Generation {
 pub fn path_hash(path: &std::path::Path) -> u32 {
     let hash = xxh3_64(path.as_os_str().as_encoded_bytes()).to_le_bytes();
     u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::action::{FileKind, FileSeen, Stat};
+    use super::super::options::PathMatcher;
+    use super::super::tail::{Birth, Tail, TailOptions};
+    use super::*;
+
+    fn tail_of_one(path: &str) -> (Tail, StreamId) {
+        let mut options = TailOptions::of_log("/log/access.log*");
+        options.logs[0].archives = PathMatcher::new(&["/old/*".to_owned()], &[]).unwrap();
+        let mut tail = Tail::new(options, None);
+        let path = SharedPath::from(Path::new(path));
+        let tuple = Tuple { device: 1, inode: 1, birth_ns: None };
+        let stat = Stat { tuple, size: 10, modified_ns: 1, links: 1 };
+        let (home, form, mark) = (path.clone(), Form::Plain, Mark::start());
+        let mut head = Head::default();
+        head.learn(b"123456789\n");
+        let birth = Birth { log: 0, home, path, stat, form, head, mark, file: FileId(1) };
+        let stream = tail.begin(Millis(0), birth);
+        (tail, stream)
+    }
+
+    #[test]
+    fn what_was_renamed_before_it_was_first_seen_is_found_by_the_name_that_it_had() {
+        let (mut tail, stream) = tail_of_one("/log/access.log.1");
+        let tuple = Tuple { device: 1, inode: 2, birth_ns: None };
+        let stat = Stat { tuple, size: 10, modified_ns: 1, links: 1 };
+        let path = SharedPath::from(Path::new("/old/access.log.2"));
+        let moved = FileSeen { path, kind: FileKind::Regular, stat };
+        let found = |tail: &Tail| tail.candidates(&moved).iter().any(|(found, _)| *found == stream);
+        assert!(found(&tail));
+        assert!(tail.generations[&stream].may_have_begun_at(&tail.homes_by_name(&moved.path)));
+        tail.options.logs[0].paths = PathMatcher::none();
+        tail.renew_kin(stream);
+        assert!(
+            !tail.generations[&stream].may_have_begun_at(&[SharedPath::from(Path::new("/log/access.log"))])
+        );
+    }
+
+    #[test]
+    fn what_proves_to_be_committed_after_the_end_is_not_lost() {
+        let (mut tail, stream) = tail_of_one("/log/access.log");
+        let generation = tail.generation(stream);
+        generation.vanished = Loss::GivenUp;
+        assert_eq!(generation.end(), 10);
+        let mark = Mark::at(6, b"12345\n");
+        generation.is_committed(&Entry { mark, ..generation.entry() });
+        assert_eq!(generation.books.end, None, "nobody knows yet");
+        generation.rewind(1000);
+        assert_eq!(generation.end(), 4);
+    }
 }

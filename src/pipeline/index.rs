@@ -1,14 +1,15 @@
 //! Which generations a listing or a file may concern, found without asking all of them: the work is proportional to what
 //! changed, however many files are followed.
 //!
-//! It knows of each generation its inode, its first path, its directory and whether it was found, and nothing else. Whoever
-//! changes one of these does so in [`Tail::change`], or the index would lie; builds for tests check that it does not.
+//! It knows of each generation its inode, the paths at which it may have begun, its directory and whether it was found, and
+//! nothing else. Whoever changes one of these does so in [`Tail::change`], or the index would lie; builds for tests check that it
+//! does not.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::action::{Millis, SharedPath};
-use super::generation::{Generation, Whereabouts};
+use super::generation::{Generation, Whereabouts, path_hash};
 use super::tail::Tail;
 use crate::event::StreamId;
 
@@ -63,7 +64,7 @@ impl Index {
     pub fn add(&mut self, generation: &Generation) {
         let stream = generation.stream;
         self.by_inode.insert((generation.tuple.inode, stream));
-        self.by_home.insert((generation.home_hash, stream));
+        self.by_home.extend(generation.homes().map(|home| (home, stream)));
         match generation.whereabouts {
             Whereabouts::Here | Whereabouts::Away => {}
             Whereabouts::Unlocated => {
@@ -86,7 +87,9 @@ impl Index {
     pub fn remove(&mut self, generation: &Generation) {
         let stream = generation.stream;
         self.by_inode.remove(&(generation.tuple.inode, stream));
-        self.by_home.remove(&(generation.home_hash, stream));
+        generation.homes().for_each(|home| {
+            self.by_home.remove(&(home, stream));
+        });
         self.unlocated.remove(&stream);
         if let Whereabouts::Missing(since) = generation.whereabouts {
             self.missing.remove(&(since, stream));
@@ -109,7 +112,7 @@ impl Index {
         self.by_inode.range(all).map(|(_, stream)| *stream)
     }
 
-    /// Those whose first path has this hash.
+    /// Those that may have begun at the path of this hash.
     pub fn of_home(&self, home_hash: u32) -> impl Iterator<Item = StreamId> {
         let all = (home_hash, StreamId(u64::MIN))..=(home_hash, StreamId(u64::MAX));
         self.by_home.range(all).map(|(_, stream)| *stream)
@@ -151,8 +154,9 @@ impl Index {
 
 impl Tail {
     /// Takes a new generation in.
-    pub fn insert(&mut self, generation: Generation) {
+    pub fn insert(&mut self, mut generation: Generation) {
         let stream = generation.stream;
+        generation.kin = self.kin(&generation);
         self.index.add(&generation);
         self.generations.insert(stream, generation);
         self.note_head(stream);
@@ -162,8 +166,24 @@ impl Tail {
     pub fn change(&mut self, stream: StreamId, change: impl FnOnce(&mut Generation)) {
         let generation = self.generations.get_mut(&stream).expect("an index names a forgotten generation");
         self.index.remove(generation);
+        let home = generation.home.clone();
         change(generation);
-        self.index.add(generation);
+        if generation.home != home {
+            let kin = self.kin(&self.generations[&stream]);
+            self.generation(stream).kin = kin;
+        }
+        self.index.add(&self.generations[&stream]);
+    }
+
+    /// Another configuration has other logs, whose names say otherwise where a generation may have begun.
+    pub fn renew_kin(&mut self, stream: StreamId) {
+        let kin = self.kin(&self.generations[&stream]);
+        self.change(stream, |generation| generation.kin = kin);
+    }
+
+    fn kin(&self, generation: &Generation) -> Box<[u32]> {
+        let homes = generation.home.as_deref().map(|home| self.homes_by_name(home));
+        homes.unwrap_or_default().iter().map(|home| path_hash(home)).collect()
     }
 
     /// Forgets a generation.

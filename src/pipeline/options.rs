@@ -1,10 +1,10 @@
 //! What the machine is told once, at its start.
 
-use globset::{GlobSet, GlobSetBuilder};
 use std::path::Path;
 
 use super::checkpoint::Snapshot;
 use crate::event::EncoderOptions;
+use crate::event::globs::Globs;
 
 /// Everything the machine needs to begin.
 #[derive(Clone, Debug)]
@@ -97,8 +97,8 @@ pub enum Start {
 /// Globs with exclusions, matched on the bytes of a path.
 #[derive(Clone, Debug)]
 pub struct PathMatcher {
-    paths: GlobSet,
-    exclude: GlobSet,
+    paths: Globs,
+    exclude: Globs,
     /// The paths as they were written, in the order of the set.
     written: Vec<String>,
 }
@@ -109,25 +109,19 @@ impl PathMatcher {
     /// # Errors
     /// The first glob that is not one.
     pub fn new(paths: &[String], exclude: &[String]) -> Result<Self, globset::Error> {
-        let compile = |globs: &[String]| -> Result<GlobSet, globset::Error> {
-            let mut set = GlobSetBuilder::new();
-            for glob in globs {
-                set.add(globset::GlobBuilder::new(glob).literal_separator(true).build()?);
-            }
-            set.build()
-        };
-        Ok(Self { paths: compile(paths)?, exclude: compile(exclude)?, written: paths.to_vec() })
+        Ok(Self { paths: Globs::new(paths)?, exclude: Globs::new(exclude)?, written: paths.to_vec() })
     }
 
     /// No path at all.
     #[must_use]
     pub fn none() -> Self {
-        Self { paths: GlobSet::empty(), exclude: GlobSet::empty(), written: Vec::new() }
+        Self { paths: Globs::default(), exclude: Globs::default(), written: Vec::new() }
     }
 
     /// Whether the path belongs to the log.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
+        let path = path.as_os_str().as_encoded_bytes();
         self.paths.is_match(path) && !self.exclude.is_match(path)
     }
 
@@ -140,6 +134,7 @@ impl PathMatcher {
     #[must_use]
     pub fn unmatched<'a>(&self, paths: impl Iterator<Item = &'a Path>) -> Vec<&str> {
         let mut is_matched = vec![false; self.written.len()];
+        let paths = paths.map(|path| path.as_os_str().as_encoded_bytes());
         for path in paths.filter(|path| !self.exclude.is_match(path)) {
             for glob in self.paths.matches(path) {
                 is_matched[glob] = true;

@@ -63,6 +63,7 @@ impl Tail {
         for stream in &streams {
             let log = self.log_of_generation(*stream);
             self.generation(*stream).log = log;
+            self.renew_kin(*stream);
         }
         let given_up =
             if planted::is(Bug::ReloadWithoutRewind) { Tally::default() } else { self.rewind(now) };

@@ -264,7 +264,7 @@ impl Tail {
                 log,
                 home,
                 home_hash: entry.home_hash,
-                path,
+                kin: Box::default(),
                 tuple: entry.tuple,
                 head: Head::remembered(entry.mark.position, entry.head_hash),
                 noted_head: None,
@@ -274,6 +274,8 @@ impl Tail {
                 begun: entry.begun,
                 committed_begun: entry.begun,
                 file: None,
+                is_named_as_copy: path.as_ref().is_some_and(|path| self.home_by_name(path).is_some()),
+                path,
                 stat: Stat { tuple: entry.tuple, size: entry.mark.position, modified_ns, links: 1 },
                 form: Form::Plain,
                 looked_to: entry.mark.position,
@@ -496,6 +498,8 @@ impl Tail {
             read_archive: None,
             log: Some(log),
             home_hash: path_hash(&home),
+            kin: Box::default(),
+            is_named_as_copy: self.home_by_name(&path).is_some(),
             home: Some(home),
             path: Some(path.clone()),
             tuple: stat.tuple,
@@ -706,7 +710,8 @@ impl Tail {
         let home = generation.home.clone().unwrap_or_else(nowhere);
         let mut account = generation.account();
         account.merge(&self.forgotten.remove(&home).unwrap_or_default());
-        let is_last = self.index.of_home(generation.home_hash).next().is_none();
+        let is_of_it = |stream| self.generations[&stream].home_hash == generation.home_hash;
+        let is_last = !self.index.of_home(generation.home_hash).any(is_of_it);
         self.forgotten.entry(if is_last { nowhere() } else { home }).or_default().merge(&account);
     }
 

@@ -104,6 +104,9 @@ impl World {
         let process = self.processes;
         let local = self.remembered(slot);
         self.say(|| format!("agent {process} starts, local state: {}", local.is_some()));
+        let files = local.iter().flat_map(|local| &local.files).filter(|file| file.entry.mark.position > 0);
+        let known: BTreeSet<u64> = files.map(|file| file.entry.stream.0).collect();
+        self.oracle.process_begins(|stream| known.contains(&stream));
         let machine = Machine::new(options::of(&self.plan, local, &mut self.rng));
         self.agents[slot] = Some(Box::new(Agent {
             process,
@@ -678,9 +681,10 @@ impl World {
         for (at, later) in later {
             self.at(at.since(self.now), Event::Later(later));
         }
-        let shown =
-            if matches!(reply, Reply::Produced(_)) { "Produced".to_owned() } else { format!("{reply:?}") };
-        self.say(|| format!("kafka {}: {what} -> {shown}", agent.process));
+        self.say(|| match &reply {
+            Reply::Produced(_) => format!("kafka {}: {what} -> Produced", agent.process),
+            reply => format!("kafka {}: {what} -> {reply:?}", agent.process),
+        });
         reply
     }
 

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use viewtail::pipeline::identity::MARKER_BYTES_MAX;
 use viewtail::pipeline::options::{Mode, PartitionBy};
 use viewtail::pipeline::shard;
@@ -83,6 +85,10 @@ struct Epoch {
     loose: bool,
     /// A copy of it is shorter than what may have been read of it.
     copied_short: bool,
+    /// There is an archive of it.
+    archived: bool,
+    /// A process began when no byte of it was known and there was an archive of it: what was seen of it may be in other books.
+    unnamed: bool,
     /// Bytes up to here were there once before they were cut away.
     cut_below: u64,
     /// Lines that cannot be read, and what has to be passed over with them.
@@ -170,7 +176,8 @@ impl Oracle {
     pub fn epoch_of(&self, stream: u64) -> Option<u32> {
         let number = self.streams.get(&stream)?.epoch?;
         let epoch = &self.epochs[number as usize];
-        (!epoch.loose && epoch.cut_below == 0 && !self.is_forgetful()).then_some(number)
+        let is_known = !epoch.loose && !epoch.unnamed && epoch.cut_below == 0;
+        (is_known && !self.is_forgetful()).then_some(number)
     }
 
     pub fn lines_of(&self, epoch: u32) -> impl Iterator<Item = &Line> {
@@ -305,6 +312,21 @@ impl Oracle {
     /// read and takes such a copy for a part of it; one that starts has the hash of a longer head than the copy has.
     pub fn is_copied_short(&mut self, epoch: u32) {
         self.epochs[epoch as usize].copied_short = true;
+    }
+
+    /// An archive of the epoch is complete.
+    pub fn is_archived(&mut self, epoch: u32) {
+        self.epochs[epoch as usize].archived = true;
+    }
+
+    /// A process begins with what its state says of streams. Where that is the only truth, an archive of bytes that a process
+    /// read which died before it kept that may be any of the files that nobody knows a byte of.
+    pub fn process_begins(&mut self, knows: impl Fn(u64) -> bool) {
+        let is_only_truth = self.mode != Mode::ExactlyOnce;
+        for epoch in self.epochs.iter_mut().filter(|epoch| epoch.archived) {
+            epoch.unnamed |= epoch.stream.is_none();
+            epoch.loose |= is_only_truth && epoch.stream.is_some_and(|stream| !knows(stream));
+        }
     }
 
     /// An agent begins with what Kafka and its state say, not with what another one has read.
@@ -580,20 +602,38 @@ impl Oracle {
     }
 }
 
+/// What is looked for in every event.
+struct Marks {
+    id: Finder<'static>,
+    size: Finder<'static>,
+    skipped: Finder<'static>,
+    partial: Finder<'static>,
+    token: Finder<'static>,
+}
+
+static MARKS: LazyLock<Marks> = LazyLock::new(|| Marks {
+    id: Finder::new(b"\"id\":\""),
+    size: Finder::new(b"\"line_size\":"),
+    skipped: Finder::new(b"\"skipped_size\":"),
+    partial: Finder::new(b"\"partial\":true"),
+    token: Finder::new(b"/t/"),
+});
+
 /// Reads the few fields that matter; written for speed, as every event of every seed passes here.
 fn scan(value: &[u8]) -> Option<Event> {
-    let id = after(value, b"\"id\":\"")?;
+    let marks = &*MARKS;
+    let id = after(value, &marks.id)?;
     let stream = u64::from_str_radix(std::str::from_utf8(id.get(..16)?).ok()?, 16).ok()?;
     let position = number(id.get(16..)?.strip_prefix(b":")?)?;
-    let size = number(after(id, b"\"line_size\":")?)?;
-    let skipped = after(id, b"\"skipped_size\":").and_then(number).unwrap_or(0);
-    let partial = after(id, b"\"partial\":true").is_some();
-    let token = after(id, b"/t/").and_then(number).and_then(|token| LineId::try_from(token).ok());
+    let size = number(after(id, &marks.size)?)?;
+    let skipped = after(id, &marks.skipped).and_then(number).unwrap_or(0);
+    let partial = after(id, &marks.partial).is_some();
+    let token = after(id, &marks.token).and_then(number).and_then(|token| LineId::try_from(token).ok());
     Some(Event { stream, position, size, skipped, partial, token })
 }
 
-fn after<'a>(value: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
-    memchr::memmem::find(value, mark).map(|at| &value[at + mark.len()..])
+fn after<'a>(value: &'a [u8], mark: &Finder<'_>) -> Option<&'a [u8]> {
+    mark.find(value).map(|at| &value[at + mark.needle().len()..])
 }
 
 fn number(text: &[u8]) -> Option<u64> {

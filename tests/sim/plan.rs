@@ -50,6 +50,9 @@ pub struct Plan {
     /// `on_read_error: skip`: what cannot be read for long is passed over.
     #[serde(default)]
     pub skips_unreadable: bool,
+    /// An archive has no byte before all of it is written, as with gzip and small files; else it begins with half of it.
+    #[serde(default)]
+    pub archives_begin_empty: bool,
     pub files: FileRates,
     pub reads: ReadRates,
     pub kafka: KafkaRates,
@@ -162,6 +165,7 @@ impl Plan {
             page_views: false,
             twin: false,
             skips_unreadable: false,
+            archives_begin_empty: false,
             files: FileRates::default(),
             reads: ReadRates::default(),
             kafka: KafkaRates::default(),
@@ -199,6 +203,7 @@ impl Plan {
         self.agent.reload = sometimes(rng, &[5, 30]);
         self.twin = rng.chance(100);
         self.skips_unreadable = rng.chance(300);
+        self.archives_begin_empty = rng.chance(500);
     }
 
     /// Every rate by its name, so that a failure can be narrowed down to the faults that it needs.

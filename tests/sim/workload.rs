@@ -454,7 +454,9 @@ impl World {
         }
         self.tally.archives += 1;
         let copy = self.vfs.create(self.now, &archive, self.vfs.inodes[life].epoch);
-        self.vfs.pack(self.now, copy, (life, Packing::Half));
+        if !self.plan.archives_begin_empty {
+            self.vfs.pack(self.now, copy, (life, Packing::Half));
+        }
         self.vfs.inodes[copy].is_copy = true;
         self.writers[number].archive = Some((life, copy));
     }
@@ -497,6 +499,7 @@ impl World {
             return;
         }
         self.vfs.pack(self.now, copy, (life, Packing::Whole));
+        self.oracle.is_archived(self.vfs.inodes[copy].epoch);
         // An archive is found by who knows what it is an archive of, whatever its name.
         if self.oracle.is_provable(self.vfs.inodes[copy].epoch) {
             let lines = self.vfs.inodes[life].lines.clone();
