@@ -34,8 +34,16 @@ const BACKWARD_BYTES: usize = 64 * 1024;
 pub struct Files {
     trust: Trust,
     open: HashMap<FileId, OpenFile>,
-    data: Vec<u8>,
+    data: Buffer,
     before: Vec<u8>,
+}
+
+/// Memory that is read into again and again. It is set to zero once: for each read of a short file that would cost more than
+/// the read.
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    filled: usize,
 }
 
 /// A descriptor, whether it was opened by the file's only name, and what is known of it if it is compressed.
@@ -63,8 +71,10 @@ impl Files {
     /// # Errors
     /// It cannot be opened or read, or is not a regular file; nothing stays open then.
     pub fn open(&mut self, id: FileId, path: &Path, ask: &Ask) -> Result<Opened, FileError> {
-        let file = self.trust.open_file(path).map_err(|error| self.error_of(path, error))?;
-        let is_sole_name = self.trust.is_sole_name(&file, path);
+        let failed = |error| self.error_of(path, error);
+        let place = self.trust.place(path).map_err(failed)?;
+        let file = place.open().map_err(failed)?;
+        let is_sole_name = place.is_sole_name_of(&file);
         let mut file = OpenFile { descriptor: Rc::new(file), is_sole_name, packed: None };
         let opened = file.begin(ask)?;
         self.open.insert(id, file);
@@ -96,24 +106,31 @@ impl Files {
     ) -> Result<Chunk<'_>, FileError> {
         let open = self.open.get_mut(&id).ok_or(FileError::Unknown)?;
         let file = open.descriptor.as_fd();
-        let mut is_cut_short = false;
-        let form = if let Some(packed) = &mut open.packed {
+        if let Some(packed) = &mut open.packed {
             let (_, stat) = stat_of(file).map_err(error_of)?;
-            packed.read((position, length), &stat, (&mut self.data, &mut self.before))?
-        } else {
-            match fill(file, position, length, &mut self.data) {
-                Err(FileError::Unreadable) if !self.data.is_empty() => is_cut_short = true,
-                filled => filled?,
-            }
+            let form = packed.read((position, length), &stat, (self.data.whole(), &mut self.before))?;
+            let (_, stat) = stat_of(file).map_err(error_of)?;
+            let (data, before) = (&self.data.bytes, &self.before);
+            return Ok(Chunk { data, before, stat, form, is_cut_short: false });
+        }
+        self.data.make_room(length);
+        let (stat, is_cut_short) = loop {
+            let read = self.data.read_on(file, position, length);
+            let is_cut_short = self.data.filled > 0 && read == Err(FileError::Unreadable);
+            let is_at_end = is_cut_short || read? == 0 || self.data.filled == length;
             fill(file, position - before as u64, before, &mut self.before)?;
-            Form::Plain
+            let (_, stat) = stat_of(file).map_err(error_of)?;
+            // That there is no more the size says too, without another read.
+            if is_at_end || position + self.data.filled as u64 == stat.size {
+                break (stat, is_cut_short);
+            }
         };
-        let (_, stat) = stat_of(file).map_err(error_of)?;
+        let data = self.data.filled();
         // It was empty when it was opened.
-        if form == Form::Plain && position == 0 && Packing::of(&self.data).is_some() {
+        if position == 0 && Packing::of(data).is_some() {
             return Ok(Chunk { data: &[], before: &[], stat, form: Form::Packed, is_cut_short });
         }
-        Ok(Chunk { data: &self.data, before: &self.before, stat, form, is_cut_short })
+        Ok(Chunk { data, before: &self.before, stat, form: Form::Plain, is_cut_short })
     }
 
     /// A link that may be followed and leads nowhere is not the same as one that may not.
@@ -152,11 +169,42 @@ impl Files {
     }
 }
 
+impl Buffer {
+    /// Makes room for so many bytes, with none read yet. The memory is kept from read to read, but not that of an unusually
+    /// long line.
+    fn make_room(&mut self, length: usize) {
+        let usual = crate::pipeline::line::READ_BYTES + MARKER_BYTES_MAX;
+        if self.bytes.len() > usual && length <= usual {
+            self.bytes = Vec::new();
+        }
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
+        }
+        self.filled = 0;
+    }
+
+    /// Reads once, behind what was read of the `length` bytes from `position` on; how many bytes, 0 at the end of the file.
+    fn read_on(&mut self, file: BorrowedFd<'_>, position: u64, length: usize) -> Result<usize, FileError> {
+        let count = read_once(file, position + self.filled as u64, &mut self.bytes[self.filled..length])?;
+        self.filled += count;
+        Ok(count)
+    }
+
+    fn filled(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+
+    /// For whoever fills it otherwise.
+    fn whole(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
 impl OpenFile {
     /// Looks for the first time.
     fn begin(&mut self, ask: &Ask) -> Result<Opened, FileError> {
         let stat = self.stat()?;
-        let head = read_up_to(self.descriptor.as_fd(), 0, HEAD_BYTES_MAX)?;
+        let head = self.head(&stat)?;
         let Some(packing) = Packing::of(&head) else { return self.look_at(stat, head, ask) };
         let packed = self.packed.insert(Box::new(Packed::new(packing, Rc::clone(&self.descriptor))));
         let (head, markers) = (packed.head()?, Vec::new());
@@ -172,7 +220,7 @@ impl OpenFile {
 
     fn look(&mut self, ask: &Ask) -> Option<Result<Opened, FileError>> {
         let looked = self.stat().and_then(|stat| {
-            let head = read_up_to(self.descriptor.as_fd(), 0, HEAD_BYTES_MAX)?;
+            let head = self.head(&stat)?;
             let Some(packing) = Packing::of(&head) else {
                 self.packed = None;
                 return self.look_at(stat, head, ask).map(Some);
@@ -194,9 +242,15 @@ impl OpenFile {
         kind.refusal().map_or(Ok(stat), Err)
     }
 
+    /// The first bytes, of those that its status knows.
+    fn head(&self, stat: &Stat) -> Result<Vec<u8>, FileError> {
+        let length = usize::try_from(stat.size).map_or(HEAD_BYTES_MAX, |size| size.min(HEAD_BYTES_MAX));
+        read_up_to(self.descriptor.as_fd(), 0, length)
+    }
+
     fn look_at(&self, stat: Stat, head: Vec<u8>, ask: &Ask) -> Result<Opened, FileError> {
         let file = self.descriptor.as_fd();
-        let markers = ask.markers.iter().map(|position| marker(file, *position, stat.size));
+        let markers = ask.markers.iter().map(|position| marker((file, &head), *position, stat.size));
         let markers = markers.collect::<Result<_, _>>()?;
         let boundary = if ask.boundary { Some(last_boundary(file, stat.size)?) } else { None };
         let is_sole_name = self.is_sole_name;
@@ -240,7 +294,8 @@ fn files_of(directory: &Path, trust: &Trust) -> Result<Vec<FileSeen>, Errno> {
             Err(error) => return Err(error),
         }
     }
-    files.sort_by(|one, other| one.path.cmp(&other.path));
+    // In one directory paths compare as their texts do, which costs a fraction of taking them apart.
+    files.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
     Ok(files)
 }
 
@@ -290,12 +345,20 @@ fn convert(status: &Statx) -> Stat {
     }
 }
 
-/// The bytes before a position, none if they cannot be read, `None` if the file is shorter.
-fn marker(file: BorrowedFd<'_>, position: u64, size: u64) -> Result<Option<Vec<u8>>, FileError> {
+/// The bytes before a position, none if they cannot be read, `None` if the file is shorter. What lies within its head was
+/// read with that.
+fn marker(
+    (file, head): (BorrowedFd<'_>, &[u8]),
+    position: u64,
+    size: u64,
+) -> Result<Option<Vec<u8>>, FileError> {
     if position > size {
         return Ok(None);
     }
     let length = marker_length(position);
+    if let Some(known) = usize::try_from(position).ok().and_then(|end| head.get(end - length..end)) {
+        return Ok(Some(known.to_vec()));
+    }
     match read_up_to(file, position - length as u64, length) {
         Ok(bytes) => Ok((bytes.len() == length).then_some(bytes)),
         Err(FileError::Unreadable) => Ok(Some(Vec::new())),
@@ -327,31 +390,35 @@ fn read_up_to(file: BorrowedFd<'_>, position: u64, length: usize) -> Result<Vec<
     Ok(bytes)
 }
 
-/// Reads until the length or the end of the file is reached, or an error, with what was read before it. The buffer keeps its memory from call to call, but not
-/// that of an unusually long line.
+/// Reads until the length or the end of the file is reached, or an error, with what was read before it.
 pub(super) fn fill(
     file: BorrowedFd<'_>,
     position: u64,
     length: usize,
     bytes: &mut Vec<u8>,
 ) -> Result<(), FileError> {
-    let usual = crate::pipeline::line::READ_BYTES + MARKER_BYTES_MAX;
-    if bytes.capacity() > usual && length <= usual {
-        *bytes = Vec::new();
-    }
     bytes.resize(length, 0);
     let mut filled = 0;
     let mut result = Ok(());
     while filled < length && result.is_ok() {
-        match rustix::io::pread(file, &mut bytes[filled..], position + filled as u64) {
+        match read_once(file, position + filled as u64, &mut bytes[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,
-            Err(Errno::INTR) => {}
-            Err(error) => result = Err(error_of(error)),
+            Err(error) => result = Err(error),
         }
     }
     bytes.truncate(filled);
     result
+}
+
+/// What one read gives, 0 bytes at the end of the file.
+fn read_once(file: BorrowedFd<'_>, position: u64, bytes: &mut [u8]) -> Result<usize, FileError> {
+    loop {
+        match rustix::io::pread(file, &mut *bytes, position) {
+            Err(Errno::INTR) => {}
+            read => return read.map_err(error_of),
+        }
+    }
 }
 
 pub(super) fn error_of(error: Errno) -> FileError {
@@ -550,7 +617,7 @@ mod tests {
         assert_eq!(files.read(FileId(1), hole, 100, 0).map(|_| ()), Err(FileError::Unreadable));
         assert_eq!(files.read(FileId(1), hole + PAGE, 100, 256).map(|_| ()), Err(FileError::Unreadable));
         let descriptor = files.open[&FileId(1)].descriptor.clone();
-        assert_eq!(marker(descriptor.as_fd(), hole + 10, u64::MAX), Ok(Some(Vec::new())));
+        assert_eq!(marker((descriptor.as_fd(), &[]), hole + 10, u64::MAX), Ok(Some(Vec::new())));
     }
 
     #[test]

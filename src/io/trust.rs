@@ -63,33 +63,54 @@ impl Trust {
         }
     }
 
-    /// Whether the path by which a file was opened is the only name it has, or it has none any more.
+    /// The directory of a path and the name in it: what the file there is opened by, and asked for its names.
+    ///
+    /// # Errors
+    /// As of [`Trust::open_directory`].
+    pub fn place<'a>(&self, path: &'a Path) -> Result<Place<'a>, Errno> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ISDIR) };
+        Ok(Place {
+            directory: self.open_directory(parent)?,
+            name: Path::new(name),
+            follows: self.follows(path),
+        })
+    }
+}
+
+/// A name in a directory that is open: whatever its path leads to meanwhile, this is looked up in the one directory.
+#[derive(Debug)]
+pub struct Place<'a> {
+    directory: OwnedFd,
+    name: &'a Path,
+    /// Whether the name may be a symbolic link.
+    follows: bool,
+}
+
+impl Place<'_> {
+    /// Opens the file for reading, whatever it is: the caller asks the descriptor. A FIFO does not block.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is a link that must not be followed.
+    pub fn open(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if self.follows {
+            return rustix::fs::openat(&self.directory, self.name, flags, Mode::empty());
+        }
+        beneath(&self.directory, self.name, flags)
+    }
+
+    /// Whether the name by which a file was opened is the only one it has, or it has none any more.
     ///
     /// The count of names alone proves nothing: a name that was made for somebody else's file and taken away while we opened
     /// it leaves a count of 1. So the name has to lead to the file and the file to have one name at the same time: between two
     /// looks at the descriptor, with no change of the inode in between. Kernels from 6.13 on give every change that was
     /// looked for a time of its own; before, fs.protected_hardlinks keeps others from making such names at all.
     #[must_use]
-    pub fn is_sole_name(&self, file: &OwnedFd, path: &Path) -> bool {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        let Ok(directory) = self.open_directory(parent) else { return false };
-        let links = if self.follows(path) { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-        let names = [Some(PathBuf::from(name)), name_now(file)];
-        names.iter().flatten().any(|name| is_only(file, (&directory, name), links))
-    }
-
-    /// Opens a file for reading, whatever it is: the caller asks the descriptor. A FIFO does not block.
-    ///
-    /// # Errors
-    /// It cannot be opened, or is a link that must not be followed.
-    pub fn open_file(&self, path: &Path) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ISDIR) };
-        let directory = self.open_directory(parent)?;
-        if self.follows(path) {
-            return rustix::fs::openat(&directory, name, flags, Mode::empty());
-        }
-        beneath(&directory, Path::new(name), flags)
+    pub fn is_sole_name_of(&self, file: &OwnedFd) -> bool {
+        let links = if self.follows { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        let is_only = |name: &Path| is_only(file, (&self.directory, name), links);
+        // The kernel is asked for the name it has by now only where it was renamed since.
+        is_only(self.name) || name_now(file).is_some_and(|name| is_only(&name))
     }
 }
 
@@ -205,6 +226,16 @@ mod tests {
             let roots = vec![literal_directory(&written)];
             let followed = if follow_symlinks { vec![(paths, roots.clone())] } else { Vec::new() };
             Trust { roots, followed }
+        }
+    }
+
+    impl Trust {
+        fn open_file(&self, path: &Path) -> Result<OwnedFd, Errno> {
+            self.place(path)?.open()
+        }
+
+        fn is_sole_name(&self, file: &OwnedFd, path: &Path) -> bool {
+            self.place(path).is_ok_and(|place| place.is_sole_name_of(file))
         }
     }
 
