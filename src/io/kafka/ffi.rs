@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "librdkafka is a C library; this is its only home")]
 
 mod identity;
+mod offsets;
 mod rights;
 
 pub use identity::give_token;
@@ -26,9 +27,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaType;
 
-use super::classify::words;
 use super::token::Context;
-use crate::pipeline::action::Committed;
 use crate::pipeline::batch::Destination;
 
 /// A client of librdkafka and its main event queue.
@@ -310,29 +309,6 @@ impl Native {
         transaction_result(error)
     }
 
-    /// The committed offsets of a group, only stable ones (no open transaction holds another value), in the order
-    /// of the partitions asked for.
-    ///
-    /// Only for a consumer handle WITH a group id: on others librdkafka 2.12 dereferences a null pointer when the
-    /// coordinator answers NOT_COORDINATOR (`rd_kafka_handle_OffsetFetch`).
-    ///
-    /// # Errors
-    /// Any error of the group or of one of its partitions.
-    pub fn committed(
-        &self,
-        group: &str,
-        (topic, partitions): (&str, u32),
-        wait: Duration,
-    ) -> Result<Vec<Committed>, FetchError> {
-        let wanted = list_of(topic, partitions);
-        let group_name = CString::new(group)
-            .map_err(|error| FetchError::new(RDKafkaErrorCode::InvalidArgument, &error))?;
-        let request = OffsetsRequest::new(self, &group_name, &wanted, wait)?;
-        let event = request.send(self, wait)?;
-        let found = event.group_partitions()?;
-        (0..partitions).map(|partition| committed_of(found, topic, partition)).collect()
-    }
-
     fn ptr(&self) -> *mut rd::rd_kafka_t {
         self.client.native_ptr()
     }
@@ -381,6 +357,10 @@ impl FetchError {
     fn new(code: RDKafkaErrorCode, text: &dyn std::fmt::Display) -> Self {
         Self { code, text: text.to_string() }
     }
+
+    fn late() -> Self {
+        Self::new(RDKafkaErrorCode::OperationTimedOut, &"no answer in time")
+    }
 }
 
 /// An event that is destroyed when it was read.
@@ -425,32 +405,6 @@ impl OwnedEvent {
     fn check(&self) -> Result<(), FetchError> {
         let code = self.code();
         if code == RDKafkaErrorCode::NoError { Ok(()) } else { Err(FetchError::new(code, &self.reason())) }
-    }
-
-    /// The list that the answer to an [`OffsetsRequest`] lends.
-    fn group_partitions(&self) -> Result<&rd::rd_kafka_topic_partition_list_t, FetchError> {
-        let missing = || FetchError::new(RDKafkaErrorCode::BadMessage, &"an answer without its group");
-        // SAFETY: the event is alive as long as `self`; a wrong type of event gives null.
-        let result = unsafe { rd::rd_kafka_event_ListConsumerGroupOffsets_result(self.0) };
-        if result.is_null() {
-            return Err(missing());
-        }
-        let mut count = 0;
-        // SAFETY: the result belongs to the live event.
-        let groups = unsafe { rd::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count) };
-        if groups.is_null() || count == 0 {
-            return Err(missing());
-        }
-        // SAFETY: `count` is at least 1, so the first element is there.
-        let group = unsafe { *groups };
-        // SAFETY: the group belongs to the live event; its error too, and reading a code does not consume it.
-        let code: RDKafkaErrorCode =
-            unsafe { rd::rd_kafka_error_code(rd::rd_kafka_group_result_error(group)) }.into();
-        if code != RDKafkaErrorCode::NoError {
-            return Err(FetchError::new(code, &code));
-        }
-        // SAFETY: the list belongs to the live event.
-        unsafe { rd::rd_kafka_group_result_partitions(group).as_ref() }.ok_or_else(missing)
     }
 
     fn code(&self) -> RDKafkaErrorCode {
@@ -500,14 +454,16 @@ impl Question {
 
     /// The answer, which outlives the queue it is taken from.
     fn answer(&self, wait: Duration) -> Result<OwnedEvent, FetchError> {
-        // SAFETY: the queue is alive until `drop`.
-        let event =
-            OwnedEvent(unsafe { rd::rd_kafka_queue_poll(self.queue, milliseconds(wait + ANSWER_GRACE)) });
-        if event.0.is_null() {
-            return Err(FetchError::new(RDKafkaErrorCode::OperationTimedOut, &"no answer in time"));
-        }
+        let event = self.next(wait).ok_or_else(FetchError::late)?;
         event.check()?;
         Ok(event)
+    }
+
+    /// The next answer, whatever it says; nothing if none came in time.
+    fn next(&self, wait: Duration) -> Option<OwnedEvent> {
+        // SAFETY: the queue is alive until `drop`.
+        let event = unsafe { rd::rd_kafka_queue_poll(self.queue, milliseconds(wait + ANSWER_GRACE)) };
+        (!event.is_null()).then(|| OwnedEvent(event))
     }
 }
 
@@ -521,88 +477,8 @@ impl Drop for Question {
     }
 }
 
-/// A request for the committed offsets of one group.
-struct OffsetsRequest {
-    group: *mut rd::rd_kafka_ListConsumerGroupOffsets_t,
-    question: Question,
-}
-
-impl OffsetsRequest {
-    fn new(
-        native: &Native,
-        group: &CStr,
-        wanted: &TopicPartitionList,
-        wait: Duration,
-    ) -> Result<Self, FetchError> {
-        let operation = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        let question = Question::new(native, operation, wait);
-        // SAFETY: name and list are alive and copied; `drop` releases what is made here.
-        let group = unsafe { rd::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), wanted.ptr()) };
-        let request = Self { group, question };
-        // SAFETY: the options are alive; the error is taken over.
-        transaction_result(unsafe {
-            rd::rd_kafka_AdminOptions_set_require_stable_offsets(request.question.options, 1)
-        })
-        .map_err(|error| FetchError::new(error.code, &error.text))?;
-        Ok(request)
-    }
-
-    fn send(mut self, native: &Native, wait: Duration) -> Result<OwnedEvent, FetchError> {
-        let (options, queue) = (self.question.options, self.question.queue);
-        // SAFETY: all parts are alive; librdkafka copies group and options and keeps a reference to the queue.
-        unsafe {
-            rd::rd_kafka_ListConsumerGroupOffsets(native.ptr(), &raw mut self.group, 1, options, queue);
-        }
-        self.question.answer(wait)
-    }
-}
-
 /// librdkafka answers a request that timed out by itself; this is how long we wait for that answer.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
-
-impl Drop for OffsetsRequest {
-    fn drop(&mut self) {
-        // SAFETY: made in `new`, released once.
-        unsafe { rd::rd_kafka_ListConsumerGroupOffsets_destroy(self.group) };
-    }
-}
-
-fn committed_of(
-    found: &rd::rd_kafka_topic_partition_list_t,
-    topic: &str,
-    partition: u32,
-) -> Result<Committed, FetchError> {
-    let count = usize::try_from(found.cnt).unwrap_or(0);
-    // SAFETY: librdkafka's list holds `cnt` initialised elements, alive as long as the list is borrowed.
-    let elements = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(found.elems, count) } };
-    let place = format!("{topic} [{partition}]");
-    let element =
-        elements.iter().find(|element| u32::try_from(element.partition) == Ok(partition)).ok_or_else(
-            || FetchError::new(RDKafkaErrorCode::BadMessage, &format!("{place} is not in the answer")),
-        )?;
-    let code: RDKafkaErrorCode = element.err.into();
-    if code != RDKafkaErrorCode::NoError {
-        return Err(FetchError::new(code, &format!("{place}: {}", words(code))));
-    }
-    Ok(Committed { sequence: u64::try_from(element.offset).ok(), metadata: metadata_of(element) })
-}
-
-fn metadata_of(element: &rd::rd_kafka_topic_partition_t) -> String {
-    if element.metadata.is_null() || element.metadata_size == 0 {
-        return String::new();
-    }
-    // SAFETY: librdkafka keeps `metadata_size` bytes there, alive as long as the element is borrowed.
-    let bytes = unsafe { std::slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size) };
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn list_of(topic: &str, partitions: u32) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for partition in (0..partitions).filter_map(|partition| i32::try_from(partition).ok()) {
-        list.add_partition(topic, partition);
-    }
-    list
-}
 
 fn enable_events(config: &NativeClientConfig) {
     let events = rd::RD_KAFKA_EVENT_DR

@@ -16,5 +16,5 @@ pub fn committed(options: &KafkaOptions, groups: Range<u32>) -> Result<Vec<Vec<C
     let common = Common::default();
     let mut reader = Reader::open(options, &common)?;
     let partitions = reader.look_up(options.anchor())?.unwrap_or(0);
-    groups.map(|group| reader.committed(&options.group(group), (options.anchor(), partitions))).collect()
+    reader.committed(groups, (options.anchor(), partitions))
 }

@@ -4,6 +4,7 @@
 //! member, and one handle instead of one per group keeps threads and connections few. It must not guess: an
 //! answer with any error in any element is no answer.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -27,6 +28,8 @@ const LOOKUP_SLICE: Duration = Duration::from_millis(500);
 /// Pause before a question is repeated: the first OffsetFetch of a new group is often answered NOT_COORDINATOR, and
 /// markers of a transaction that was just settled take some milliseconds.
 const ASK_PAUSE: Duration = Duration::from_millis(50);
+/// So many groups are asked for at once: enough for the broker to answer without a pause, few enough that all answer in time.
+const GROUPS_AT_ONCE: usize = 64;
 /// TxnOffsetCommit carries group metadata from this version on (Apache Kafka 2.5, KIP-447).
 const OFFSET_COMMIT_VERSION_MIN: i16 = 3;
 
@@ -95,30 +98,50 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The committed positions of one group on every partition of a topic, retried until they are stable and free of
-    /// errors. A topic without partitions, that is one that does not exist, has none.
+    /// The committed positions of groups, each on every partition of a topic, asked for again until they are stable and free
+    /// of errors. A topic without partitions, that is one that does not exist, has none.
     pub fn committed(
         &mut self,
-        group: &str,
-        (topic, partitions): (&str, u32),
-    ) -> Result<Vec<Committed>, Failure> {
-        if partitions == 0 {
-            return Ok(Vec::new());
+        groups: Range<u32>,
+        place: (&str, u32),
+    ) -> Result<Vec<Vec<Committed>>, Failure> {
+        let names: Vec<String> = groups.map(|group| self.options.group(group)).collect();
+        if place.1 == 0 {
+            return Ok(names.iter().map(|_| Vec::new()).collect());
         }
+        let mut all = Vec::with_capacity(names.len());
+        for some in names.chunks(GROUPS_AT_ONCE) {
+            all.extend(self.committed_of_some(some, place)?);
+        }
+        Ok(all)
+    }
+
+    fn committed_of_some(
+        &mut self,
+        groups: &[String],
+        place: (&str, u32),
+    ) -> Result<Vec<Vec<Committed>>, Failure> {
         let deadline = Deadline::after(self.options.transaction_timeout());
         let wait = self.options.socket_timeout();
+        let mut found = vec![None; groups.len()];
         loop {
-            let result = self.native.committed(group, (topic, partitions), wait);
+            let missing: Vec<usize> = (0..groups.len()).filter(|number| found[*number].is_none()).collect();
+            let names: Vec<String> = missing.iter().map(|number| groups[*number].clone()).collect();
+            let answers = self.native.committed(&names, place, wait);
             self.signals.drain(&self.native);
-            let error = match result {
-                Ok(committed) => return Ok(committed),
-                Err(error) => error,
-            };
+            let mut failed = None;
+            for (number, answer) in missing.into_iter().zip(answers) {
+                match answer {
+                    Ok(committed) => found[number] = Some(committed),
+                    Err(error) => failed = Some((number, error)),
+                }
+            }
+            let Some((number, error)) = failed else { return Ok(found.into_iter().flatten().collect()) };
             if matches!(cause(error.code), Cause::Refused | Cause::Forbidden)
                 || deadline.passed()
                 || self.common.must_stop()
             {
-                return Err(self.fetch_failure(group, &error));
+                return Err(self.fetch_failure(&groups[number], &error));
             }
             self.signals.wait(&self.native, ASK_PAUSE);
         }

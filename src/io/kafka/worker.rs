@@ -105,7 +105,7 @@ impl<'a> Worker<'a> {
         } else {
             reader.look_up(anchor)?.unwrap_or(0)
         };
-        groups.map(|group| reader.committed(&self.options.group(group), (anchor, partitions))).collect()
+        reader.committed(groups, (anchor, partitions))
     }
 
     fn produce(&mut self, block: Block) -> Result<Reply, Failure> {
