@@ -198,7 +198,7 @@ impl Tail {
         let known = homes.iter().flat_map(|home| self.index.of_home(path_hash(home)));
         let written = opened.stat.modified_ns;
         let unread = known.filter_map(|stream| {
-            let Generation { tuple, stat, head, lines, finished, .. } = &self.generations[&stream];
+            let Generation { tuple, stat, head, lines, finished, .. } = &*self.generations[&stream];
             // One that was read to its end had no byte.
             let is_unread = !head.is_known() && lines.cursor().position == 0 && !finished;
             let is_last = stat.modified_ns == written;

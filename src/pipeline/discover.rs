@@ -2,6 +2,7 @@
 //!
 //! Nothing here is decided by a name but which log a new file belongs to; identity is [`judge`]'s.
 
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -223,12 +224,12 @@ impl Tail {
             return;
         }
         // What is compressed is smaller than what is in it, and only opening shows that it is.
-        let is_rotated = self.home_by_name(&file.path).is_some();
+        let is_rotated = LazyCell::new(|| self.home_by_name(&file.path).is_some());
         let is_searched = |(stream, mark): (StreamId, Mark)| {
             let generation = &self.generations[&stream];
             let is_named_so = || {
                 let home = generation.home.as_deref();
-                is_rotated || home.is_some_and(|home| is_named_after(&file.path, home))
+                *is_rotated || home.is_some_and(|home| is_named_after(&file.path, home))
             };
             let may_hold = file.stat.size >= mark.position || is_named_so();
             claims(&HashSet::from([file.stat.tuple.inode]), generation)
@@ -511,7 +512,9 @@ impl Tail {
         };
         let is_one_inode = file.stat.tuple.birth_ns.is_some();
         // An inode without a line of evidence yields to bytes that prove something else.
-        let original = self.original(verdicts, (file, opened.size()));
+        let may_be_copy =
+            || verdicts.iter().any(|(_, verdict)| matches!(verdict, Verdict::Copy | Verdict::Part));
+        let original = may_be_copy().then(|| self.original(verdicts, (file, opened.size()))).flatten();
         let is_read_alone = planted::is(Bug::CopyReadOnItsOwn)
             || opened.form != Form::Plain && planted::is(Bug::ArchiveReadOnItsOwn);
         let original = original.filter(|_| !is_read_alone);
@@ -745,8 +748,9 @@ impl Tail {
 
     /// The path of a log whose file was rewritten and then rotated before anybody looked: what is in it now began there.
     fn home_of_rewritten(&self, verdicts: &[(StreamId, Verdict)], path: &Path) -> Option<SharedPath> {
+        let mut rewritten = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Rewritten).peekable();
+        rewritten.peek()?;
         let home = self.home_by_name(path)?;
-        let mut rewritten = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Rewritten);
         rewritten.any(|(stream, _)| self.generations[stream].home.as_ref() == Some(&home)).then_some(home)
     }
 

@@ -157,7 +157,7 @@ impl Tail {
         let is_known = |stream: &StreamId| self.generations[stream].head.is_known();
         let is_own = |(stream, verdict): &(StreamId, Verdict)| *verdict == Verdict::Same && is_known(stream);
         let is_proven = opened.stat.tuple.birth_ns.is_some() && verdicts.iter().any(is_own);
-        if !examination.is_narrow || is_proven {
+        if !examination.is_narrow || is_proven || !self.heads.may_begin_so(&opened.head) {
             return Vec::new();
         }
         let mut others = self.candidates(&examination.seen);

@@ -274,7 +274,7 @@ impl Machine {
             sequence: self.delivery.checkpoint().map(super::checkpoint::Checkpoint::sequence),
             backpressure_ms: self.backpressure.total_ms + since,
             files_open: self.tail.by_file.len(),
-            files: self.tail.generations.values().map(FileFacts::of).collect(),
+            files: self.tail.generations.values().map(|generation| FileFacts::of(generation)).collect(),
             accounts: self.accounts(),
         }
     }

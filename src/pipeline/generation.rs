@@ -4,6 +4,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::account::{Account, Books, End, Loss, Losses};
 use super::action::{FileId, Form, Millis, SharedPath, Stat};
+use super::heads::Noted;
 use super::identity::{Head, Mark, Tuple};
 use super::line::{Gap, Splitter};
 use super::shard::Entry;
@@ -32,8 +33,8 @@ pub struct Generation {
     pub tuple: Tuple,
     /// Its first bytes.
     pub head: Head,
-    /// By which full head it is found.
-    pub noted_head: Option<u64>,
+    /// By which of its first bytes it is found.
+    pub noted_head: Noted,
     /// How far it is read.
     pub lines: Splitter,
     /// How far it is in Kafka.

@@ -14,7 +14,7 @@ pub const MARKER_BYTES_MAX: usize = 256;
 
 /// Of a head that is kept as a hash alone the beginnings in steps of so many bytes are kept as hashes too, so that a file
 /// that was cut within its head is still known. Two lines that begin with the same time differ within a step or two.
-const STEP_BYTES: usize = 64;
+pub(super) const STEP_BYTES: usize = 64;
 
 /// The full head has its own hash.
 const STEPS: usize = HEAD_BYTES_MAX / STEP_BYTES - 1;
@@ -152,6 +152,12 @@ impl Head {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.length > 0
+    }
+
+    /// Its first step, where its bytes are known.
+    #[must_use]
+    pub(super) fn first(&self) -> Option<&[u8; STEP_BYTES]> {
+        self.bytes.first_chunk().or(self.beginnings.as_deref().map(|known| &known.first))
     }
 
     /// The hash of a head that cannot grow any more.

@@ -145,7 +145,7 @@ impl Index {
         self.missing.iter().rev().map(|(_, stream)| *stream)
     }
 
-    fn of_all(generations: &BTreeMap<StreamId, Generation>) -> Self {
+    fn of_all(generations: &BTreeMap<StreamId, Box<Generation>>) -> Self {
         let mut index = Self::default();
         generations.values().for_each(|generation| index.add(generation));
         index
@@ -158,7 +158,7 @@ impl Tail {
         let stream = generation.stream;
         generation.kin = self.kin(&generation);
         self.index.add(&generation);
-        self.generations.insert(stream, generation);
+        self.generations.insert(stream, Box::new(generation));
         self.note_head(stream);
     }
 
@@ -187,7 +187,7 @@ impl Tail {
     }
 
     /// Forgets a generation.
-    pub fn take_out(&mut self, stream: StreamId) -> Option<Generation> {
+    pub fn take_out(&mut self, stream: StreamId) -> Option<Box<Generation>> {
         let generation = self.generations.remove(&stream)?;
         self.index.remove(&generation);
         self.forget_head(stream, generation.noted_head);

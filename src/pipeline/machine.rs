@@ -272,7 +272,7 @@ impl Machine {
         let committed = checkpoint.into_iter().flat_map(super::checkpoint::Checkpoint::entries).copied();
         let is_new = |stream| checkpoint.is_none_or(|checkpoint| checkpoint.get(stream).is_none());
         let begun = self.tail.generations.values().filter(|generation| is_new(generation.stream));
-        let entries = committed.chain(begun.map(super::generation::Generation::committed_entry));
+        let entries = committed.chain(begun.map(|generation| generation.committed_entry()));
         let files = entries.map(|entry| {
             let generation = self.tail.generations.get(&entry.stream);
             let home = generation.and_then(|generation| generation.home.clone());
@@ -284,7 +284,7 @@ impl Machine {
                 is_rotated: generation.is_some_and(|known| known.is_rotated() || known.is_missing()),
                 books: generation.map_or_else(|| Books::at(entry.mark.position), |known| known.books),
                 modified_ns: generation.map_or(0, |known| known.stat.modified_ns),
-                read_archive: generation.and_then(super::generation::Generation::done_archive),
+                read_archive: generation.and_then(|known| known.done_archive()),
             }
         });
         Snapshot {

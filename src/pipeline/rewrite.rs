@@ -21,15 +21,17 @@ impl Tail {
         seen: &FileSeen,
         opened: &Opened,
     ) -> OnRewrite {
-        let home = || self.home_by_name(&seen.path);
-        let log = self.log_of(&seen.path).or_else(|| self.log_of(&home()?));
-        let Some(log) = log.filter(|_| opened.size() > 0) else { return OnRewrite::Reread };
         let is_rewritten = |(stream, verdict): &(StreamId, Verdict)| match verdict {
             Verdict::Rewritten => self.generations[stream].lines.cursor().position > 0,
             Verdict::Foreign => self.is_edited_copy(*stream, seen, opened),
             Verdict::Same | Verdict::Cut | Verdict::Copy | Verdict::Part => false,
         };
-        if verdicts.iter().any(is_rewritten) { self.options.logs[log].on_rewrite } else { OnRewrite::Reread }
+        if opened.size() == 0 || !verdicts.iter().any(is_rewritten) {
+            return OnRewrite::Reread;
+        }
+        let home = || self.home_by_name(&seen.path);
+        let log = self.log_of(&seen.path).or_else(|| self.log_of(&home()?));
+        log.map_or(OnRewrite::Reread, |log| self.options.logs[log].on_rewrite)
     }
 
     /// Whether a file took the place of a generation with all of its head: logs begin alike, but not for so long.

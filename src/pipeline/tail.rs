@@ -17,7 +17,7 @@ use super::discover::Directory;
 use super::examination::Examinations;
 use super::facts::Reads;
 use super::generation::{Generation, Registration, Whereabouts, path_hash};
-use super::heads::Heads;
+use super::heads::{Heads, Noted};
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
 use super::index::Index;
@@ -111,7 +111,8 @@ pub(super) struct Tail {
     pub encoders: Vec<Encoder>,
     pub sites: Sites,
     pub reads: Reads,
-    pub generations: BTreeMap<StreamId, Generation>,
+    /// Boxed: they are large, and the tree moves what it holds with every insertion.
+    pub generations: BTreeMap<StreamId, Box<Generation>>,
     pub index: Index,
     pub heads: Heads,
     pub by_tuple: HashMap<Tuple, StreamId>,
@@ -267,7 +268,7 @@ impl Tail {
                 kin: Box::default(),
                 tuple: entry.tuple,
                 head: Head::remembered(entry.mark.position, entry.head_hash),
-                noted_head: None,
+                noted_head: Noted::default(),
                 lines: Splitter::behind_gap(entry.mark, entry.gap, line_bytes_max),
                 committed: entry.mark,
                 committed_gap: entry.gap,
@@ -504,7 +505,7 @@ impl Tail {
             path: Some(path.clone()),
             tuple: stat.tuple,
             head,
-            noted_head: None,
+            noted_head: Noted::default(),
             lines: Splitter::at(mark, self.line_bytes_max(Some(log))),
             committed: mark,
             committed_gap: Gap::default(),
