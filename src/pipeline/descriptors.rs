@@ -7,9 +7,11 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::action::{Action, Millis};
+use super::examination::EXAMINED_MAX;
 use super::generation::{Generation, Whereabouts};
 use super::options::OpenFiles;
 use super::tail::{ROTATED_POLL_MS, Tail};
+use super::turns::is_fresh;
 use crate::event::StreamId;
 
 /// So many closed files are on their way to be opened again: no more, or what is open would not be read meanwhile.
@@ -85,9 +87,17 @@ impl Tail {
         }
     }
 
+    /// Whether files that are met may stay open until they are read and committed.
+    pub fn has_room_for_fresh(&self) -> bool {
+        self.by_file.len() + 2 * EXAMINED_MAX <= self.descriptors.limits.all
+    }
+
     /// Closes a file that was only looked at, if others need the room more: it is opened again when its turn comes.
     pub fn close_unread(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
         let generation = &self.generations[&stream];
+        if self.reads_at_once && is_fresh(generation) {
+            return;
+        }
         let can_wait = generation.whereabouts == Whereabouts::Here
             && !generation.is_rotated()
             && generation.is_settled();

@@ -8,12 +8,17 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use super::action::{Action, Ask, Boundary, FileId, FileSeen, Millis, Opened, SharedPath};
 use super::discover::CANDIDATES_MAX;
 use super::identity::{HeadEvidence, Mark, Tuple, Verdict};
-use super::tail::Tail;
+use super::options::{LogOptions, Start};
+use super::tail::{Allowance, Tail};
 use crate::event::StreamId;
 
 /// So many files are examined at a time: as many as may be idle by default. What is found is closed or read before more
 /// are opened.
-const EXAMINED_MAX: usize = 32;
+pub(super) const EXAMINED_MAX: usize = 32;
+
+/// A full block is a matter of a commit, which takes less. As long as Kafka is not stuck, no more files are met meanwhile than
+/// can wait for it open; then all are, because what is rotated and deleted must be seen whatever Kafka does.
+const BLOCK_WAIT_MS: u64 = 2000;
 
 /// A file that is to be opened to find out what it is, or was.
 #[derive(Debug)]
@@ -120,15 +125,38 @@ impl Tail {
             return;
         }
         // Now, or what is made while others are examined would count as there before its log.
-        if self.log_of(&seen.path).is_some_and(|log| self.starts_at_end(log, &seen.stat)) {
+        if self.may_start_at_end()
+            && self.log_of(&seen.path).is_some_and(|log| self.starts_at_end(log, &seen.stat))
+        {
             self.examining.begin_at_end.insert(seen.stat.tuple);
         }
         self.examining.waiting.push_back(seen);
     }
 
-    /// Looks closer at the files whose turn it is.
+    /// Whether there is any log whose files begin elsewhere than at their start.
+    fn may_start_at_end(&self) -> bool {
+        let is_open = |log: &LogOptions| log.start != Start::Beginning && !self.known_logs.contains(&log.key);
+        self.options.logs.iter().any(is_open)
+    }
+
+    /// Whether what is met now will be read soon, as reading stands.
+    pub fn feel_room(&mut self, now: Millis, allowance: Allowance<'_>) {
+        let full_since = if self.is_full() { Some(self.full_since.unwrap_or(now)) } else { None };
+        self.full_since = full_since;
+        let is_stuck = full_since.is_some_and(|since| now >= since.plus(BLOCK_WAIT_MS));
+        self.reads_at_once = allowance.may_read && !is_stuck && self.has_room_for_fresh();
+    }
+
+    /// When files are looked at again that wait behind a full block.
+    pub fn examines_at(&self) -> Millis {
+        let since = self.full_since.filter(|_| self.reads_at_once && !self.examining.waiting.is_empty());
+        since.map_or(Millis(u64::MAX), |since| since.plus(BLOCK_WAIT_MS))
+    }
+
+    /// Looks closer at the files whose turn it is; where what is found is read at once, at no more than that comes up with.
     pub fn examine_what_waits(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        while self.examining.len() < EXAMINED_MAX {
+        let unread = if self.reads_at_once { self.fresh.len() } else { 0 };
+        while self.examining.len() + unread < EXAMINED_MAX {
             let Some(seen) = self.examining.waiting.pop_front() else {
                 // What a first listing of very many files needed is not needed again.
                 self.examining.waiting.shrink_to_fit();
@@ -209,10 +237,10 @@ mod tests {
     use std::collections::HashSet;
     use std::path::Path;
 
-    use super::super::action::{FileKind, Form, Listing, Stat};
+    use super::super::action::{Chunk, FileKind, Form, Listing, Stat};
     use super::super::held::HELD_FILES_MAX;
-    use super::super::options::Start;
-    use super::super::tail::{Allowance, TailOptions};
+    use super::super::shard::Entry;
+    use super::super::tail::TailOptions;
     use super::*;
 
     const IDLE: usize = 8;
@@ -225,7 +253,9 @@ mod tests {
         files: Vec<FileSeen>,
         open: HashSet<FileId>,
         open_most: usize,
+        opened: usize,
         questions: usize,
+        may_read: bool,
     }
 
     impl World {
@@ -236,7 +266,8 @@ mod tests {
             let mut tail = Tail::new(options, None);
             (tail.sweeping, tail.sweep_at) = (true, Millis(u64::MAX));
             let files = (0..FILES).map(file).collect();
-            Self { tail, files, open: HashSet::new(), open_most: 0, questions: 0 }
+            let open = HashSet::new();
+            Self { tail, files, open, open_most: 0, opened: 0, questions: 0, may_read: false }
         }
 
         fn list(&mut self, now: Millis, actions: &mut Vec<Action>) {
@@ -246,7 +277,7 @@ mod tests {
 
         /// Carries actions out, one after the other, and what follows from them.
         fn carry_out(&mut self, now: Millis, mut actions: Vec<Action>) {
-            let allowance = Allowance { may_read: false, partitions: &[1], record_bytes_max: 1000 };
+            let allowance = Allowance { may_read: self.may_read, partitions: &[1], record_bytes_max: 1000 };
             loop {
                 self.tail.pump(now, allowance, &mut actions);
                 if actions.is_empty() {
@@ -255,6 +286,7 @@ mod tests {
                 for action in std::mem::take(&mut actions) {
                     if let Action::Open(id, path, ask) = &action {
                         self.open.insert(*id);
+                        self.opened += 1;
                         self.open_most = self.open_most.max(self.open.len());
                         self.questions += ask.markers.len();
                         let opened = self.look(path, ask);
@@ -265,11 +297,25 @@ mod tests {
                         self.tail.opened(now, *id, Ok(opened), &mut actions);
                     } else if let Action::Close(id) = &action {
                         assert!(self.open.remove(id), "it is open");
+                    } else if let Action::Read { file, position: 0, .. } = &action {
+                        let stat = self.tail.generations[&self.tail.by_file[file]].stat;
+                        let data = &text_of(stat.tuple.inode)[..];
+                        let (before, form, is_cut_short) = (&[][..], Form::Plain, false);
+                        let chunk = Chunk { data, before, stat, form, is_cut_short };
+                        self.tail.was_read(now, Ok(chunk), allowance, &mut actions);
+                        self.commit(now);
                     } else {
                         panic!("nothing else is wanted: {action:?}");
                     }
                 }
             }
+        }
+
+        fn commit(&mut self, now: Millis) {
+            let filled = self.tail.take_filled();
+            let entries: Vec<Entry> = filled.reaches.iter().map(|reach| reach.to).collect();
+            self.tail.committed(now, &entries, &[]);
+            self.tail.keep(filled.block);
         }
 
         fn look(&self, path: &Path, ask: &Ask) -> Opened {
@@ -315,6 +361,21 @@ mod tests {
         let most = world.open_most;
         assert!(most <= EXAMINED_MAX + IDLE, "{most} descriptors");
         assert_eq!(world.questions, world.files.len(), "nothing is asked about files that begin otherwise");
+    }
+
+    #[test]
+    fn very_many_files_are_opened_once_each_where_they_can_be_read_at_once() {
+        let mut world = World::new(Start::Beginning);
+        world.may_read = true;
+        let mut actions = Vec::new();
+        world.tail.end_hold(&mut actions);
+        world.list(Millis(1), &mut actions);
+        world.carry_out(Millis(1), actions);
+        let lengths: Vec<u64> = (0..FILES).map(|number| text_of(number).len() as u64).collect();
+        assert_eq!(world.positions(), lengths, "all of each is read");
+        assert_eq!(world.opened, world.files.len());
+        let most = world.open_most;
+        assert!(most <= 2 * EXAMINED_MAX + IDLE, "{most} descriptors");
     }
 
     #[test]

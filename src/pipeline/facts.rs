@@ -301,6 +301,6 @@ impl Machine {
     /// Called after each step: is there something to read that Kafka does not take?
     pub(super) fn feel_pressure(&mut self, now: Millis) {
         let is_held_back = self.tail.is_full() || !self.delivery.accepts();
-        self.backpressure.note(now, is_held_back && !self.tail.ready.is_empty());
+        self.backpressure.note(now, is_held_back && self.tail.has_turns());
     }
 }

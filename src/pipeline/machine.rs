@@ -18,6 +18,16 @@ use crate::event::StreamId;
 /// hundred thousand files that takes a tenth of a second, which one busy file among them must not cost each second.
 const FILES_PER_MS: u64 = 10;
 
+/// And of those that are still being met, when nearly all are new with each commit.
+const NEW_FILES_PER_MS: u64 = 1;
+
+/// A block that Kafka waits for is handed over when it holds so much, although the next file is being read: handing over costs
+/// as much as reading a few lines, which a hundred files of one line each would pay a hundred times.
+const COMPANY_BYTES: usize = 64 * 1024;
+
+/// Nor do its lines wait longer for company than this: what is unpacked on the way takes long.
+const COMPANY_MS: u64 = 5;
+
 /// The whole pipeline as one stepped machine. See [`super::action`] for the contract with its shell.
 #[derive(Debug)]
 pub struct Machine {
@@ -34,6 +44,8 @@ pub struct Machine {
     stop_at: Option<Millis>,
     over: bool,
     pub(super) backpressure: Backpressure,
+    /// Since when there is something in the block.
+    filled_at: Option<Millis>,
 }
 
 impl Machine {
@@ -67,6 +79,7 @@ impl Machine {
             stop_at: None,
             over: false,
             backpressure: Backpressure::default(),
+            filled_at: None,
         }
     }
 
@@ -138,7 +151,7 @@ impl Machine {
                 let allowance = allowance(&self.delivery, self.stop_at);
                 self.tail.pump(now, allowance, &mut out.actions);
             }
-            let handed_over = self.hand_over();
+            let handed_over = self.hand_over(now);
             self.delivery.pump(now, out);
             if out.events.is_empty() && !handed_over {
                 break;
@@ -165,8 +178,9 @@ impl Machine {
     /// has it.
     fn persist_soon(&mut self, now: Millis, out: &mut Out) {
         let files = self.tail.generations.len() as u64;
+        let files_per_ms = if self.tail.examining.is_over() { FILES_PER_MS } else { NEW_FILES_PER_MS };
         let at = match self.tail.options.mode {
-            Mode::ExactlyOnce => self.persisted_at.plus(files / FILES_PER_MS),
+            Mode::ExactlyOnce => self.persisted_at.plus(files / files_per_ms),
             Mode::AtLeastOnce | Mode::BestEffort => now,
         };
         if now >= at {
@@ -199,12 +213,14 @@ impl Machine {
         out.actions.push(Action::Persist(self.snapshot()));
     }
 
-    /// Gives the delivery what was filled: at once if it waits for work, otherwise when the block is full.
-    fn hand_over(&mut self) -> bool {
+    /// Gives the delivery what was filled: soon if it waits for work, otherwise when the block is full.
+    fn hand_over(&mut self, now: Millis) -> bool {
         let stopping = self.stop_at.is_some() && self.tail.reading.is_none();
-        let is_due = self.tail.is_full() || self.delivery.is_hungry() || stopping;
+        let is_wanted = self.delivery.is_hungry() && !self.waits_for_company(now);
+        let is_due = self.tail.is_full() || is_wanted || stopping;
         let hands_over = is_due && !self.tail.filling.is_empty() && self.delivery.has_room();
         if hands_over {
+            self.filled_at = None;
             let filled = self.tail.take_filled();
             self.delivery.offer(filled);
         }
@@ -212,6 +228,17 @@ impl Machine {
             self.delivery.stop();
         }
         hands_over
+    }
+
+    /// Whether the lines in the block wait for those that are being read.
+    fn waits_for_company(&mut self, now: Millis) -> bool {
+        if self.tail.filling.is_empty() {
+            self.filled_at = None;
+            return false;
+        }
+        let filled_at = *self.filled_at.get_or_insert(now);
+        let is_small = self.tail.filling.block.arena.len() < COMPANY_BYTES;
+        self.tail.reading.is_some() && is_small && now < filled_at.plus(COMPANY_MS)
     }
 
     fn take_events(&mut self, now: Millis, out: &mut Out) {

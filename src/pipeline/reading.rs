@@ -114,6 +114,7 @@ impl Tail {
             || planted::is(Bug::PartialWhenRotated) && generation.is_rotated();
         let closed = reaches_end && (generation.finished || cuts_early);
         generation.learns_size(chunk.stat, chunk.form);
+        let is_first = generation.read_at == Millis::default();
         generation.read_at = now;
         generation.is_hinted = false;
         if !chunk.is_cut_short {
@@ -163,12 +164,11 @@ impl Tail {
                 generation.committed = generation.lines.cursor();
             }
         }
-        if grown {
-            generation.grown_at = now;
-            Progress::Some
-        } else {
-            Progress::None
+        if !grown {
+            return Progress::None;
         }
+        generation.grown_at = now;
+        if is_first && reaches_end { Progress::First } else { Progress::Some }
     }
 
     fn plan_next(&mut self, now: Millis, stream: StreamId, progress: Progress, actions: &mut Vec<Action>) {
@@ -179,7 +179,9 @@ impl Tail {
             self.release(now, stream, actions);
         } else {
             match progress {
-                Progress::Some => self.poll(stream, now.plus(HOT_POLL_MS)),
+                // It is not known to grow, and the hints that tell of it are heard since before it was listed.
+                Progress::First if !generation.is_rotated() => {}
+                Progress::First | Progress::Some => self.poll(stream, now.plus(HOT_POLL_MS)),
                 Progress::None => self.finish_if_proven(now, stream, None, actions),
             }
             self.note_idle(stream);
@@ -190,6 +192,8 @@ impl Tail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Some,
+    /// With the first read to the end of the file.
+    First,
     None,
 }
 

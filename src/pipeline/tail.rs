@@ -28,7 +28,7 @@ use super::reading::Reading;
 use super::shard::Entry;
 use super::tally::{Sites, Tally};
 use super::trouble::Troubles;
-use super::turns::Throttle;
+use super::turns::{Throttle, is_fresh};
 use crate::event::{Encoder, StreamId};
 use crate::planted::{self, Bug};
 
@@ -152,6 +152,14 @@ pub(super) struct Tail {
     /// Logs whose existing files were seen.
     pub known_logs: BTreeSet<u64>,
     pub ready: VecDeque<StreamId>,
+    /// Those of them that were just met, and of which one read shows all: see [`Tail::next_turn`].
+    pub fresh: VecDeque<StreamId>,
+    /// Whether the last turn was one of theirs.
+    pub had_fresh_turn: bool,
+    /// Whether what is met can be read soon, so that its descriptor is not given back before.
+    pub reads_at_once: bool,
+    /// Since when the block has been full.
+    pub full_since: Option<Millis>,
     /// What each log may read of a backlog.
     pub throttles: Vec<Throttle>,
     pub descriptors: Descriptors,
@@ -224,6 +232,10 @@ impl Tail {
             told: HashSet::new(),
             known_logs: local.map(|local| local.logs.iter().copied().collect()).unwrap_or_default(),
             ready: VecDeque::new(),
+            fresh: VecDeque::new(),
+            had_fresh_turn: false,
+            reads_at_once: false,
+            full_since: None,
             timers: BTreeSet::new(),
             reading: None,
             filling: Filled::default(),
@@ -360,7 +372,7 @@ impl Tail {
     pub fn wake_at(&self) -> Millis {
         let timer = self.timers.first().map_or(Millis(u64::MAX), |(at, _)| *at);
         let listing = self.listings.first().map_or(Millis(u64::MAX), |(at, _)| *at);
-        let waiting = self.waiting_until();
+        let waiting = self.waiting_until().min(self.examines_at());
         timer.min(self.sweep_at).min(listing).min(self.throttled_until()).min(waiting)
     }
 
@@ -380,6 +392,7 @@ impl Tail {
             self.weigh_deleted(actions);
         }
         self.list_what_is_due(now, actions);
+        self.feel_room(now, allowance);
         self.examine_what_waits(now, actions);
         self.close_idle(now, actions);
         while allowance.may_read && self.reading.is_none() && !self.is_full() {
@@ -393,8 +406,10 @@ impl Tail {
 
     /// Puts a generation at the end of those to be read, once: while nothing may be read its polls add up.
     pub fn queue(&mut self, stream: StreamId) {
-        if !std::mem::replace(&mut self.generation(stream).is_queued, true) {
-            self.ready.push_back(stream);
+        let generation = self.generation(stream);
+        if !std::mem::replace(&mut generation.is_queued, true) {
+            let queue = if is_fresh(generation) { &mut self.fresh } else { &mut self.ready };
+            queue.push_back(stream);
         }
     }
 

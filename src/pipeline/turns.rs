@@ -2,10 +2,14 @@
 //!
 //! Deficit round robin: each turn is worth one read, and who took more (a long line is read at once) sits out as many
 //! turns as that was worth. So a backlog of any size delays a live file by one read, and no number of lines by more.
+//!
+//! A file that was just met and is read with one read has every second turn: it is open, and would have to be closed and
+//! opened again if it waited behind all others.
 
 use std::collections::VecDeque;
 
 use super::action::Millis;
+use super::generation::{Generation, Registration};
 use super::line::READ_BYTES;
 use super::options::LogOptions;
 use super::tail::Tail;
@@ -40,8 +44,19 @@ impl Throttle {
 }
 
 impl Tail {
-    /// The generation whose turn it is: first of those that waited for a descriptor.
+    /// The generation whose turn it is: one that was just met, and then one of the others.
     pub fn next_turn(&mut self, now: Millis) -> Option<StreamId> {
+        let had_fresh_turn = std::mem::take(&mut self.had_fresh_turn);
+        let other = if had_fresh_turn || self.fresh.is_empty() { self.next_known(now) } else { None };
+        other.or_else(|| {
+            let fresh = self.fresh.pop_front();
+            self.had_fresh_turn = fresh.is_some();
+            fresh
+        })
+    }
+
+    /// The next of the others: first of those that waited for a descriptor.
+    fn next_known(&mut self, now: Millis) -> Option<StreamId> {
         for throttle in self.throttles.iter_mut().filter(|throttle| throttle.free_at <= now) {
             self.ready.extend(throttle.waiting.pop_front());
         }
@@ -72,6 +87,11 @@ impl Tail {
         None
     }
 
+    /// Whether any file is to be read.
+    pub fn has_turns(&self) -> bool {
+        !self.ready.is_empty() || !self.fresh.is_empty()
+    }
+
     /// When a throttled file may be read again.
     pub fn throttled_until(&self) -> Millis {
         let waiting = self.throttles.iter().filter(|throttle| !throttle.waiting.is_empty());
@@ -93,6 +113,16 @@ impl Tail {
             throttle.free_at = throttle.free_at.max(earliest).plus((bytes * 1000).div_ceil(rate));
         }
     }
+}
+
+/// Whether a file is open, was never read, and gives all that it is known to hold with one read of what lies on the disk.
+pub(super) fn is_fresh(generation: &Generation) -> bool {
+    let rest = generation.size().saturating_sub(generation.looked_to);
+    generation.file.is_some()
+        && generation.registration == Registration::Done
+        && generation.read_at == Millis::default()
+        && !generation.is_packed()
+        && (1..=QUANTUM_BYTES).contains(&rest)
 }
 
 #[cfg(test)]
@@ -217,6 +247,20 @@ mod tests {
             let delay = world.read_bytes(backlog) - of_backlog;
             assert!(delay <= 2 * QUANTUM_BYTES, "{delay} bytes of the backlog came first");
         }
+    }
+
+    #[test]
+    fn row_49_files_that_were_just_met_have_every_second_turn_and_no_more() {
+        let mut world = World::new(None);
+        let backlogs: Vec<FileId> = (0..50).map(|_| world.file(BACKLOG_BYTES, 100_000)).collect();
+        let met: Vec<FileId> = (0..10).map(|_| world.file(100, 100)).collect();
+        for _ in 0..met.len() {
+            let turns = [(); 2].map(|()| world.turn(Millis(1)).unwrap());
+            assert!(turns.iter().any(|id| met.contains(id)), "{turns:?}");
+            assert!(turns.iter().any(|id| backlogs.contains(id)), "{turns:?}");
+        }
+        assert!(met.iter().all(|id| world.read_bytes(*id) == 100));
+        assert!(world.turn(Millis(1)).is_some_and(|id| backlogs.contains(&id)), "they are as others now");
     }
 
     #[test]
