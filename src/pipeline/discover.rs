@@ -107,10 +107,12 @@ impl Tail {
         }
         self.examining.forget_seen(&directories);
         self.miss_what_has_no_path(now, swept, &seen);
-        // A file whose inode is known is held against its own generation before any other is taken for its copy; the others
-        // in the order in which they were written, as far as that can be told.
-        let (own, mut other): (Vec<_>, Vec<_>) =
+        // A file whose inode is known is held against its own generation before any other is taken for its copy, and first of
+        // all those that have something new: after a restart that are few of many. The others in the order in which they were
+        // written, as far as that can be told.
+        let (mut own, mut other): (Vec<_>, Vec<_>) =
             seen.into_iter().partition(|file| self.has_unlocated(file.stat.tuple.inode));
+        own.sort_by_cached_key(|file| self.is_as_remembered(&file.stat));
         other.sort_by_key(|file| file.stat.modified_ns);
         own.into_iter().chain(other).for_each(|file| self.meet(file));
         self.examine_what_waits(now, actions);
@@ -118,6 +120,14 @@ impl Tail {
             let known: BTreeSet<u64> = self.options.logs.iter().map(|log| log.key).collect();
             self.known_logs.extend(known);
         }
+    }
+
+    /// Whether a file looks as it did when a generation in its inode was last known to be committed to its end.
+    fn is_as_remembered(&self, stat: &Stat) -> bool {
+        self.index.of_inode(stat.tuple.inode).any(|stream| {
+            let known = &self.generations[&stream].stat;
+            (known.tuple, known.size, known.modified_ns) == (stat.tuple, stat.size, stat.modified_ns)
+        })
     }
 
     /// Remembers a directory and when it was looked at.

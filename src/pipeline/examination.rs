@@ -238,7 +238,11 @@ mod tests {
     use std::path::Path;
 
     use super::super::action::{Chunk, FileKind, Form, Listing, Stat};
+    use super::super::checkpoint::FileSnapshot;
+    use super::super::generation::path_hash;
     use super::super::held::HELD_FILES_MAX;
+    use super::super::identity::Head;
+    use super::super::line::Gap;
     use super::super::shard::Entry;
     use super::super::tail::TailOptions;
     use super::*;
@@ -338,6 +342,30 @@ mod tests {
         }
     }
 
+    /// What an earlier process committed of a file as it is.
+    fn committed(file: &FileSeen) -> FileSnapshot {
+        let text = text_of(file.stat.tuple.inode);
+        let mark = Mark::at(text.len() as u64, &text);
+        let mut head = Head::default();
+        head.learn(&text);
+        let entry = Entry {
+            stream: StreamId(file.stat.tuple.inode),
+            home_hash: path_hash(&file.path),
+            tuple: file.stat.tuple,
+            head_hash: head.hash_at(mark.position).unwrap(),
+            mark,
+            gap: Gap::default(),
+            begun: true,
+        };
+        let path = file.path.clone();
+        FileSnapshot {
+            home: path.clone(),
+            path,
+            modified_ns: file.stat.modified_ns,
+            ..FileSnapshot::nowhere(entry)
+        }
+    }
+
     fn text_of(inode: u64) -> Vec<u8> {
         format!("line of {inode:06}\n").into_bytes()
     }
@@ -376,6 +404,26 @@ mod tests {
         assert_eq!(world.opened, world.files.len());
         let most = world.open_most;
         assert!(most <= 2 * EXAMINED_MAX + IDLE, "{most} descriptors");
+    }
+
+    #[test]
+    fn after_a_restart_the_files_with_something_new_are_looked_at_first() {
+        let mut world = World::new(Start::Beginning);
+        let known: Vec<FileSnapshot> = world.files.iter().map(committed).collect();
+        let entries = known.iter().map(|file| file.entry).collect();
+        let paths = known.into_iter().map(|file| (file.entry.stream, file)).collect();
+        world.tail.adopt(entries, &paths);
+        let (grown, written) = (700, 800);
+        world.files[grown].stat.size += 1;
+        world.files[written].stat.modified_ns += 1;
+        let mut actions = Vec::new();
+        world.tail.end_hold(&mut actions);
+        world.list(Millis(1), &mut actions);
+        let opened = actions.iter().filter_map(|action| {
+            if let Action::Open(_, path, _) = action { Some(path.clone()) } else { None }
+        });
+        let first: Vec<SharedPath> = opened.take(2).collect();
+        assert_eq!(first, [grown, written].map(|number| world.files[number].path.clone()));
     }
 
     #[test]
