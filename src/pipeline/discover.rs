@@ -153,12 +153,9 @@ impl Tail {
                 self.see(now, stream, file);
             }
         }
-        let claimed = inodes(files);
         let Some(near) = self.index.near(directory) else { return };
         let absent = near.here.iter().chain(&near.unlocated).copied();
-        let absent: Vec<StreamId> = absent
-            .filter(|stream| !present.contains(stream) && !claims(&claimed, &self.generations[stream]))
-            .collect();
+        let absent = self.unclaimed(absent.filter(|stream| !present.contains(stream)), files);
         for stream in absent {
             self.unlocate(now, stream);
         }
@@ -215,13 +212,19 @@ impl Tail {
         if !swept || self.directories.values().any(|directory| directory.trouble.is_some()) {
             return;
         }
-        let claimed = inodes(seen);
-        let unlocated = self.index.unlocated();
-        let missing: Vec<StreamId> =
-            unlocated.filter(|stream| !claims(&claimed, &self.generations[stream])).collect();
-        for stream in missing {
+        for stream in self.unclaimed(self.index.unlocated(), seen) {
             self.lose_inode(now, stream, Loss::Deleted);
         }
+    }
+
+    /// Those of some generations that are in none of these files, as far as nobody has looked yet. Usually there are none to ask about.
+    fn unclaimed(&self, streams: impl Iterator<Item = StreamId>, files: &[FileSeen]) -> Vec<StreamId> {
+        let mut streams: Vec<StreamId> = streams.collect();
+        if !streams.is_empty() {
+            let inodes: HashSet<u64> = files.iter().map(|file| file.stat.tuple.inode).collect();
+            streams.retain(|stream| !self.generations[stream].may_be_in(|inode| inodes.contains(&inode)));
+        }
+        streams
     }
 
     /// Looks closer at a file that belongs to no located generation, if there is a reason to.
@@ -242,7 +245,7 @@ impl Tail {
                 *is_rotated || home.is_some_and(|home| is_named_after(&file.path, home))
             };
             let may_hold = file.stat.size >= mark.position || is_named_so();
-            claims(&HashSet::from([file.stat.tuple.inode]), generation)
+            generation.may_be_in(|inode| inode == file.stat.tuple.inode)
                 || self.is_wanted(stream) && may_hold && mark.position > 0
         };
         let is_wanted = log.is_some() || self.candidates(&file).into_iter().any(is_searched);
@@ -539,7 +542,8 @@ impl Tail {
         // Another file that begins alike and is where it was says nothing of this one.
         let rivals = all(Verdict::Copy).filter(|stream| [moved, original].contains(&Some(*stream)));
         let copied_to = rivals.map(|stream| position(&stream)).max().unwrap_or(0);
-        let is_copy = original.is_some() || copied_to > 0 || early.is_some();
+        let may_be_early = !is_one_inode && early.is_some();
+        let is_copy = original.is_some() || copied_to > 0 || may_be_early;
         let evidence = |stream: &StreamId| (position(stream), self.generations[stream].head.is_known());
         let same = all(Verdict::Same).max_by_key(evidence);
         let same = same.filter(|stream| {
@@ -812,13 +816,4 @@ impl Tail {
             self.list_soon(at, &SharedPath::from(parent));
         }
     }
-}
-
-/// Whether one of the inodes may be this generation's, of which nothing is known yet.
-fn claims(inodes: &HashSet<u64>, generation: &Generation) -> bool {
-    generation.whereabouts == Whereabouts::Unlocated && inodes.contains(&generation.tuple.inode)
-}
-
-fn inodes(files: &[FileSeen]) -> HashSet<u64> {
-    files.iter().map(|file| file.stat.tuple.inode).collect()
 }

@@ -196,6 +196,12 @@ impl Generation {
         self.whereabouts == Whereabouts::Away || (self.home.is_some() && self.path != self.home)
     }
 
+    /// Whether it may be in an inode like that, because nobody has looked yet.
+    #[must_use]
+    pub fn may_be_in(&self, is_it: impl Fn(u64) -> bool) -> bool {
+        self.whereabouts == Whereabouts::Unlocated && is_it(self.tuple.inode)
+    }
+
     /// Whether its inode was looked for and not found.
     #[must_use]
     pub fn is_missing(&self) -> bool {

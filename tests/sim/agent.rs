@@ -681,9 +681,10 @@ impl World {
         for (at, later) in later {
             self.at(at.since(self.now), Event::Later(later));
         }
-        self.say(|| match &reply {
-            Reply::Produced(_) => format!("kafka {}: {what} -> Produced", agent.process),
-            reply => format!("kafka {}: {what} -> {reply:?}", agent.process),
+        self.say(|| {
+            let is_long = matches!(reply, Reply::Produced(_));
+            let shown = if is_long { "Produced".to_owned() } else { format!("{reply:?}") };
+            format!("kafka {}: {what} -> {shown}", agent.process)
         });
         reply
     }

@@ -89,7 +89,10 @@ fn logs(plan: &Plan) -> Vec<LogOptions> {
     let chosen = if plan.wide.is_some() { 2 } else { usize::from(plan.glob_takes_rotated) };
     let mut logs = logs[usize::from(plan.page_views)][chosen].clone();
     let on_read_error = if plan.skips_unreadable { OnReadError::Skip } else { OnReadError::Retry };
-    logs.iter_mut().for_each(|log| log.on_read_error = on_read_error);
+    let on_rewrite = if plan.alerts_rewrites { OnRewrite::Alert } else { OnRewrite::default() };
+    for log in &mut logs {
+        (log.on_read_error, log.on_rewrite) = (on_read_error, on_rewrite);
+    }
     logs
 }
 

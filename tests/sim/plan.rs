@@ -53,6 +53,9 @@ pub struct Plan {
     /// An archive has no byte before all of it is written, as with gzip and small files; else it begins with half of it.
     #[serde(default)]
     pub archives_begin_empty: bool,
+    /// `on_rewrite: alert`, where no file is ever written anew and no two files have the same birth: nothing is left alone.
+    #[serde(default)]
+    pub alerts_rewrites: bool,
     pub files: FileRates,
     pub reads: ReadRates,
     pub kafka: KafkaRates,
@@ -166,6 +169,7 @@ impl Plan {
             twin: false,
             skips_unreadable: false,
             archives_begin_empty: false,
+            alerts_rewrites: false,
             files: FileRates::default(),
             reads: ReadRates::default(),
             kafka: KafkaRates::default(),
@@ -204,6 +208,9 @@ impl Plan {
         self.twin = rng.chance(100);
         self.skips_unreadable = rng.chance(300);
         self.archives_begin_empty = rng.chance(500);
+        let FileRates { copytruncate, truncate, regrow, tail_cut, .. } = self.files;
+        let is_never_rewritten = copytruncate + truncate + regrow + tail_cut == 0;
+        self.alerts_rewrites = rng.chance(500) && self.births && is_never_rewritten;
     }
 
     /// Every rate by its name, so that a failure can be narrowed down to the faults that it needs.

@@ -90,6 +90,8 @@ pub struct Vfs {
     free: BTreeSet<u64>,
     numbers: u64,
     births: bool,
+    /// No two inodes have the same birth.
+    exact_births: bool,
     /// Changes with a remount.
     pub device: u64,
     /// Counts changes, so that no two leave the same modification time.
@@ -97,13 +99,14 @@ pub struct Vfs {
 }
 
 impl Vfs {
-    pub fn new(births: bool) -> Self {
+    pub fn new(births: bool, exact_births: bool) -> Self {
         Self {
             inodes: Vec::new(),
             names: BTreeMap::new(),
             free: BTreeSet::new(),
             numbers: 100,
             births,
+            exact_births,
             device: 1,
             changes: 0,
         }
@@ -115,9 +118,9 @@ impl Vfs {
             self.numbers += 1;
             self.numbers
         });
-        let birth = now.0 / BIRTH_GRAIN_MS * BIRTH_GRAIN_MS;
-        let birth_ns = self.births.then(|| nanoseconds(birth));
         let modified_ns = self.stamp(now);
+        let tick = nanoseconds(now.0 / BIRTH_GRAIN_MS * BIRTH_GRAIN_MS);
+        let birth_ns = self.births.then_some(if self.exact_births { modified_ns } else { tick });
         let inode = Inode {
             number,
             birth_ns,

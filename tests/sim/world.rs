@@ -127,7 +127,7 @@ impl World {
         let mut world = Self {
             now: Millis(1_000_000),
             has_archives: plan.files.compress > 0,
-            vfs: Vfs::new(plan.births),
+            vfs: Vfs::new(plan.births, plan.alerts_rewrites),
             broker: Broker::new(plan.partitions, plan.verification),
             oracle: Oracle::new(&plan),
             shown: Shown::default(),
