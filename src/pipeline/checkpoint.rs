@@ -7,8 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::account::{Account, Books};
 use super::action::SharedPath;
+use super::resolve::Written;
 use super::shard::{self, ENTRIES_PER_SHARD, Entry, Header, ShardWrite};
 use crate::event::StreamId;
+
+/// Brokers let committed offsets expire, after 7 days by default. So many shards that an earlier process wrote are written again
+/// with each transaction, however often the agent is restarted: thousands of files are done with the first few, and a hundred
+/// thousand within two minutes, a few hundredths of a second each.
+const AGED_PER_COMMIT: usize = 32;
 
 /// What the local state keeps: a cache of what Kafka knows, and paths, which Kafka has no room for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +87,8 @@ struct Layout {
     /// Those that have room.
     free: BTreeSet<usize>,
     dirty: BTreeSet<usize>,
+    /// Those that an earlier process wrote, the longest ago first.
+    aged: Vec<usize>,
 }
 
 /// What the checkpoint becomes if the transaction that carries it is committed.
@@ -116,6 +124,39 @@ impl Checkpoint {
             layout.assign(*stream);
         }
         Self { sequence, entries, layout }
+    }
+
+    /// A checkpoint whose shards are in Kafka as they are given here, and generations that it did not hold yet. Only what changes
+    /// is written, and by and by what an earlier process wrote. Nothing if they are better laid out anew.
+    #[must_use]
+    pub fn as_written(
+        sequence: u64,
+        shards: Vec<Written>,
+        begun: Vec<Entry>,
+        partitions: u32,
+    ) -> Option<Self> {
+        let mut layout = Layout::new(partitions);
+        let ages: Vec<u64> = shards.iter().map(|shard| shard.sequence).collect();
+        let mut entries = BTreeMap::new();
+        for (shard, Written { entries: held, .. }) in shards.into_iter().enumerate() {
+            let is_sole = held.iter().all(|entry| !layout.homes.contains_key(&entry.stream));
+            layout.hold(shard, held.iter().map(|entry| entry.stream));
+            entries.extend(held.into_iter().map(|entry| (entry.stream, entry)));
+            if !is_sole {
+                return None;
+            }
+        }
+        // Most of what they once held is forgotten.
+        if ages.len() > 1 + 2 * entries.len().div_ceil(ENTRIES_PER_SHARD) {
+            return None;
+        }
+        layout.aged = (1..ages.len()).collect();
+        layout.aged.sort_by_key(|shard| ages[*shard]);
+        for entry in begun {
+            layout.assign(entry.stream);
+            entries.insert(entry.stream, entry);
+        }
+        Some(Self { sequence, entries, layout })
     }
 
     /// Number of the last commit, 0 before the first.
@@ -160,7 +201,9 @@ impl Checkpoint {
         for stream in &gone {
             self.layout.touch(*stream);
         }
-        let rewritten = self.layout.dirty.iter().copied().collect();
+        let aged = self.layout.aged.iter().take(AGED_PER_COMMIT);
+        let rewritten: BTreeSet<usize> = self.layout.dirty.iter().chain(aged).copied().collect();
+        let rewritten = rewritten.into_iter().collect();
         Proposal { sequence: self.sequence + 1, changed, gone, rewritten }
     }
 
@@ -210,6 +253,7 @@ impl Checkpoint {
             self.entries.remove(&stream);
             self.layout.remove(stream);
         }
+        self.layout.aged.retain(|shard| proposal.rewritten.binary_search(shard).is_err());
         for shard in proposal.rewritten {
             self.layout.dirty.remove(&shard);
         }
@@ -226,6 +270,7 @@ impl Layout {
             homes: HashMap::new(),
             free: BTreeSet::new(),
             dirty: BTreeSet::new(),
+            aged: Vec::new(),
         };
         layout.add_shard();
         layout
@@ -257,6 +302,21 @@ impl Layout {
         self.dirty.insert(shard);
     }
 
+    /// Takes over what a shard holds in Kafka.
+    fn hold(&mut self, shard: usize, streams: impl Iterator<Item = StreamId>) {
+        if shard == self.shards.len() {
+            self.shards.push(BTreeSet::new());
+        }
+        let held: BTreeSet<StreamId> = streams.collect();
+        self.homes.extend(held.iter().map(|stream| (*stream, shard)));
+        if held.len() < ENTRIES_PER_SHARD {
+            self.free.insert(shard);
+        } else {
+            self.free.remove(&shard);
+        }
+        self.shards[shard] = held;
+    }
+
     fn touch(&mut self, stream: StreamId) {
         if let Some(shard) = self.homes.get(&stream) {
             self.dirty.insert(*shard);
@@ -274,8 +334,10 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::action::Committed;
     use crate::pipeline::identity::{Mark, Tuple};
     use crate::pipeline::line::Gap;
+    use crate::pipeline::resolve;
 
     fn entry(stream: u64, position: u64) -> Entry {
         let mark = Mark { position, hash: stream };
@@ -327,6 +389,63 @@ mod tests {
         assert_eq!(expected.len(), 999);
         assert_eq!(read_back(&store), expected);
         assert_eq!(checkpoint.sequence(), 2);
+    }
+
+    #[test]
+    fn after_a_restart_the_shards_are_as_they_were_and_the_oldest_are_written_again_by_and_by() {
+        const SHARDS: usize = 2 * AGED_PER_COMMIT;
+        const FILES: u64 = (SHARDS * ENTRIES_PER_SHARD) as u64;
+        let mut before = Checkpoint::restored(0, [], 3);
+        let mut store = BTreeMap::new();
+        let mut ages = BTreeMap::new();
+        // All of them, and then those of the first half once more.
+        for changed in [0..FILES, 0..FILES / 2] {
+            let proposal = before.propose(changed.map(|n| entry(n, 10)).collect(), Vec::new());
+            for write in before.writes(&proposal, 7) {
+                ages.insert((write.group, write.partition), write.sequence);
+                store.insert((write.group, write.partition), write.metadata);
+            }
+            before.advance(proposal);
+        }
+        let groups: Vec<Vec<Committed>> = (0..=store.keys().last().unwrap().0)
+            .map(|group| {
+                let of_partition = |partition| Committed {
+                    sequence: ages.get(&(group, partition)).copied(),
+                    metadata: store.get(&(group, partition)).cloned().unwrap_or_default(),
+                };
+                (0..3).map(of_partition).collect()
+            })
+            .collect();
+        assert_eq!(resolve::written(&groups, 4), None, "it was laid out for three");
+        let written = resolve::written(&groups, 3).unwrap();
+        assert_eq!(written.len(), SHARDS);
+        let begun = vec![entry(FILES, 0)];
+        let mut after = Checkpoint::as_written(2, written, begun, 3).unwrap();
+        for round in 0..3 {
+            let proposal = after.propose(vec![entry(FILES - 1, 20 + round)], Vec::new());
+            let writes = after.writes(&proposal, 8);
+            let aged = [AGED_PER_COMMIT, AGED_PER_COMMIT - 1, 0][usize::try_from(round).unwrap()];
+            assert!((aged..=aged + 3).contains(&writes.len()), "round {round}: {} shards", writes.len());
+            assert_eq!(writes.last().map(|write| (write.group, write.partition)), Some((0, 0)));
+            stored(&after, &proposal, &mut store);
+            after.advance(proposal);
+            assert_eq!(read_back(&store), after.entries().copied().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn shards_that_hold_one_generation_twice_or_next_to_nothing_are_laid_out_anew() {
+        let written = |streams: &[u64]| Written {
+            sequence: 1,
+            entries: streams.iter().map(|stream| entry(*stream, 1)).collect(),
+        };
+        let anew = |shards: &[&[u64]]| {
+            let shards = shards.iter().map(|streams| written(streams)).collect();
+            Checkpoint::as_written(1, shards, Vec::new(), 1).is_none()
+        };
+        assert!(!anew(&[&[1, 2], &[3]]));
+        assert!(anew(&[&[1, 2], &[2]]));
+        assert!(anew(&[&[1], &[2], &[3], &[4]]));
     }
 
     #[test]

@@ -557,15 +557,26 @@ impl Delivery {
                 self.fetch(Anchor::Remembered, 1, out);
                 return;
             }
-            (Truth::Kafka, _, Some(mut remote)) => {
-                remote.entries.extend(self.begun_since(&remote));
-                let checkpoint =
-                    Checkpoint::restored(remote.sequence, remote.entries, self.anchor_partitions());
+            (Truth::Kafka, _, Some(remote)) => {
+                let checkpoint = self.take_over(anchor, remote);
                 self.resolved(truth, checkpoint, out);
             }
             (Truth::Local | Truth::FirstRun | Truth::Kafka, _, _) => self.restore_local(truth, out),
         }
         self.set(State::Ready);
+    }
+
+    /// The checkpoint that Kafka has: laid out as it is there, if it is there that it will be written.
+    fn take_over(&mut self, anchor: Anchor, mut remote: Remote) -> Checkpoint {
+        let (begun, partitions) = (self.begun_since(&remote), self.anchor_partitions());
+        let fetched = std::mem::take(&mut self.fetched);
+        let written = resolve::written(&fetched, partitions).filter(|_| anchor == Anchor::Configured);
+        let as_written = written
+            .and_then(|written| Checkpoint::as_written(remote.sequence, written, begun.clone(), partitions));
+        as_written.unwrap_or_else(|| {
+            remote.entries.extend(begun);
+            Checkpoint::restored(remote.sequence, remote.entries, partitions)
+        })
     }
 
     fn restore_local(&mut self, truth: Truth, out: &mut Out) {

@@ -42,12 +42,41 @@ pub fn assemble(groups: &[Vec<Committed>]) -> Result<Fetched, ShardError> {
         return Ok(Fetched::More(needed));
     }
     for index in 1..header.shards {
-        let (group, partition) = (index / header.partitions, index % header.partitions);
-        let place = groups.get(group as usize).and_then(|group| group.get(partition as usize));
-        let Some(shard) = place.filter(|shard| shard.sequence.is_some()) else { return Ok(Fetched::Torn) };
+        let shard = place_of(groups, index, header.partitions);
+        let Some(shard) = shard.filter(|shard| shard.sequence.is_some()) else { return Ok(Fetched::Torn) };
         entries.extend(shard::decode_other(&shard.metadata)?);
     }
     Ok(Fetched::Complete(Remote { sequence, nonce: header.nonce, entries }))
+}
+
+/// Where a shard lies.
+fn place_of(groups: &[Vec<Committed>], index: u32, partitions: u32) -> Option<&Committed> {
+    groups.get((index / partitions) as usize)?.get((index % partitions) as usize)
+}
+
+/// A shard as Kafka has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Number of the transaction that wrote it last.
+    pub sequence: u64,
+    /// What it holds.
+    pub entries: Vec<Entry>,
+}
+
+/// The shards of groups that [`assemble`] found complete, each as it was written, if they were laid out for so many partitions.
+#[must_use]
+pub fn written(groups: &[Vec<Committed>], partitions: u32) -> Option<Vec<Written>> {
+    let (header, _) = shard::decode_first(&place_of(groups, 0, 1)?.metadata).ok()?;
+    let shard = |index: u32| {
+        let Committed { sequence, metadata } = place_of(groups, index, partitions)?;
+        let entries = if index == 0 {
+            shard::decode_first(metadata).map(|(_, entries)| entries)
+        } else {
+            shard::decode_other(metadata)
+        };
+        Some(Written { sequence: (*sequence)?, entries: entries.ok()? })
+    };
+    if header.partitions == partitions { (0..header.shards).map(shard).collect() } else { None }
 }
 
 /// Whose positions a start goes on with.
