@@ -10,6 +10,14 @@ use crate::event::StreamId;
 /// (one being filled, one waiting, one being produced) stay small against the memory limit.
 pub const BLOCK_BYTES: usize = 1024 * 1024;
 
+/// A batch is committed before its interval when it has grown so large, so that a rewind stays short: a second or two
+/// of reading at full speed. Each commit drains the pipe, so it should not be much less.
+const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Or when so many generations are new in it: their positions fill new shards, a hundred of them, which takes Kafka a quarter of a
+/// second. Meanwhile two blocks are filled, with about as many files of a line each, so that neither waits for the other.
+const NEW_MAX: usize = 4096;
+
 /// Records on their way to Kafka: their bytes in one arena. Reused, so that a record costs no allocation.
 #[derive(Debug, Default)]
 pub struct Block {
@@ -115,6 +123,40 @@ impl Filled {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.reaches.0.is_empty()
+    }
+}
+
+/// What the open transaction holds.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// How far its generations get.
+    pub reaches: Reaches,
+    /// Generations that are forgotten with it.
+    pub gone: Vec<StreamId>,
+    /// How many records there are.
+    pub records: u64,
+    /// Their bytes.
+    bytes: usize,
+    /// Generations of which nothing was committed before.
+    new: usize,
+    /// What its lines became.
+    pub tally: Tally,
+}
+
+impl Batch {
+    /// Takes in what is produced of a block; `is_new` tells generations of which nothing was committed before.
+    pub fn take(&mut self, filled: &Filled, is_new: impl Fn(StreamId) -> bool) {
+        self.new += filled.reaches.iter().filter(|reach| is_new(reach.to.stream)).count();
+        self.reaches.append(&filled.reaches);
+        self.records += filled.block.records.len() as u64;
+        self.bytes += filled.block.arena.len();
+        self.tally.merge(&filled.tally);
+    }
+
+    /// Whether it is committed now and not at the end of its interval.
+    #[must_use]
+    pub fn is_full(&self, records_max: u64) -> bool {
+        self.records >= records_max || self.bytes >= BATCH_BYTES_MAX || self.new >= NEW_MAX
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::action::{Action, Cause, Class, Command, Committed, Exit, Failure, Millis, Reply};
-use super::batch::{Block, Filled, Reaches};
+use super::batch::{Batch, Block, Filled};
 use super::checkpoint::{Checkpoint, Proposal, Snapshot};
 use super::facts::{Delivered, Standing, TransactionResult};
 use super::notice::Notice;
@@ -32,10 +32,6 @@ const HEARTBEAT_MS: u64 = 6 * 3600 * 1000;
 pub const RECORD_BYTES_MAX: usize = 1_000_000;
 /// The smallest batch worth going down to: an event without its long fields has to fit.
 const BATCH_BYTES_MIN: usize = 1024;
-
-/// A batch is committed before its interval when it has grown so large, so that a rewind stays short: a second or two
-/// of reading at full speed. Each commit drains the pipe, so it should not be much less.
-const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 const RIVAL: &str = "another viewtail commits under this agent's id (a cloned machine, a copied state directory?); \
     give one of the two its own agent.id";
@@ -118,16 +114,6 @@ impl State {
             Self::Leaving => matches!(self, Self::Ready),
         }
     }
-}
-
-/// What the open transaction holds.
-#[derive(Debug, Default)]
-struct Batch {
-    reaches: Reaches,
-    gone: Vec<StreamId>,
-    records: u64,
-    bytes: usize,
-    tally: Tally,
 }
 
 /// The delivery machine.
@@ -682,7 +668,7 @@ impl Delivery {
     }
 
     fn go_on(&mut self, now: Millis, since: Millis, out: &mut Out) {
-        let full = self.batch.records >= self.options.batch_events_max || self.batch.bytes >= BATCH_BYTES_MAX;
+        let full = self.batch.is_full(self.options.batch_events_max);
         let aged = now >= since.plus(self.options.commit_interval_ms);
         match self.waiting.take() {
             Some(filled) if !full && !aged && self.may_add() => self.produce(filled, since, out),
@@ -707,10 +693,9 @@ impl Delivery {
     }
 
     fn produce(&mut self, filled: Filled, since: Millis, out: &mut Out) {
-        self.batch.reaches.append(&filled.reaches);
-        self.batch.records += filled.block.records.len() as u64;
-        self.batch.bytes += filled.block.arena.len();
-        self.batch.tally.merge(&filled.tally);
+        let checkpoint = self.checkpoint.as_ref();
+        let is_new = |stream| checkpoint.is_some_and(|known| known.get(stream).is_none());
+        self.batch.take(&filled, is_new);
         self.set(State::Producing(since));
         out.command(Command::Produce(filled.block));
     }
