@@ -18,6 +18,10 @@ const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// second. Meanwhile two blocks are filled, with about as many files of a line each, so that neither waits for the other.
 const NEW_MAX: usize = 4096;
 
+/// Or when it holds so many of them and nothing more is at hand: a start is over then, and its last lines need not wait. A few
+/// new files now and then are no reason for further transactions.
+const NEW_MANY: usize = 256;
+
 /// Records on their way to Kafka: their bytes in one arena. Reused, so that a record costs no allocation.
 #[derive(Debug, Default)]
 pub struct Block {
@@ -157,6 +161,12 @@ impl Batch {
     #[must_use]
     pub fn is_full(&self, records_max: u64) -> bool {
         self.records >= records_max || self.bytes >= BATCH_BYTES_MAX || self.new >= NEW_MAX
+    }
+
+    /// Whether it is committed as soon as nothing more is at hand.
+    #[must_use]
+    pub fn is_mostly_new(&self) -> bool {
+        self.new >= NEW_MANY
     }
 }
 

@@ -151,6 +151,8 @@ pub struct Delivery {
     /// Most bytes of a partition's batch before compression; halved each time a broker refuses one.
     batch_bytes_max: usize,
     stopping: bool,
+    /// Nothing more is at hand; until it was looked whether that ends the batch.
+    is_hurried: bool,
 }
 
 /// Where the delivery puts what it wants.
@@ -199,6 +201,7 @@ impl Delivery {
             down_since: None,
             trouble: None,
             stopping: false,
+            is_hurried: false,
         }
     }
 
@@ -323,6 +326,11 @@ impl Delivery {
         self.checkpoint = Some(Checkpoint::restored(self.sequence(), entries, self.anchor_partitions()));
     }
 
+    /// Nothing more is at hand: what is due soon may be done now.
+    pub fn hurry(&mut self) {
+        self.is_hurried = true;
+    }
+
     /// No more blocks will come.
     pub fn stop(&mut self) {
         self.stopping = true;
@@ -374,6 +382,7 @@ impl Delivery {
             | State::Leaving
             | State::Over => {}
         }
+        self.is_hurried = false;
     }
 
     /// Takes the answer to the command under way.
@@ -673,7 +682,8 @@ impl Delivery {
         match self.waiting.take() {
             Some(filled) if !full && !aged && self.may_add() => self.produce(filled, since, out),
             waiting => {
-                let nothing_more = waiting.is_none() && (self.stopping || self.batch.records == 0);
+                let is_over = self.stopping || self.is_hurried && self.batch.is_mostly_new();
+                let nothing_more = waiting.is_none() && (is_over || self.batch.records == 0);
                 let ending = full || aged || nothing_more || !self.may_add();
                 self.waiting = waiting;
                 if ending {

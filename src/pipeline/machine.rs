@@ -152,6 +152,9 @@ impl Machine {
                 self.tail.pump(now, allowance, &mut out.actions);
             }
             let handed_over = self.hand_over(now);
+            if self.tail.is_at_rest() {
+                self.delivery.hurry();
+            }
             self.delivery.pump(now, out);
             if out.events.is_empty() && !handed_over {
                 break;

@@ -92,6 +92,11 @@ impl Tail {
         !self.ready.is_empty() || !self.fresh.is_empty()
     }
 
+    /// Whether nothing is being read, to be read or to be met.
+    pub fn is_at_rest(&self) -> bool {
+        self.reading.is_none() && !self.has_turns() && self.filling.is_empty() && self.examining.is_over()
+    }
+
     /// When a throttled file may be read again.
     pub fn throttled_until(&self) -> Millis {
         let waiting = self.throttles.iter().filter(|throttle| !throttle.waiting.is_empty());
