@@ -29,6 +29,10 @@ use crate::planted::{self, Bug};
 /// A directory is listed at most so often, however many hints there are.
 const LIST_MS: u64 = 50;
 
+/// One of very many files still more seldom: 40 take a tenth of a millisecond, and no more than a tenth of the time goes into
+/// listing, or busy logs among a hundred thousand would have all of them listed again and again while most are still unknown.
+const LISTED_PER_MS: u64 = 40;
+
 /// A file is held against so many generations at most; those with its inode come first.
 pub(super) const CANDIDATES_MAX: usize = 64;
 
@@ -42,6 +46,8 @@ const ELSEWHERE_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     listed_at: Millis,
+    /// How many files were in it.
+    files: u64,
     due: Option<Millis>,
     pub trouble: Option<Trouble>,
 }
@@ -63,7 +69,7 @@ impl Tail {
     /// Lists a known directory soon; `false` if it is not one.
     pub fn list_soon(&mut self, now: Millis, path: &SharedPath) -> bool {
         let Some(directory) = self.directories.get_mut(path) else { return false };
-        let at = now.max(directory.listed_at.plus(LIST_MS));
+        let at = now.max(directory.listed_at.plus(LIST_MS.max(directory.files / LISTED_PER_MS)));
         if directory.due.is_none_or(|due| at < due) {
             if let Some(due) = directory.due.replace(at) {
                 self.listings.remove(&(due, path.clone()));
@@ -98,7 +104,7 @@ impl Tail {
         let mut seen: Vec<FileSeen> = Vec::new();
         let mut directories = HashSet::new();
         for listing in listings {
-            self.note_listed(now, &listing.directory);
+            self.note_listed(now, &listing);
             if let Some(files) = self.readable(now, listing.directory.clone(), listing.files) {
                 self.locate(now, &listing.directory, &files);
                 seen.extend(files);
@@ -130,9 +136,13 @@ impl Tail {
         })
     }
 
-    /// Remembers a directory and when it was looked at.
-    pub fn note_listed(&mut self, now: Millis, directory: &SharedPath) {
-        self.directories.entry(directory.clone()).or_default().listed_at = now;
+    /// Remembers a directory, when it was looked at and how much was there.
+    pub fn note_listed(&mut self, now: Millis, listing: &Listing) {
+        let directory = self.directories.entry(listing.directory.clone()).or_default();
+        directory.listed_at = now;
+        if let Ok(files) = &listing.files {
+            directory.files = files.len() as u64;
+        }
     }
 
     /// Updates where the known generations of one directory are.

@@ -427,6 +427,19 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_of_very_many_files_is_listed_more_seldom() {
+        let mut world = World::new(Start::Beginning);
+        let directory = SharedPath::from(Path::new("/log"));
+        for (files, rest_ms) in [(FILES, 50), (8 * FILES, 204)] {
+            world.files = (0..files).map(file).collect();
+            world.list(Millis(1), &mut Vec::new());
+            assert!(world.tail.list_soon(Millis(2), &directory));
+            assert_eq!(world.tail.listings.pop_first(), Some((Millis(1 + rest_ms), directory.clone())));
+            world.tail.directories.clear();
+        }
+    }
+
+    #[test]
     fn each_of_very_many_files_begins_at_its_end_where_that_is_said_and_what_comes_later_does_not() {
         let mut world = World::new(Start::End);
         let mut actions = Vec::new();

@@ -57,7 +57,7 @@ impl Tail {
     pub fn hold(&mut self, now: Millis, listings: Vec<Listing>, actions: &mut Vec<Action>) {
         let swept = std::mem::take(&mut self.sweeping);
         for listing in listings {
-            self.note_listed(now, &listing.directory);
+            self.note_listed(now, &listing);
             for file in self.readable(now, listing.directory, listing.files).unwrap_or_default() {
                 self.hold_file(now, file, actions);
             }
