@@ -120,10 +120,12 @@ impl Tail {
     }
 }
 
-/// Whether a file is open, was never read, and gives all that it is known to hold with one read of what lies on the disk.
+/// Whether a file is open, was never read, and gives all that it is known to hold with one read of what lies on the disk. One whose
+/// head is not taken for granted is asked whose copy it is when it is read, and others come before it.
 pub(super) fn is_fresh(generation: &Generation) -> bool {
     let rest = generation.size().saturating_sub(generation.looked_to);
     generation.file.is_some()
+        && generation.head.is_known()
         && generation.registration == Registration::Done
         && generation.read_at == Millis::default()
         && !generation.is_packed()
