@@ -194,9 +194,9 @@ fn word(text: &[u8], number: usize) -> &[u8] {
 }
 
 fn rules() -> impl FnMut(&Asked<'_>) {
-    let rules = Rules::default();
+    let rules = Arc::new(Rules::default());
     let (clients, mut pages) = (ClientResolver::new(&rules.client), PageKeys::new(&rules.page));
-    let (exclusion, mut identities) = (Exclusion::new(&rules.views), Identities::new(b"secret"));
+    let (exclusion, mut identities) = (Exclusion::new(&rules), Identities::new(b"secret"));
     let mut bots = Bots::new(&rules.views.bots).expect("the default rules are right");
     let mut page = Vec::new();
     move |asked| {
