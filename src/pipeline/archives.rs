@@ -11,6 +11,7 @@ use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{HeadEvidence, Mark, Verdict};
 use super::notice::Notice;
 use super::tail::{TROUBLE_POLL_MS, Tail};
+use super::unreadable::PATIENCE_MS;
 use crate::event::StreamId;
 
 /// So many archives are unpacked at the same time: xz and zstd remember up to 64 and 128 MiB for each.
@@ -172,7 +173,7 @@ impl Tail {
             let is_current = generation.finished || since.is_some_and(|since| generation.read_at >= since);
             let is_read = match generation.trouble {
                 // It may never be read again, and what is known of it has to do.
-                Some(_) => is_known,
+                Some(trouble) => is_known && trouble.lasts_ms() >= PATIENCE_MS,
                 None => !generation.is_hinted && (is_known || generation.is_drained()) && is_current,
             };
             let born = generation.tuple.birth_ns;

@@ -43,6 +43,11 @@ impl Trouble {
         (is_first, retry_at)
     }
 
+    /// For how long it fails, the wait for the next attempt included.
+    pub fn lasts_ms(&self) -> u64 {
+        self.retry_at.since(self.since)
+    }
+
     /// It went well; how long it did not.
     pub fn ends(trouble: &mut Option<Self>, now: Millis) -> Option<u64> {
         trouble.take().map(|trouble| now.since(trouble.since))

@@ -18,7 +18,7 @@ use crate::planted::{self, Bug};
 
 /// A place that fails for so long is not waited for: NFS gives up on its server after 3 minutes by default (`timeo=600`,
 /// `retrans=2`), and disks, controllers and paths to them are reset and tried again in less.
-const PATIENCE_MS: u64 = 300_000;
+pub(super) const PATIENCE_MS: u64 = 300_000;
 
 /// The kernel reads pages, and a page fails as a whole; sectors and file system blocks are no larger, or a multiple of it.
 const BLOCK_BYTES: u64 = 4096;
