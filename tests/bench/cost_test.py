@@ -5,9 +5,9 @@ import unittest
 
 import micro
 
-# An event cost 12,300 when this was written, taking the log apart at its newlines included. Processors
-# without AVX2 need more for a search in memory.
-INSTRUCTIONS_PER_EVENT_MAX = 13_500
+# An event cost 14,200 when this was written, taking the log apart at its newlines included; in the agent itself, which is
+# optimized over all crates, 12,300. Processors without AVX2 need more for a search in memory.
+INSTRUCTIONS_PER_EVENT_MAX = 15_500
 # Caches that are full throw out what is oldest, and grow no more.
 ALLOCATIONS_PER_1000_EVENTS_MAX = 1
 

@@ -39,6 +39,8 @@ pub struct Agent {
     hints: VecDeque<Hint>,
     replies: VecDeque<Reply>,
     files: BTreeMap<FileId, Life>,
+    /// It was told that there is no descriptor left, and has listed no directory since.
+    is_short_of_files: bool,
     /// Descriptors that the file server no longer knows.
     stale: BTreeSet<FileId>,
     /// What it was shown since it last wrote its books.
@@ -116,6 +118,7 @@ impl World {
             hints: VecDeque::new(),
             replies: VecDeque::new(),
             files: BTreeMap::new(),
+            is_short_of_files: false,
             stale: BTreeSet::new(),
             shown: Vec::new(),
             held: Held::default(),
@@ -348,6 +351,7 @@ impl World {
         match action {
             Action::Sweep => {
                 self.check_held(agent);
+                agent.is_short_of_files = false;
                 let mut directories = vec![DIRECTORY];
                 // Without archives there is nothing in it, and all lives stay as they are.
                 directories.extend(self.has_archives.then_some(ARCHIVE_DIRECTORY));
@@ -356,6 +360,7 @@ impl World {
             }
             Action::List(directory) => {
                 self.check_held(agent);
+                agent.is_short_of_files = false;
                 let listing = self.list(&directory, &rates);
                 agent.answers.push_back(Answer::Listed(vec![listing]));
             }
@@ -373,7 +378,13 @@ impl World {
                 self.note_closed(agent, file);
                 self.say(|| format!("agent: close {}", file.0));
                 match agent.files.remove(&file) {
-                    Some(life) => self.vfs.close(life),
+                    Some(life) => {
+                        self.vfs.close(life);
+                        // Something had to go, and that this was deleted since the last listing, nobody could know.
+                        if agent.is_short_of_files {
+                            self.reconsider(life);
+                        }
+                    }
                     None => self.oracle.violated(|| format!("{file:?} is closed without being open")),
                 }
             }
@@ -460,6 +471,7 @@ impl World {
         } else {
             None
         };
+        agent.is_short_of_files |= failed == Some(FileError::TooManyFiles);
         let found = if failed.is_none() { self.vfs.open(path) } else { None };
         let opened = match found {
             None => Err(failed.unwrap_or(FileError::NotFound)),
