@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::account::{Account, Books};
 use super::action::SharedPath;
-use super::resolve::Written;
+use super::resolve::Remote;
 use super::shard::{self, ENTRIES_PER_SHARD, Entry, Header, ShardWrite};
 use crate::event::StreamId;
 
@@ -126,37 +126,29 @@ impl Checkpoint {
         Self { sequence, entries, layout }
     }
 
-    /// A checkpoint whose shards are in Kafka as they are given here, and generations that it did not hold yet. Only what changes
-    /// is written, and by and by what an earlier process wrote. Nothing if they are better laid out anew.
+    /// The checkpoint that Kafka has, and generations that it did not hold yet, laid out as it is there: only what changes is
+    /// written, and by and by what an earlier process wrote. Nothing if it is better laid out anew.
     #[must_use]
-    pub fn as_written(
-        sequence: u64,
-        shards: Vec<Written>,
-        begun: Vec<Entry>,
-        partitions: u32,
-    ) -> Option<Self> {
+    pub fn as_written(remote: &Remote, begun: &[Entry], partitions: u32) -> Option<Self> {
+        let Remote { sequence, shards, .. } = remote;
         let mut layout = Layout::new(partitions);
-        let ages: Vec<u64> = shards.iter().map(|shard| shard.sequence).collect();
-        let mut entries = BTreeMap::new();
-        for (shard, Written { entries: held, .. }) in shards.into_iter().enumerate() {
-            let is_sole = held.iter().all(|entry| !layout.homes.contains_key(&entry.stream));
-            layout.hold(shard, held.iter().map(|entry| entry.stream));
-            entries.extend(held.into_iter().map(|entry| (entry.stream, entry)));
-            if !is_sole {
-                return None;
-            }
+        for (number, shard) in shards.iter().enumerate() {
+            layout.hold(number, shard.entries.iter().map(|entry| entry.stream));
         }
+        let mut entries: BTreeMap<_, _> = remote.entries().map(|entry| (entry.stream, *entry)).collect();
+        let is_sole = entries.len() == remote.entries().count();
         // Most of what they once held is forgotten.
-        if ages.len() > 1 + 2 * entries.len().div_ceil(ENTRIES_PER_SHARD) {
+        let is_sparse = shards.len() > 1 + 2 * entries.len().div_ceil(ENTRIES_PER_SHARD);
+        if remote.partitions != partitions || !is_sole || is_sparse {
             return None;
         }
-        layout.aged = (1..ages.len()).collect();
-        layout.aged.sort_by_key(|shard| ages[*shard]);
+        layout.aged = (1..shards.len()).collect();
+        layout.aged.sort_by_key(|number| shards[*number].sequence);
         for entry in begun {
             layout.assign(entry.stream);
-            entries.insert(entry.stream, entry);
+            entries.insert(entry.stream, *entry);
         }
-        Some(Self { sequence, entries, layout })
+        Some(Self { sequence: *sequence, entries, layout })
     }
 
     /// Number of the last commit, 0 before the first.
@@ -337,7 +329,7 @@ mod tests {
     use crate::pipeline::action::Committed;
     use crate::pipeline::identity::{Mark, Tuple};
     use crate::pipeline::line::Gap;
-    use crate::pipeline::resolve;
+    use crate::pipeline::resolve::{self, Fetched, Written};
 
     fn entry(stream: u64, position: u64) -> Entry {
         let mark = Mark { position, hash: stream };
@@ -416,11 +408,10 @@ mod tests {
                 (0..3).map(of_partition).collect()
             })
             .collect();
-        assert_eq!(resolve::written(&groups, 4), None, "it was laid out for three");
-        let written = resolve::written(&groups, 3).unwrap();
-        assert_eq!(written.len(), SHARDS);
-        let begun = vec![entry(FILES, 0)];
-        let mut after = Checkpoint::as_written(2, written, begun, 3).unwrap();
+        let Ok(Fetched::Complete(remote)) = resolve::assemble(&groups) else { panic!("all are there") };
+        assert_eq!(remote.shards.len(), SHARDS);
+        assert!(Checkpoint::as_written(&remote, &[], 4).is_none(), "it was laid out for three");
+        let mut after = Checkpoint::as_written(&remote, &[entry(FILES, 0)], 3).unwrap();
         for round in 0..3 {
             let proposal = after.propose(vec![entry(FILES - 1, 20 + round)], Vec::new());
             let writes = after.writes(&proposal, 8);
@@ -441,7 +432,7 @@ mod tests {
         };
         let anew = |shards: &[&[u64]]| {
             let shards = shards.iter().map(|streams| written(streams)).collect();
-            Checkpoint::as_written(1, shards, Vec::new(), 1).is_none()
+            Checkpoint::as_written(&Remote { sequence: 1, nonce: 1, partitions: 1, shards }, &[], 1).is_none()
         };
         assert!(!anew(&[&[1, 2], &[3]]));
         assert!(anew(&[&[1, 2], &[2]]));

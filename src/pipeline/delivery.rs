@@ -553,7 +553,7 @@ impl Delivery {
                 return;
             }
             (Truth::Kafka, _, Some(remote)) => {
-                let checkpoint = self.take_over(anchor, remote);
+                let checkpoint = self.take_over(anchor, &remote);
                 self.resolved(truth, checkpoint, out);
             }
             (Truth::Local | Truth::FirstRun | Truth::Kafka, _, _) => self.restore_local(truth, out),
@@ -562,15 +562,15 @@ impl Delivery {
     }
 
     /// The checkpoint that Kafka has: laid out as it is there, if it is there that it will be written.
-    fn take_over(&mut self, anchor: Anchor, mut remote: Remote) -> Checkpoint {
-        let (begun, partitions) = (self.begun_since(&remote), self.anchor_partitions());
-        let fetched = std::mem::take(&mut self.fetched);
-        let written = resolve::written(&fetched, partitions).filter(|_| anchor == Anchor::Configured);
-        let as_written = written
-            .and_then(|written| Checkpoint::as_written(remote.sequence, written, begun.clone(), partitions));
+    fn take_over(&mut self, anchor: Anchor, remote: &Remote) -> Checkpoint {
+        // It is put together, and large where there are very many files.
+        self.fetched = Vec::new();
+        let (begun, partitions) = (self.begun_since(remote), self.anchor_partitions());
+        let is_there = anchor == Anchor::Configured;
+        let as_written = is_there.then(|| Checkpoint::as_written(remote, &begun, partitions)).flatten();
         as_written.unwrap_or_else(|| {
-            remote.entries.extend(begun);
-            Checkpoint::restored(remote.sequence, remote.entries, partitions)
+            let entries = remote.entries().copied().chain(begun);
+            Checkpoint::restored(remote.sequence, entries, partitions)
         })
     }
 
@@ -588,7 +588,7 @@ impl Delivery {
     /// Generations that began after the last commit, as far as the local state saw them: nothing of them is sent, but
     /// they may have been rotated out of their log's paths since.
     fn begun_since(&self, remote: &Remote) -> Vec<Entry> {
-        let committed: BTreeSet<StreamId> = remote.entries.iter().map(|entry| entry.stream).collect();
+        let committed: BTreeSet<StreamId> = remote.entries().map(|entry| entry.stream).collect();
         let local = self.local.iter().filter(|local| local.sequence == remote.sequence);
         let entries = local.flat_map(|local| &local.files).map(|file| file.entry);
         entries.filter(|entry| !entry.begun && !committed.contains(&entry.stream)).collect()

@@ -2,7 +2,7 @@
 
 use super::action::Committed;
 use super::checkpoint::Snapshot;
-use super::shard::{self, Entry, ShardError};
+use super::shard::{self, Entry, Header, ShardError};
 use crate::planted::{self, Bug};
 
 /// All shards as Kafka has them.
@@ -12,8 +12,26 @@ pub struct Remote {
     pub sequence: u64,
     /// Who committed it.
     pub nonce: u64,
-    /// Every generation.
+    /// For how many partitions the shards were laid out.
+    pub partitions: u32,
+    /// They, in their order.
+    pub shards: Vec<Written>,
+}
+
+/// A shard as Kafka has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Number of the transaction that wrote it last.
+    pub sequence: u64,
+    /// What it holds.
     pub entries: Vec<Entry>,
+}
+
+impl Remote {
+    /// Every generation.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.shards.iter().flat_map(|shard| &shard.entries)
+    }
 }
 
 /// What the groups that were fetched so far amount to.
@@ -36,47 +54,22 @@ pub enum Fetched {
 pub fn assemble(groups: &[Vec<Committed>]) -> Result<Fetched, ShardError> {
     let Some(first) = groups.first().and_then(|group| group.first()) else { return Ok(Fetched::Absent) };
     let Some(sequence) = first.sequence else { return Ok(Fetched::Absent) };
-    let (header, mut entries) = shard::decode_first(&first.metadata)?;
+    let (header, entries) = shard::decode_first(&first.metadata)?;
     let needed = header.shards.div_ceil(header.partitions);
     if (groups.len() as u64) < u64::from(needed) {
         return Ok(Fetched::More(needed));
     }
+    let mut shards = vec![Written { sequence, entries }];
     for index in 1..header.shards {
-        let shard = place_of(groups, index, header.partitions);
-        let Some(shard) = shard.filter(|shard| shard.sequence.is_some()) else { return Ok(Fetched::Torn) };
-        entries.extend(shard::decode_other(&shard.metadata)?);
-    }
-    Ok(Fetched::Complete(Remote { sequence, nonce: header.nonce, entries }))
-}
-
-/// Where a shard lies.
-fn place_of(groups: &[Vec<Committed>], index: u32, partitions: u32) -> Option<&Committed> {
-    groups.get((index / partitions) as usize)?.get((index % partitions) as usize)
-}
-
-/// A shard as Kafka has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Number of the transaction that wrote it last.
-    pub sequence: u64,
-    /// What it holds.
-    pub entries: Vec<Entry>,
-}
-
-/// The shards of groups that [`assemble`] found complete, each as it was written, if they were laid out for so many partitions.
-#[must_use]
-pub fn written(groups: &[Vec<Committed>], partitions: u32) -> Option<Vec<Written>> {
-    let (header, _) = shard::decode_first(&place_of(groups, 0, 1)?.metadata).ok()?;
-    let shard = |index: u32| {
-        let Committed { sequence, metadata } = place_of(groups, index, partitions)?;
-        let entries = if index == 0 {
-            shard::decode_first(metadata).map(|(_, entries)| entries)
-        } else {
-            shard::decode_other(metadata)
+        let (group, partition) = (index / header.partitions, index % header.partitions);
+        let place = groups.get(group as usize).and_then(|group| group.get(partition as usize));
+        let Some((Some(sequence), metadata)) = place.map(|shard| (shard.sequence, &shard.metadata)) else {
+            return Ok(Fetched::Torn);
         };
-        Some(Written { sequence: (*sequence)?, entries: entries.ok()? })
-    };
-    if header.partitions == partitions { (0..header.shards).map(shard).collect() } else { None }
+        shards.push(Written { sequence, entries: shard::decode_other(metadata)? });
+    }
+    let Header { nonce, partitions, .. } = header;
+    Ok(Fetched::Complete(Remote { sequence, nonce, partitions, shards }))
 }
 
 /// Whose positions a start goes on with.
@@ -148,14 +141,14 @@ pub fn confirm(expected: Expected, remote: Option<&Remote>) -> Confirmation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::shard::{Header, encode_first};
+    use crate::pipeline::shard::encode_first;
 
     fn committed(sequence: u64, metadata: &str) -> Committed {
         Committed { sequence: Some(sequence), metadata: metadata.to_owned() }
     }
 
     fn remote(sequence: u64, nonce: u64) -> Remote {
-        Remote { sequence, nonce, entries: Vec::new() }
+        Remote { sequence, nonce, partitions: 2, shards: Vec::new() }
     }
 
     #[test]
@@ -166,7 +159,9 @@ mod tests {
         assert_eq!(assemble(&[vec![Committed::default()]]), Ok(Fetched::Absent));
         assert_eq!(assemble(std::slice::from_ref(&group0)), Ok(Fetched::More(2)));
         let group1 = vec![committed(9, "1 "), committed(8, "1 ")];
-        assert_eq!(assemble(&[group0.clone(), group1]), Ok(Fetched::Complete(remote(9, 1))));
+        let shards = [9, 3, 9, 8].map(|sequence| Written { sequence, entries: Vec::new() }).to_vec();
+        let complete = Fetched::Complete(Remote { shards, ..remote(9, 1) });
+        assert_eq!(assemble(&[group0.clone(), group1]), Ok(complete));
         let torn = vec![committed(9, "1 "), Committed::default()];
         assert_eq!(assemble(&[group0, torn]), Ok(Fetched::Torn));
     }

@@ -119,8 +119,8 @@ impl Known {
         Ok(Self { remote, local })
     }
 
-    fn remote_entries(&self) -> &[Entry] {
-        self.remote.as_ref().ok().and_then(Option::as_ref).map_or(&[], |remote| &remote.entries)
+    fn remote_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.remote.iter().flatten().flat_map(Remote::entries)
     }
 
     /// Every generation that one of the two knows, as Kafka has it where it does; only the local state knows paths.
@@ -138,7 +138,7 @@ impl Known {
 
     fn positions(&self) -> Positions {
         let local = self.local.iter().flat_map(|local| &local.files).map(|file| &file.entry);
-        Positions { kafka: by_stream(self.remote_entries().iter()), local: by_stream(local) }
+        Positions { kafka: by_stream(self.remote_entries()), local: by_stream(local) }
     }
 
     fn rows(&self) -> Vec<Row> {
