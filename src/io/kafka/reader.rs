@@ -29,7 +29,7 @@ const LOOKUP_SLICE: Duration = Duration::from_millis(500);
 /// markers of a transaction that was just settled take some milliseconds.
 const ASK_PAUSE: Duration = Duration::from_millis(50);
 /// So many groups are asked for at once: enough for the broker to answer without a pause, few enough that all answer in time.
-const GROUPS_AT_ONCE: usize = 64;
+pub(super) const GROUPS_AT_ONCE: usize = 64;
 /// TxnOffsetCommit carries group metadata from this version on (Apache Kafka 2.5, KIP-447).
 const OFFSET_COMMIT_VERSION_MIN: i16 = 3;
 
