@@ -96,9 +96,9 @@ impl Watch {
         let (shared, wake) = (Arc::clone(&self.pending), Arc::clone(&self.wake));
         let tell = move |event: notify::Result<Event>| {
             let mut pending = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let was_empty = pending.paths.is_empty() && !pending.lost;
+            let was_empty = pending.is_empty();
             pending.take_in(event);
-            let is_empty = pending.paths.is_empty() && !pending.lost;
+            let is_empty = pending.is_empty();
             drop(pending);
             if was_empty && !is_empty {
                 wake();
@@ -190,6 +190,10 @@ impl Watch {
 }
 
 impl Pending {
+    fn is_empty(&self) -> bool {
+        self.paths.is_empty() && !self.lost
+    }
+
     fn take_in(&mut self, event: notify::Result<Event>) {
         match event {
             Err(_) => self.lost = true,
@@ -233,12 +237,14 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    fn wait_for(watch: &mut Watch, woken: &mpsc::Receiver<()>, wanted: &Path) {
+    /// Everything that was hinted at until the wanted path was.
+    fn wait_for(watch: &mut Watch, woken: &mpsc::Receiver<()>, wanted: &Path) -> HashSet<PathBuf> {
         let mut seen = HashSet::new();
         while !seen.contains(wanted) {
             woken.recv_timeout(Duration::from_secs(10)).expect("a hint in time");
             seen.extend(watch.take().paths);
         }
+        seen
     }
 
     #[test]
@@ -299,11 +305,7 @@ mod tests {
         watch.ensure(&SharedPath::from(scratch.path()));
         assert_eq!(std::fs::read(&file).unwrap(), b"x");
         std::fs::write(&other, "x").unwrap();
-        let mut seen = HashSet::new();
-        while !seen.contains(&other) {
-            woken.recv_timeout(Duration::from_secs(10)).expect("a hint in time");
-            seen.extend(watch.take().paths);
-        }
+        let seen = wait_for(&mut watch, &woken, &other);
         assert!(!seen.contains(&file), "{seen:?}");
     }
 

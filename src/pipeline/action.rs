@@ -136,6 +136,9 @@ pub struct Ask {
     pub boundary: bool,
 }
 
+/// What compressors add to a name, before there is a byte that shows that a file is theirs.
+pub const COMPRESSED_ENDINGS: [&str; 4] = ["gz", "zst", "xz", "bz2"];
+
 /// In which form a file holds the bytes of its log. Every position is one in plain bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::action::{Action, Ask, FileId, FileSeen, Form, Millis, Opened, Rest, Stat};
+use super::action::{Action, Ask, COMPRESSED_ENDINGS, FileId, FileSeen, Form, Millis, Opened, Rest, Stat};
 use super::examination::Examination;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{HeadEvidence, Mark, Verdict};
@@ -19,9 +19,6 @@ const UNPACKING_MAX: usize = 2;
 
 /// An archive that did not change for so long is unpacked: one that is being written is not looked through again and again.
 const REST_MS: u64 = 1000;
-
-/// What compressors add to a name, before there is a byte that shows that a file is theirs.
-const ENDINGS: [&str; 4] = ["gz", "zst", "xz", "bz2"];
 
 /// The archives that are being read, few at a time, and those that wait for their turn.
 #[derive(Debug, Default)]
@@ -40,7 +37,7 @@ impl Tail {
     /// are held, as a log that was rotated before its first line came may be deleted before it comes.
     pub fn will_be_archive(&self, path: &std::path::Path, form: Form) -> bool {
         let ending = path.extension().and_then(std::ffi::OsStr::to_str);
-        let is_named_so = ending.is_some_and(|ending| ENDINGS.contains(&ending));
+        let is_named_so = ending.is_some_and(|ending| COMPRESSED_ENDINGS.contains(&ending));
         self.is_archive(path) && (form != Form::Plain || is_named_so)
     }
 
@@ -262,7 +259,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::action::{FileKind, SharedPath};
-    use super::super::identity::{Head, Tuple};
+    use super::super::identity::Tuple;
     use super::super::tail::{Birth, TailOptions};
     use super::*;
 
@@ -296,9 +293,7 @@ mod tests {
 
     fn begin(tail: &mut Tail, size: u64) -> StreamId {
         let path = SharedPath::from(Path::new("/log/access.log"));
-        let (home, stat, form) = (path.clone(), opened(size, 1).stat, Form::Plain);
-        let (head, mark) = (Head::default(), Mark::start());
-        tail.begin(Millis(0), Birth { log: 0, home, path, stat, form, head, mark, file: FileId(1) })
+        tail.begin(Millis(0), Birth::of_file(&path, opened(size, 1).stat, FileId(1)))
     }
 
     #[test]

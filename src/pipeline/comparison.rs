@@ -92,7 +92,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::action::Stat;
-    use super::super::identity::{Head, Tuple};
+    use super::super::identity::Tuple;
     use super::super::tail::{Birth, TailOptions};
     use super::*;
 
@@ -104,10 +104,7 @@ mod tests {
             Stat { tuple, size: 4, modified_ns: 1, links: 1 }
         };
         let path = SharedPath::from(Path::new("/log/access.log"));
-        let (home, form, mark) = (path.clone(), Form::Plain, Mark::start());
-        let birth =
-            Birth { log: 0, home, path, stat: stat(1), form, head: Head::default(), mark, file: FileId(1) };
-        let original = tail.begin(Millis(0), birth);
+        let original = tail.begin(Millis(0), Birth::of_file(&path, stat(1), FileId(1)));
         for (inode, is_kept) in [(1, false), (2, true)] {
             let path = SharedPath::from(Path::new("/log/access.log.1"));
             let copy = FileSeen { path, kind: FileKind::Regular, stat: stat(3) };
@@ -116,8 +113,14 @@ mod tests {
             let [Action::Open(id, ..)] = actions[..] else { panic!("it is opened: {actions:?}") };
             actions.clear();
             let (head, markers) = (b"one\n".to_vec(), vec![Some(Vec::new()), Some(b"one\n".to_vec())]);
-            let opened =
-                Opened { stat: stat(inode), form, is_sole_name: true, head, markers, boundary: None };
+            let opened = Opened {
+                stat: stat(inode),
+                form: Form::Plain,
+                is_sole_name: true,
+                head,
+                markers,
+                boundary: None,
+            };
             tail.opened(Millis(1), id, Ok(opened), &mut actions);
             assert_eq!(matches!(actions[..], [Action::Look(..)]), is_kept, "{actions:?}");
             assert_eq!(matches!(actions[..], [Action::Close(..)]), !is_kept, "{actions:?}");

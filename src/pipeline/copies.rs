@@ -201,13 +201,16 @@ impl Tail {
 
     /// Since when a file that was set aside is as it is.
     pub fn unchanged_since(&self, stat: &Stat) -> Option<Millis> {
-        let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
-        noted.map(|rejected| rejected.since)
+        self.rejected_as_it_is(stat).map(|rejected| rejected.since)
+    }
+
+    fn rejected_as_it_is(&self, stat: &Stat) -> Option<&Rejected> {
+        self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat))
     }
 
     /// Since when a file is as it is, for all that is known of it as a copy of this one, or of none.
     fn rejected_since(&self, now: Millis, original: Option<StreamId>, stat: &Stat) -> Millis {
-        let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat));
+        let noted = self.rejected_as_it_is(stat);
         let noted = noted.filter(|rejected| rejected.copied.as_ref().map(|(stream, _)| *stream) == original);
         noted.map_or(now, |rejected| rejected.since)
     }
@@ -289,10 +292,7 @@ mod tests {
                 modified_ns: 1,
                 links: 1,
             };
-            let (home, path_then, form) = (path(name), path(name), Form::Plain);
-            let (head, mark) = (Head::default(), Mark::start());
-            let birth = Birth { log: 0, home, path: path_then, stat, form, head, mark, file: FileId(1) };
-            let stream = tail.begin(Millis(0), birth);
+            let stream = tail.begin(Millis(0), Birth::of_file(&path(name), stat, FileId(1)));
             tail.end_hold(&mut Vec::new());
             let files = Ok(vec![FileSeen { path: path("access.log.2"), kind: FileKind::Regular, stat }]);
             let directory = SharedPath::from(Path::new("/log"));

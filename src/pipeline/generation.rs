@@ -327,10 +327,8 @@ mod tests {
         let path = SharedPath::from(Path::new(path));
         let tuple = Tuple { device: 1, inode: 1, birth_ns: None };
         let stat = Stat { tuple, size: 10, modified_ns: 1, links: 1 };
-        let (home, form, mark) = (path.clone(), Form::Plain, Mark::start());
-        let mut head = Head::default();
-        head.learn(b"123456789\n");
-        let birth = Birth { log: 0, home, path, stat, form, head, mark, file: FileId(1) };
+        let mut birth = Birth::of_file(&path, stat, FileId(1));
+        birth.head.learn(b"123456789\n");
         let stream = tail.begin(Millis(0), birth);
         (tail, stream)
     }

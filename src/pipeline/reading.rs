@@ -329,7 +329,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::action::{SharedPath, Stat};
-    use super::super::identity::{Head, Mark, Tuple};
+    use super::super::identity::Tuple;
     use super::super::line::Gap;
     use super::super::tail::{Birth, TailOptions};
     use super::*;
@@ -355,10 +355,7 @@ mod tests {
     }
 
     fn begin(tail: &mut Tail) -> StreamId {
-        let path = SharedPath::from(Path::new("/log/a"));
-        let (home, stat, head) = (path.clone(), stat(0), Head::default());
-        let (form, mark) = (Form::Plain, Mark::start());
-        tail.begin(Millis(0), Birth { log: 0, home, path, stat, form, head, mark, file: FILE })
+        tail.begin(Millis(0), Birth::of_file(&SharedPath::from(Path::new("/log/a")), stat(0), FILE))
     }
 
     /// Reads what is new of a text, and gives each record's destination, partition, key and value.

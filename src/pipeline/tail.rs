@@ -756,3 +756,12 @@ pub(super) struct Birth {
     pub mark: Mark,
     pub file: FileId,
 }
+
+#[cfg(test)]
+impl Birth {
+    /// A plain file of the first log, of which no byte is known.
+    pub fn of_file(path: &SharedPath, stat: Stat, file: FileId) -> Self {
+        let (home, path, head) = (path.clone(), path.clone(), Head::default());
+        Self { log: 0, home, path, stat, form: Form::Plain, head, mark: Mark::start(), file }
+    }
+}

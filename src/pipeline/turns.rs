@@ -138,7 +138,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::action::{Action, Chunk, FileId, Form, SharedPath, Stat};
-    use super::super::identity::{HEAD_BYTES_MAX, Head, Mark, Tuple};
+    use super::super::identity::{HEAD_BYTES_MAX, Tuple};
     use super::super::tail::{Allowance, Birth, TailOptions};
     use super::*;
 
@@ -173,11 +173,9 @@ mod tests {
             let id = FileId(self.files.len() as u64 + 1);
             let path = SharedPath::from(Path::new(&format!("/log/{}", id.0)));
             let file = File { size, line_bytes, read_bytes: 0, path: path.clone() };
-            let (stat, home, mark) = (file.stat(id), path.clone(), Mark::start());
-            let mut head = Head::default();
-            head.learn(&file.bytes(0, HEAD_BYTES_MAX as u64));
+            let mut birth = Birth::of_file(&path, file.stat(id), id);
+            birth.head.learn(&file.bytes(0, HEAD_BYTES_MAX as u64));
             self.files.insert(id, file);
-            let birth = Birth { log: 0, home, path, stat, form: Form::Plain, head, mark, file: id };
             self.tail.begin(Millis(0), birth);
             id
         }

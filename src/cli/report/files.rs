@@ -14,6 +14,7 @@ use crate::cli::{Context, Exit, Failure, Settings, settings};
 use crate::event::{Encoder, EncoderOptions, Place, Site, StreamId};
 use crate::io::archive::Archive;
 use crate::io::progress::Progress;
+use crate::pipeline::action::COMPRESSED_ENDINGS;
 use crate::pipeline::options::PathMatcher;
 use crate::report::Tally;
 
@@ -240,15 +241,13 @@ fn names_before_rotation(path: &Path) -> Vec<PathBuf> {
     names
 }
 
-/// What compressors add to a name.
-const COMPRESSED: [&[u8]; 4] = [b"gz", b"zst", b"xz", b"bz2"];
-
 /// A name without the last thing that a rotation added.
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {
     let at = name.iter().rposition(|byte| matches!(byte, b'.' | b'-' | b'/'))?;
     let (rest, suffix) = (&name[..at], &name[at + 1..]);
     let is_number = !suffix.is_empty() && suffix.iter().all(u8::is_ascii_digit);
-    let is_added = name[at] != b'/' && (is_number || (name[at] == b'.' && COMPRESSED.contains(&suffix)));
+    let is_compressed = COMPRESSED_ENDINGS.iter().any(|ending| ending.as_bytes() == suffix);
+    let is_added = name[at] != b'/' && (is_number || (name[at] == b'.' && is_compressed));
     (is_added && !rest.is_empty()).then_some(rest)
 }
 
