@@ -37,13 +37,14 @@ pub(super) struct Rejected {
 }
 
 impl Tail {
-    /// Whether a file was looked at in vain and nothing has changed since.
-    pub fn is_rejected(&self, now: Millis, stat: &Stat) -> bool {
-        self.rejected.get(&stat.tuple).is_some_and(|rejected| {
-            rejected.is_unchanged(stat)
-                && rejected.searches == self.searches
-                && rejected.look_at.is_none_or(|look_at| now < look_at)
-        })
+    /// Whether a file was looked at in vain and nothing has changed since. If it is to be looked at later, it still will be: a
+    /// listing that was due then may have come earlier, because something else happened.
+    pub fn is_rejected(&mut self, now: Millis, FileSeen { path, stat, .. }: &FileSeen) -> bool {
+        let noted = self.rejected_as_it_is(stat).filter(|rejected| rejected.searches == self.searches);
+        let Some(look_at) = noted.map(|rejected| rejected.look_at) else { return false };
+        let later = look_at.filter(|look_at| now < *look_at);
+        later.into_iter().for_each(|look_at| self.list_after(look_at, path));
+        look_at.is_none() || later.is_some()
     }
 
     /// A file that is not to be read.
@@ -280,6 +281,35 @@ mod tests {
     use super::*;
     use crate::pipeline::action::Listing;
     use crate::pipeline::identity::Tuple;
+
+    #[test]
+    fn what_is_to_be_looked_at_later_still_is_when_its_directory_is_listed_before() {
+        let mut tail = Tail::new(TailOptions::of_log("/log/access.log"), None);
+        tail.end_hold(&mut Vec::new());
+        let directory = SharedPath::from(Path::new("/log"));
+        let tuple = Tuple { device: 1, inode: 7, birth_ns: Some(1) };
+        let stat = Stat { tuple, size: 100, modified_ns: 1, links: 1 };
+        let path = SharedPath::from(Path::new("/log/access.log.1.gz"));
+        let seen = FileSeen { path, kind: FileKind::Regular, stat };
+        let list = |tail: &mut Tail, now: Millis| {
+            let mut actions = Vec::new();
+            tail.list_what_is_due(now, &mut actions);
+            let is_listed = actions.iter().any(|action| matches!(action, Action::List(_)));
+            if is_listed {
+                let files = Ok(vec![seen.clone()]);
+                let listing = Listing { directory: directory.clone(), files, exists: true };
+                tail.listed(now, vec![listing], &mut Vec::new());
+            }
+            is_listed
+        };
+        let listing = Listing { directory: directory.clone(), files: Ok(Vec::new()), exists: true };
+        tail.listed(Millis(0), vec![listing], &mut Vec::new());
+        tail.look_again(Millis(0), Millis(1000), &seen);
+        tail.list_soon(Millis(100), &directory);
+        assert!(list(&mut tail, Millis(100)), "something else happened there");
+        assert!(!list(&mut tail, Millis(999)));
+        assert!(list(&mut tail, Millis(1000)), "its time has come");
+    }
 
     #[test]
     fn a_log_that_was_renamed_is_no_copy_and_one_that_began_under_such_a_name_may_be() {

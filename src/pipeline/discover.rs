@@ -241,7 +241,7 @@ impl Tail {
     pub fn consider(&mut self, now: Millis, file: FileSeen, actions: &mut Vec<Action>) {
         let log = self.log_of(&file.path);
         if self.is_known_or_examined(&file.stat.tuple)
-            || self.is_rejected(now, &file.stat)
+            || self.is_rejected(now, &file)
             || self.is_read_archive(&file)
         {
             return;
