@@ -140,6 +140,11 @@ impl Index {
         self.missing.range((from, to)).map(|(_, stream)| *stream)
     }
 
+    /// When the first of those went missing that did so at this time or later.
+    pub fn next_missing(&self, from: Millis) -> Option<Millis> {
+        self.missing.range((from, StreamId(u64::MIN))..).next().map(|(since, _)| *since)
+    }
+
     /// Those that went missing last.
     pub fn missing_last(&self) -> impl Iterator<Item = StreamId> {
         self.missing.iter().rev().map(|(_, stream)| *stream)

@@ -177,6 +177,8 @@ pub(super) struct Tail {
     pub has_unsaved: bool,
     /// Losses of generations that went missing before this were told.
     pub lost_told_to: Millis,
+    /// When the next losses are told.
+    pub tells_losses_at: Millis,
     /// What deleted files hold of the disk.
     pub deleted: Deleted,
     /// What became of the bytes of generations that were forgotten.
@@ -248,6 +250,7 @@ impl Tail {
             notices: Vec::new(),
             has_unsaved: false,
             lost_told_to: Millis(0),
+            tells_losses_at: Millis(LOST_AFTER_MS),
             deleted: Deleted::new(),
             forgotten: local.map(|local| local.forgotten.iter().cloned().collect()).unwrap_or_default(),
         }
@@ -373,7 +376,12 @@ impl Tail {
         let timer = self.timers.first().map_or(Millis(u64::MAX), |(at, _)| *at);
         let listing = self.listings.first().map_or(Millis(u64::MAX), |(at, _)| *at);
         let waiting = self.waiting_until().min(self.examines_at());
-        timer.min(self.sweep_at).min(listing).min(self.throttled_until()).min(waiting)
+        timer
+            .min(self.sweep_at)
+            .min(self.tells_losses_at)
+            .min(listing)
+            .min(self.throttled_until())
+            .min(waiting)
     }
 
     /// Does whatever is due: lists, opens and reads.
@@ -387,9 +395,11 @@ impl Tail {
             self.sweeping = true;
             self.sweep_at =
                 if planted::is(Bug::HintsTrusted) { Millis(u64::MAX) } else { now.plus(SWEEP_MS) };
-            self.look_after(now);
             actions.push(Action::Sweep);
             self.weigh_deleted(actions);
+        }
+        if now >= self.tells_losses_at {
+            self.tell_losses(now);
         }
         self.list_what_is_due(now, actions);
         self.feel_room(now, allowance);
@@ -484,6 +494,7 @@ impl Tail {
             reading.outdated = true;
         }
         self.lost_told_to = Millis(0);
+        self.tells_losses_at = self.tells_losses_at.min(now.plus(TROUBLE_POLL_MS));
         let streams: Vec<StreamId> = self.generations.keys().copied().collect();
         for stream in streams {
             let line_bytes_max = self.line_bytes_max(self.generations[&stream].log);
@@ -570,6 +581,7 @@ impl Tail {
     /// The inode is no longer this generation's: its bytes may turn up elsewhere.
     pub fn lose_inode(&mut self, now: Millis, stream: StreamId, why: Loss) {
         self.searches += 1;
+        self.tells_losses_at = self.tells_losses_at.min(now.plus(LOST_AFTER_MS));
         self.change(stream, |generation| generation.whereabouts = Whereabouts::Missing(now));
         let generation = self.generation(stream);
         generation.vanished = why;
@@ -691,16 +703,22 @@ impl Tail {
     }
 
     /// Closes the books of what has been missing for long.
-    fn look_after(&mut self, now: Millis) {
-        let Some(until) = now.0.checked_sub(LOST_AFTER_MS).map(Millis) else { return };
+    fn tell_losses(&mut self, now: Millis) {
+        let Some(until) = now.0.checked_sub(LOST_AFTER_MS).map(Millis) else {
+            self.tells_losses_at = Millis(LOST_AFTER_MS);
+            return;
+        };
         let from = std::mem::replace(&mut self.lost_told_to, until.plus(1));
         let missing: Vec<StreamId> = self.index.missing_since(from..=until.max(from)).collect();
+        let next = self.index.next_missing(self.lost_told_to);
+        self.tells_losses_at = next.map_or(Millis(u64::MAX), |since| since.plus(LOST_AFTER_MS));
         for stream in missing {
             let generation = &self.generations[&stream];
             match (generation.whereabouts, generation.books.end) {
                 // What is on its way may be set back yet.
                 (Whereabouts::Missing(since), None) if !generation.is_settled() => {
                     self.lost_told_to = self.lost_told_to.min(since);
+                    self.tells_losses_at = self.tells_losses_at.min(now.plus(TROUBLE_POLL_MS));
                 }
                 (_, None) => self.end(stream),
                 (_, Some(_)) => {}
