@@ -20,6 +20,7 @@ use crate::pipeline::options::{
     DeliveryOptions, Links, LogOptions, Mode, OnReadError, OnRewrite, PartitionBy, PathMatcher, Rejects,
     Start, Timestamp,
 };
+use crate::pipeline::shard::METADATA_BYTES_MAX;
 
 /// systemd waits 45 s; commit or give up well before.
 const STOP_DEADLINE_MS: u64 = 25_000;
@@ -101,6 +102,7 @@ impl Setup {
                 | config::Compression::Lz4
                 | config::Compression::Zstd => kafka.flush.bytes,
             } as usize,
+            metadata_bytes_max: METADATA_BYTES_MAX,
             partition_by: match kafka.partition_by {
                 config::PartitionBy::File => PartitionBy::File,
                 config::PartitionBy::Site => PartitionBy::Site,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::account::{Account, Books};
 use super::action::SharedPath;
 use super::resolve::Remote;
-use super::shard::{self, ENTRIES_PER_SHARD, Entry, Header, ShardWrite};
+use super::shard::{self, ENTRY_BYTES_MAX, Entry, Grid, Header, ShardWrite};
 use crate::event::StreamId;
 
 /// Brokers let committed offsets expire, after 7 days by default. So many shards that an earlier process wrote are written again
@@ -78,17 +78,33 @@ pub struct Checkpoint {
     layout: Layout,
 }
 
-/// Which shard carries which generation; a generation stays in its shard for life, so that few shards change.
+/// Which shard carries which generation; a generation stays in its shard for as long as it fits there, so that few shards change.
 #[derive(Debug)]
 struct Layout {
-    partitions: u32,
-    shards: Vec<BTreeSet<StreamId>>,
-    homes: HashMap<StreamId, usize>,
-    /// Those that have room.
+    grid: Grid,
+    shards: Vec<Shard>,
+    homes: HashMap<StreamId, Home>,
+    /// Those that have room for any entry.
     free: BTreeSet<usize>,
     dirty: BTreeSet<usize>,
     /// Those that an earlier process wrote, the longest ago first.
     aged: Vec<usize>,
+}
+
+/// What a shard holds.
+#[derive(Debug, Default)]
+struct Shard {
+    streams: BTreeSet<StreamId>,
+    /// Room in bytes that they take.
+    taken: usize,
+}
+
+/// Where a generation is held.
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    shard: usize,
+    /// Room in bytes that it takes there.
+    room: usize,
 }
 
 /// What the checkpoint becomes if the transaction that carries it is committed.
@@ -117,35 +133,34 @@ impl Proposal {
 impl Checkpoint {
     /// A checkpoint that was read back. All its shards count as changed, as nobody knows how they were laid out.
     #[must_use]
-    pub fn restored(sequence: u64, entries: impl IntoIterator<Item = Entry>, partitions: u32) -> Self {
+    pub fn restored(sequence: u64, entries: impl IntoIterator<Item = Entry>, grid: Grid) -> Self {
         let entries: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry.stream, entry)).collect();
-        let mut layout = Layout::new(partitions);
-        for stream in entries.keys() {
-            layout.assign(*stream);
-        }
+        let mut layout = Layout::new(grid);
+        entries.values().for_each(|entry| layout.assign(entry));
         Self { sequence, entries, layout }
     }
 
     /// The checkpoint that Kafka has, and generations that it did not hold yet, laid out as it is there: only what changes is
     /// written, and by and by what an earlier process wrote. Nothing if it is better laid out anew.
     #[must_use]
-    pub fn as_written(remote: &Remote, begun: &[Entry], partitions: u32) -> Option<Self> {
+    pub fn as_written(remote: &Remote, begun: &[Entry], grid: Grid) -> Option<Self> {
         let Remote { sequence, shards, .. } = remote;
-        let mut layout = Layout::new(partitions);
+        let mut layout = Layout::new(grid);
         for (number, shard) in shards.iter().enumerate() {
-            layout.hold(number, shard.entries.iter().map(|entry| entry.stream));
+            layout.hold(number, &shard.entries);
         }
         let mut entries: BTreeMap<_, _> = remote.entries().map(|entry| (entry.stream, *entry)).collect();
         let is_sole = entries.len() == remote.entries().count();
+        let is_full = layout.shards.iter().any(|shard| shard.taken > grid.room());
         // Most of what they once held is forgotten.
-        let is_sparse = shards.len() > 1 + 2 * entries.len().div_ceil(ENTRIES_PER_SHARD);
-        if remote.partitions != partitions || !is_sole || is_sparse {
+        let is_sparse = shards.len() > 1 + 2 * (entries.len() * ENTRY_BYTES_MAX).div_ceil(grid.room());
+        if remote.partitions != grid.partitions || !is_sole || is_full || is_sparse {
             return None;
         }
         layout.aged = (1..shards.len()).collect();
         layout.aged.sort_by_key(|number| shards[*number].sequence);
         for entry in begun {
-            layout.assign(entry.stream);
+            layout.assign(entry);
             entries.insert(entry.stream, *entry);
         }
         Some(Self { sequence: *sequence, entries, layout })
@@ -157,10 +172,10 @@ impl Checkpoint {
         self.sequence
     }
 
-    /// Partitions of the anchor that the shards are laid out for.
+    /// What the shards are laid out for.
     #[must_use]
-    pub fn partitions(&self) -> u32 {
-        self.layout.partitions
+    pub fn grid(&self) -> Grid {
+        self.layout.grid
     }
 
     /// The committed entry of a generation.
@@ -188,7 +203,7 @@ impl Checkpoint {
             {
                 continue;
             }
-            self.layout.assign(entry.stream);
+            self.layout.assign(entry);
         }
         for stream in &gone {
             self.layout.touch(*stream);
@@ -206,9 +221,9 @@ impl Checkpoint {
         let changed: HashMap<StreamId, &Entry> =
             proposal.changed.iter().map(|entry| (entry.stream, entry)).collect();
         let gone: BTreeSet<StreamId> = proposal.gone.iter().copied().collect();
-        let partitions = self.layout.partitions;
+        let partitions = self.layout.grid.partitions;
         let write = |shard: usize| {
-            let members = self.layout.shards[shard].iter().filter(|stream| !gone.contains(stream));
+            let members = self.layout.shards[shard].streams.iter().filter(|stream| !gone.contains(stream));
             let entries = members
                 .filter_map(|stream| changed.get(stream).copied().or_else(|| self.entries.get(stream)));
             let metadata = if shard == 0 {
@@ -254,10 +269,11 @@ impl Checkpoint {
 }
 
 impl Layout {
-    fn new(partitions: u32) -> Self {
-        assert!(partitions > 0, "a topic has at least one partition");
+    fn new(grid: Grid) -> Self {
+        assert!(grid.partitions > 0, "a topic has at least one partition");
+        assert!(grid.room() >= ENTRY_BYTES_MAX, "a shard has room for any entry");
         let mut layout = Self {
-            partitions,
+            grid,
             shards: Vec::new(),
             homes: HashMap::new(),
             free: BTreeSet::new(),
@@ -274,51 +290,61 @@ impl Layout {
 
     fn add_shard(&mut self) -> usize {
         let shard = self.shards.len();
-        self.shards.push(BTreeSet::new());
+        self.shards.push(Shard::default());
         self.free.insert(shard);
         self.dirty.insert(shard);
         shard
     }
 
-    /// Gives the generation a shard if it has none, and marks the shard as changed.
-    fn assign(&mut self, stream: StreamId) {
-        let shard = self.homes.get(&stream).copied().unwrap_or_else(|| {
-            let free = self.free.first().copied();
-            free.unwrap_or_else(|| self.add_shard())
-        });
-        self.homes.insert(stream, shard);
-        self.shards[shard].insert(stream);
-        if self.shards[shard].len() >= ENTRIES_PER_SHARD {
-            self.free.remove(&shard);
-        }
+    /// Gives the generation a shard if it has none, or another if it has outgrown its own, and marks what changes by that. It gives
+    /// no room back: what needed more may count again when the transaction fails.
+    fn assign(&mut self, entry: &Entry) {
+        self.touch(entry.stream);
+        let own = self.homes.get(&entry.stream).copied();
+        let room = shard::room_of(entry).max(own.map_or(0, |home| home.room));
+        self.remove(entry.stream);
+        let own =
+            own.map(|home| home.shard).filter(|shard| self.shards[*shard].taken + room <= self.grid.room());
+        let shard = own.or_else(|| self.free.first().copied()).unwrap_or_else(|| self.add_shard());
+        self.place(entry.stream, Home { shard, room });
         self.dirty.insert(shard);
     }
 
     /// Takes over what a shard holds in Kafka.
-    fn hold(&mut self, shard: usize, streams: impl Iterator<Item = StreamId>) {
+    fn hold(&mut self, shard: usize, entries: &[Entry]) {
         if shard == self.shards.len() {
-            self.shards.push(BTreeSet::new());
-        }
-        let held: BTreeSet<StreamId> = streams.collect();
-        self.homes.extend(held.iter().map(|stream| (*stream, shard)));
-        if held.len() < ENTRIES_PER_SHARD {
+            self.shards.push(Shard::default());
             self.free.insert(shard);
-        } else {
-            self.free.remove(&shard);
         }
-        self.shards[shard] = held;
+        for entry in entries {
+            self.place(entry.stream, Home { shard, room: shard::room_of(entry) });
+        }
+    }
+
+    fn place(&mut self, stream: StreamId, home: Home) {
+        self.homes.insert(stream, home);
+        let held = &mut self.shards[home.shard];
+        held.streams.insert(stream);
+        held.taken += home.room;
+        if held.taken + ENTRY_BYTES_MAX > self.grid.room() {
+            self.free.remove(&home.shard);
+        }
     }
 
     fn touch(&mut self, stream: StreamId) {
-        if let Some(shard) = self.homes.get(&stream) {
-            self.dirty.insert(*shard);
+        if let Some(home) = self.homes.get(&stream) {
+            self.dirty.insert(home.shard);
         }
     }
 
     fn remove(&mut self, stream: StreamId) {
-        if let Some(shard) = self.homes.remove(&stream) {
-            self.shards[shard].remove(&stream);
-            self.free.insert(shard);
+        if let Some(Home { shard, room }) = self.homes.remove(&stream) {
+            let held = &mut self.shards[shard];
+            held.streams.remove(&stream);
+            held.taken -= room;
+            if held.taken + ENTRY_BYTES_MAX <= self.grid.room() {
+                self.free.insert(shard);
+            }
         }
     }
 }
@@ -326,6 +352,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::SkipReason;
     use crate::pipeline::action::Committed;
     use crate::pipeline::identity::{Mark, Tuple};
     use crate::pipeline::line::Gap;
@@ -343,6 +370,10 @@ mod tests {
             gap: Gap::default(),
             begun: true,
         }
+    }
+
+    fn grid(partitions: u32) -> Grid {
+        Grid { partitions, metadata_bytes_max: shard::METADATA_BYTES_MAX }
     }
 
     fn stored(checkpoint: &Checkpoint, proposal: &Proposal, store: &mut BTreeMap<(u32, u32), String>) {
@@ -363,7 +394,7 @@ mod tests {
 
     #[test]
     fn many_generations_fill_several_groups_and_only_changed_shards_are_written() {
-        let mut checkpoint = Checkpoint::restored(0, [], 3);
+        let mut checkpoint = Checkpoint::restored(0, [], grid(3));
         let mut store = BTreeMap::new();
         let proposal = checkpoint.propose((0..1000).map(|n| entry(n, 10)).collect(), Vec::new());
         stored(&checkpoint, &proposal, &mut store);
@@ -384,14 +415,41 @@ mod tests {
     }
 
     #[test]
+    fn a_generation_that_outgrows_its_shard_moves_to_another_and_is_nowhere_twice() {
+        let grown = |stream: u64| {
+            let far = entry(stream, u64::MAX - stream);
+            let tuple = Tuple { device: u64::MAX, inode: u64::MAX - stream, birth_ns: Some(-1) };
+            Entry { tuple, gap: Gap { bytes: u64::MAX, reason: SkipReason::Hole }, ..far }
+        };
+        let mut checkpoint = Checkpoint::restored(0, [], grid(3));
+        let mut store = BTreeMap::new();
+        for changed in [(0..500).map(|n| entry(n, 10)).collect::<Vec<_>>(), (0..500).map(grown).collect()] {
+            // A transaction that fails has no part in what the next one writes.
+            let _lost =
+                checkpoint.propose(changed.iter().skip(100).step_by(3).copied().collect(), Vec::new());
+            for few in changed.chunks(10) {
+                let proposal = checkpoint.propose(few.to_vec(), Vec::new());
+                stored(&checkpoint, &proposal, &mut store);
+                checkpoint.advance(proposal);
+                assert_eq!(read_back(&store), checkpoint.entries().copied().collect::<Vec<_>>());
+            }
+            assert!(store.values().all(|text| text.len() <= shard::METADATA_BYTES_MAX));
+        }
+    }
+
+    #[test]
     fn after_a_restart_the_shards_are_as_they_were_and_the_oldest_are_written_again_by_and_by() {
         const SHARDS: usize = 2 * AGED_PER_COMMIT;
-        const FILES: u64 = (SHARDS * ENTRIES_PER_SHARD) as u64;
-        let mut before = Checkpoint::restored(0, [], 3);
+        let mut before = Checkpoint::restored(0, [], grid(3));
+        let mut files = 0;
+        while before.layout.shards.len() < SHARDS || before.layout.free.contains(&(SHARDS - 1)) {
+            before.layout.assign(&entry(files, 10));
+            files += 1;
+        }
         let mut store = BTreeMap::new();
         let mut ages = BTreeMap::new();
         // All of them, and then those of the first half once more.
-        for changed in [0..FILES, 0..FILES / 2] {
+        for changed in [0..files, 0..files / 2] {
             let proposal = before.propose(changed.map(|n| entry(n, 10)).collect(), Vec::new());
             for write in before.writes(&proposal, 7) {
                 ages.insert((write.group, write.partition), write.sequence);
@@ -410,10 +468,10 @@ mod tests {
             .collect();
         let Ok(Fetched::Complete(remote)) = resolve::assemble(&groups) else { panic!("all are there") };
         assert_eq!(remote.shards.len(), SHARDS);
-        assert!(Checkpoint::as_written(&remote, &[], 4).is_none(), "it was laid out for three");
-        let mut after = Checkpoint::as_written(&remote, &[entry(FILES, 0)], 3).unwrap();
+        assert!(Checkpoint::as_written(&remote, &[], grid(4)).is_none(), "it was laid out for three");
+        let mut after = Checkpoint::as_written(&remote, &[entry(files, 0)], grid(3)).unwrap();
         for round in 0..3 {
-            let proposal = after.propose(vec![entry(FILES - 1, 20 + round)], Vec::new());
+            let proposal = after.propose(vec![entry(files - 1, 20 + round)], Vec::new());
             let writes = after.writes(&proposal, 8);
             let aged = [AGED_PER_COMMIT, AGED_PER_COMMIT - 1, 0][usize::try_from(round).unwrap()];
             assert!((aged..=aged + 3).contains(&writes.len()), "round {round}: {} shards", writes.len());
@@ -432,16 +490,18 @@ mod tests {
         };
         let anew = |shards: &[&[u64]]| {
             let shards = shards.iter().map(|streams| written(streams)).collect();
-            Checkpoint::as_written(&Remote { sequence: 1, nonce: 1, partitions: 1, shards }, &[], 1).is_none()
+            let remote = Remote { sequence: 1, nonce: 1, partitions: 1, shards };
+            Checkpoint::as_written(&remote, &[], grid(1)).is_none()
         };
         assert!(!anew(&[&[1, 2], &[3]]));
+        assert!(anew(&[&(0..100).collect::<Vec<_>>()]), "a broker takes less than one of another limit did");
         assert!(anew(&[&[1, 2], &[2]]));
         assert!(anew(&[&[1], &[2], &[3], &[4]]));
     }
 
     #[test]
     fn a_proposal_that_is_not_committed_leaves_no_trace_in_positions() {
-        let mut checkpoint = Checkpoint::restored(4, [entry(1, 10)], 1);
+        let mut checkpoint = Checkpoint::restored(4, [entry(1, 10)], grid(1));
         let _lost = checkpoint.propose(vec![entry(1, 50), entry(2, 5)], Vec::new());
         let mut store = BTreeMap::new();
         let proposal = checkpoint.propose(vec![entry(1, 30)], Vec::new());

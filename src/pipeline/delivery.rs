@@ -15,7 +15,7 @@ use super::notice::Notice;
 use super::options::{DeliveryOptions, Mode};
 use super::reload::Producer;
 use super::resolve::{self, Confirmation, Expected, Fetched, Remote, Truth};
-use super::shard::{Entry, ShardError};
+use super::shard::{Entry, Grid, ShardError};
 use super::tally::Tally;
 use super::times::Times;
 use crate::event::StreamId;
@@ -235,8 +235,8 @@ impl Delivery {
         &self.partitions
     }
 
-    fn anchor_partitions(&self) -> u32 {
-        self.partitions[0]
+    fn grid(&self) -> Grid {
+        Grid { partitions: self.partitions[0], metadata_bytes_max: self.options.metadata_bytes_max }
     }
 
     /// The committed positions, once they are known.
@@ -323,7 +323,7 @@ impl Delivery {
     /// transaction with all shards is committed that is due at [`wake_at`](Self::wake_at); before that, nothing has changed.
     pub fn replace(&mut self, entries: Vec<Entry>) {
         assert_eq!(self.state, State::Ready, "positions are replaced between transactions");
-        self.checkpoint = Some(Checkpoint::restored(self.sequence(), entries, self.anchor_partitions()));
+        self.checkpoint = Some(Checkpoint::restored(self.sequence(), entries, self.grid()));
     }
 
     /// Nothing more is at hand: what is due soon may be done now.
@@ -565,12 +565,12 @@ impl Delivery {
     fn take_over(&mut self, anchor: Anchor, remote: &Remote) -> Checkpoint {
         // It is put together, and large where there are very many files.
         self.fetched = Vec::new();
-        let (begun, partitions) = (self.begun_since(remote), self.anchor_partitions());
+        let (begun, grid) = (self.begun_since(remote), self.grid());
         let is_there = anchor == Anchor::Configured;
-        let as_written = is_there.then(|| Checkpoint::as_written(remote, &begun, partitions)).flatten();
+        let as_written = is_there.then(|| Checkpoint::as_written(remote, &begun, grid)).flatten();
         as_written.unwrap_or_else(|| {
             let entries = remote.entries().copied().chain(begun);
-            Checkpoint::restored(remote.sequence, entries, partitions)
+            Checkpoint::restored(remote.sequence, entries, grid)
         })
     }
 
@@ -582,7 +582,7 @@ impl Delivery {
         let sequence = local.map_or(0, |local| local.sequence);
         let entries =
             local.map_or_else(Vec::new, |local| local.files.iter().map(|file| file.entry).collect());
-        self.resolved(truth, Checkpoint::restored(sequence, entries, self.anchor_partitions()), out);
+        self.resolved(truth, Checkpoint::restored(sequence, entries, self.grid()), out);
     }
 
     /// Generations that began after the last commit, as far as the local state saw them: nothing of them is sent, but
@@ -620,11 +620,7 @@ impl Delivery {
                 return;
             }
         }
-        if self
-            .checkpoint
-            .as_ref()
-            .is_some_and(|checkpoint| checkpoint.partitions() != self.anchor_partitions())
-        {
+        if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.grid() != self.grid()) {
             self.lay_out_anew();
         }
         if !planted::is(Bug::NoRewind) {
@@ -636,8 +632,7 @@ impl Delivery {
     fn lay_out_anew(&mut self) {
         if let Some(checkpoint) = self.checkpoint.take() {
             let entries: Vec<Entry> = checkpoint.entries().copied().collect();
-            self.checkpoint =
-                Some(Checkpoint::restored(checkpoint.sequence(), entries, self.anchor_partitions()));
+            self.checkpoint = Some(Checkpoint::restored(checkpoint.sequence(), entries, self.grid()));
         }
     }
 

@@ -158,6 +158,8 @@ pub struct DeliveryOptions {
     pub batch_events_max: u64,
     /// Most bytes of one partition's batch before compression, until a broker refuses one.
     pub batch_bytes_max: usize,
+    /// Most bytes of metadata that a broker takes with a position (`offset.metadata.max.bytes`).
+    pub metadata_bytes_max: usize,
     /// What chooses a record's key and partition.
     pub partition_by: PartitionBy,
     /// Where events of lines that could not be parsed go.

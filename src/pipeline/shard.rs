@@ -18,15 +18,34 @@ pub const FORMAT_VERSION: u32 = 1;
 /// What a broker takes by default (`offset.metadata.max.bytes`).
 pub const METADATA_BYTES_MAX: usize = 4096;
 
-/// Worst case of an encoded entry: 8 stream, 4 home, 1 flags, 8 head, 8 marker, and at most 10 for each of position,
-/// device, inode, birth and gap.
-const ENTRY_BYTES_MAX: usize = 79;
+/// What each entry has: 8 stream, 4 home, 1 flags, 8 head, 8 marker.
+const FIXED_BYTES: usize = 29;
+
+/// Worst case of an encoded entry: at most 10 more for each of position, device, inode, birth and gap.
+pub const ENTRY_BYTES_MAX: usize = FIXED_BYTES + 5 * 10;
 
 /// Room for shard 0's header: version, nonce, two numbers, spaces.
 const HEADER_BYTES_MAX: usize = 48;
 
-/// Entries that fit a shard whatever their numbers are, so that a growing position never makes one overflow.
-pub const ENTRIES_PER_SHARD: usize = (METADATA_BYTES_MAX - HEADER_BYTES_MAX) * 3 / 4 / ENTRY_BYTES_MAX;
+/// Positions grow: each has room up to here, 4 TiB, from the beginning, so that hardly an entry ever moves to another shard.
+const POSITION_FORESEEN: u64 = (1 << 42) - 1;
+
+/// Where shards may lie and what each may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Partitions of the anchor topic.
+    pub partitions: u32,
+    /// Most bytes of a shard's text.
+    pub metadata_bytes_max: usize,
+}
+
+impl Grid {
+    /// Room in bytes for the entries of a shard, before they become base64.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        (self.metadata_bytes_max - HEADER_BYTES_MAX) * 3 / 4
+    }
+}
 
 /// One shard to be written in a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +56,7 @@ pub struct ShardWrite {
     pub partition: u32,
     /// The committed offset: the transaction's number.
     pub sequence: u64,
-    /// At most [`METADATA_BYTES_MAX`] bytes of text.
+    /// At most [`Grid::metadata_bytes_max`] bytes of text.
     pub metadata: String,
 }
 
@@ -161,6 +180,17 @@ const GAP_REASON_SHIFT: u32 = 3;
 const GAP_REASONS: [SkipReason; 4] =
     [SkipReason::Filtered, SkipReason::Start, SkipReason::Hole, SkipReason::Unreadable];
 
+/// The room in bytes that an entry takes of its shard: no less than it needs as it is.
+#[must_use]
+pub fn room_of(entry: &Entry) -> usize {
+    let number = |value: u64| (u64::BITS - value.leading_zeros()).max(1).div_ceil(7) as usize;
+    let Entry { tuple: Tuple { device, inode, birth_ns }, mark, gap, .. } = entry;
+    let position = number(mark.position.max(POSITION_FORESEEN));
+    let birth = birth_ns.map_or(0, |birth_ns| number(birth_ns.cast_unsigned()));
+    let gap = if gap.bytes > 0 { number(gap.bytes) } else { 0 };
+    FIXED_BYTES + position + number(*device) + number(*inode) + birth + gap
+}
+
 /// Appends one entry: fixed fields first, then numbers of variable length.
 pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     let flags = if entry.begun { FLAG_BEGUN } else { 0 }
@@ -282,13 +312,30 @@ mod tests {
         #[test]
         fn shards_come_back_equal_and_fit(
             nonce: u64, shards in 1..=u32::MAX, partitions in 1..=u32::MAX,
-            entries in prop::collection::vec(entries(), 0..=ENTRIES_PER_SHARD),
+            mut entries in prop::collection::vec(entries(), 0..=METADATA_BYTES_MAX / FIXED_BYTES),
         ) {
+            let mut room = Grid { partitions, metadata_bytes_max: METADATA_BYTES_MAX }.room();
+            entries.retain(|entry| {
+                let left = room.checked_sub(room_of(entry));
+                room = left.unwrap_or(room);
+                left.is_some()
+            });
             let header = Header { nonce, shards, partitions };
             let first = encode_first(header, entries.iter());
             prop_assert!(first.len() <= METADATA_BYTES_MAX);
             prop_assert_eq!(decode_first(&first), Ok((header, entries.clone())));
             prop_assert_eq!(decode_other(&encode_other(entries.iter())), Ok(entries));
+        }
+
+        #[test]
+        fn an_entry_takes_no_less_room_than_it_needs(mut entry in entries()) {
+            let mut bytes = Vec::new();
+            encode_entry(&entry, &mut bytes);
+            prop_assert!((bytes.len()..=ENTRY_BYTES_MAX).contains(&room_of(&entry)));
+            entry.mark.position = POSITION_FORESEEN;
+            bytes.clear();
+            encode_entry(&entry, &mut bytes);
+            prop_assert_eq!(room_of(&entry), bytes.len());
         }
 
         #[test]

@@ -22,6 +22,7 @@ fn observation() -> Observation {
         commit_interval_ms: 1000,
         batch_events_max: 1,
         batch_bytes_max: 1,
+        metadata_bytes_max: 4096,
         partition_by: PartitionBy::File,
         rejects: Rejects::Topic,
         timestamp: Timestamp::Now,

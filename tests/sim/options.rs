@@ -11,6 +11,7 @@ use viewtail::pipeline::options::{
     Start, Timestamp,
 };
 use viewtail::pipeline::reload::{Producer, Reload};
+use viewtail::pipeline::shard::METADATA_BYTES_MAX;
 
 use crate::plan::Plan;
 use crate::rng::Rng;
@@ -66,12 +67,18 @@ fn delivery(plan: &Plan) -> DeliveryOptions {
         commit_interval_ms: plan.commit_interval_ms,
         batch_events_max: plan.batch_events_max,
         batch_bytes_max: BATCH_BYTES_MAX,
+        metadata_bytes_max: metadata_bytes_max(plan),
         partition_by: plan.partition_by,
         rejects: Rejects::Topic,
         timestamp: Timestamp::Now,
         stop_deadline_ms: STOP_DEADLINE_MS,
         quiet_grace_ms: plan.quiet_grace_ms,
     }
+}
+
+/// What the brokers take: where batches are small, so little that three generations fill a shard.
+pub fn metadata_bytes_max(plan: &Plan) -> usize {
+    if plan.batch_events_max < 10 { 300 } else { METADATA_BYTES_MAX }
 }
 
 /// Formats and globs are compiled once for all lives.

@@ -13,6 +13,7 @@ use viewtail::pipeline::identity::MARKER_BYTES_MAX;
 use viewtail::pipeline::options::{Mode, PartitionBy};
 use viewtail::pipeline::shard;
 
+use crate::options;
 use crate::plan::Plan;
 
 pub type LineId = u32;
@@ -137,6 +138,7 @@ pub struct Oracle {
     mode: Mode,
     partition_by: PartitionBy,
     offsets_may_be_lost: bool,
+    metadata_bytes_max: usize,
     /// Whether page views alone are let out.
     page_views: bool,
     /// The committed position of each stream.
@@ -159,6 +161,7 @@ impl Oracle {
             mode: plan.mode,
             partition_by: plan.partition_by,
             offsets_may_be_lost: plan.kafka.offsets_lost > 0,
+            metadata_bytes_max: options::metadata_bytes_max(plan),
             page_views: plan.page_views,
             reached: BTreeMap::new(),
             lines: Vec::new(),
@@ -485,6 +488,9 @@ impl Oracle {
         // They become visible after the records of their transaction.
         let numbers = self.since_persist.iter_mut().map(|(number, _)| number);
         numbers.filter(|number| **number == u64::MAX).for_each(|number| *number = sequence);
+        if metadata.len() > self.metadata_bytes_max {
+            self.violated(|| format!("a broker takes no {} bytes of positions", metadata.len()));
+        }
         let entries = if first {
             shard::decode_first(metadata).map(|(_, entries)| entries)
         } else {
