@@ -7,8 +7,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::action::{FileSeen, Form, SharedPath};
-use super::generation::{Generation, path_hash};
+use super::generation::{Generation, Whereabouts, path_hash};
 use super::tail::Tail;
+use crate::event::StreamId;
 use crate::planted::{self, Bug};
 
 /// A file restored from an archive keeps its old modification time; a log is written to after its birth. File systems
@@ -28,6 +29,18 @@ impl Tail {
             let mut known = self.index.of_home(path_hash(home));
             known.any(|stream| follows(&self.generations[&stream]))
         })
+    }
+
+    /// Whether a generation is rotated and no writer opens it by the name that it has: an inode that was given back may have come
+    /// back to it as another log.
+    pub fn has_lost_its_name(&self, stream: StreamId) -> bool {
+        let Generation { whereabouts, path, home, .. } = &*self.generations[&stream];
+        let (Whereabouts::Here, Some(path), Some(home)) = (whereabouts, path, home) else {
+            return self.generations[&stream].is_rotated();
+        };
+        let is_live = self.log_of(path).is_some() && self.home_by_name(path).is_none();
+        let is_rotated_from = is_named_after(path, home) && !self.homes_by_name(home).contains(path);
+        path != home && (!is_live || is_rotated_from)
     }
 
     /// The path of a log that a rotated file's name continues.

@@ -626,8 +626,8 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let grace = self.options.quiet_grace_ms;
+        let may_end = self.has_lost_its_name(stream) || planted::is(Bug::ProofOfActiveFile);
         let generation = self.generation(stream);
-        let may_end = generation.is_rotated() || planted::is(Bug::ProofOfActiveFile);
         if !may_end || generation.finished || !generation.is_drained() {
             return;
         }
