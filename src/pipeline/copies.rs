@@ -145,6 +145,59 @@ impl Tail {
         }
     }
 
+    /// The generation of which nothing is read yet in a file that seems to be a copy, if our descriptor is all that leads to the file
+    /// and not every byte of it is known to be the original's: so few may be equal that both only begin alike.
+    pub fn may_only_seem(
+        &self,
+        original: StreamId,
+        verdicts: &[(StreamId, Verdict)],
+        opened: &Opened,
+    ) -> Option<StreamId> {
+        let is_copy = self.generations[&original].committed.position >= opened.size();
+        if opened.stat.links > 0 || is_copy {
+            return None;
+        }
+        let mut own =
+            verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Same).map(|(stream, _)| *stream);
+        own.find(|stream| {
+            let generation = &self.generations[stream];
+            generation.tuple == opened.stat.tuple && !generation.head.is_known() && !self.is_wanted(*stream)
+        })
+    }
+
+    /// Such a file could not be looked at again once it is closed: it is held until its original is read so far that both differ,
+    /// or all of it is delivered.
+    pub fn hold_copy(
+        &mut self,
+        now: Millis,
+        (own, original): (StreamId, StreamId),
+        (id, seen, opened): (FileId, &FileSeen, &Opened),
+        actions: &mut Vec<Action>,
+    ) {
+        let since = self.rejected_since(now, Some(original), &opened.stat);
+        self.set_aside_copy(&opened.stat, (original, &seen.path), (since, None));
+        if self.has_outgrown(original, since, opened.size()) {
+            let looked_at = FileSeen { stat: opened.stat, ..seen.clone() };
+            self.note_ending(now, original, (&looked_at, Ending::Other));
+        } else {
+            self.ask_original(now, original);
+        }
+        self.hold_on(now, own, id, actions);
+    }
+
+    /// What a file is to its generation depends on what becomes of lines that are under way or of another file: it is asked again a
+    /// while later.
+    pub fn hold_on(&mut self, now: Millis, stream: StreamId, id: FileId, actions: &mut Vec<Action>) {
+        let generation = self.generation(stream);
+        if generation.file.is_none() {
+            generation.file = Some(id);
+            self.by_file.insert(id, stream);
+        } else {
+            actions.push(Action::Close(id));
+        }
+        self.poll(stream, now.plus(TROUBLE_POLL_MS));
+    }
+
     /// What is known of the end of a file that did not change since it was compared with that generation's.
     fn ending(&self, stat: &Stat, original: StreamId) -> Option<Ending> {
         let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat))?;

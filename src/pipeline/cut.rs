@@ -3,22 +3,10 @@
 use super::action::{Action, Ask, FileId, FileSeen, Millis, Opened};
 use super::examination::Examination;
 use super::identity::{Head, HeadEvidence, Mark, marker_length};
-use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
+use super::tail::{Birth, Tail};
 use crate::event::StreamId;
 
 impl Tail {
-    /// Where a cut generation goes on depends on what becomes of the lines that are under way.
-    pub fn wait_behind_cut(&mut self, now: Millis, stream: StreamId, id: FileId, actions: &mut Vec<Action>) {
-        let generation = self.generation(stream);
-        if generation.file.is_none() {
-            generation.file = Some(id);
-            self.by_file.insert(id, stream);
-        } else {
-            actions.push(Action::Close(id));
-        }
-        self.poll(stream, now.plus(TROUBLE_POLL_MS));
-    }
-
     /// What was cut off is gone, what is left was delivered: a new stream will go on behind it, once it is known where a line
     /// begins there and what stands before it.
     pub fn look_behind_cut(

@@ -499,7 +499,7 @@ impl Tail {
                 }
             }
             Finding::Cut(stream) if !self.generations[&stream].is_settled() => {
-                self.wait_behind_cut(now, stream, id, actions);
+                self.hold_on(now, stream, id, actions);
             }
             Finding::Cut(stream) => {
                 self.dismiss(now, inode, &verdicts, None);
@@ -507,6 +507,9 @@ impl Tail {
             }
             Finding::New if !self.elsewhere((seen, &opened), &examination.candidates).is_empty() => {
                 self.look_elsewhere(id, examination, opened, actions);
+            }
+            Finding::CopyOf(original) if let Some(own) = self.may_only_seem(original, &verdicts, &opened) => {
+                self.hold_copy(now, (own, original), (id, seen, &opened), actions);
             }
             Finding::CopyOf(stream) => {
                 self.dismiss(now, inode, &verdicts, None);
