@@ -16,8 +16,8 @@ use super::chain::is_named_after;
 use super::examination::Examination;
 use super::generation::{Generation, Whereabouts, path_hash};
 use super::identity::{
-    Evidence, Head, HeadEvidence, MARKER_BYTES_MAX, Mark, MarkerEvidence, Tuple, TupleEvidence, Verdict,
-    judge, marker_length,
+    Evidence, Head, HeadEvidence, MARKER_BYTES_MAX, Mark, MarkerEvidence, TELLING_BYTES, Tuple,
+    TupleEvidence, Verdict, judge, marker_length,
 };
 use super::notice::Notice;
 use super::options::{OnRewrite, Start};
@@ -551,7 +551,7 @@ impl Tail {
         let moved = going_on.filter(|stream| self.may_have_moved(*stream, &file.path)).max_by_key(position);
         // Nor do a few equal bytes, if the file may have been made of one that was read further than it goes.
         let early = self.early_in(verdicts, file, opened);
-        let moved = moved.filter(|stream| early.is_none() || position(stream) >= MARKER_BYTES_MAX as u64);
+        let moved = moved.filter(|stream| early.is_none() || position(stream) >= TELLING_BYTES as u64);
         // Another file that begins alike and is where it was says nothing of this one.
         let rivals = all(Verdict::Copy).filter(|stream| [moved, original].contains(&Some(*stream)));
         let copied_to = rivals.map(|stream| position(&stream)).max().unwrap_or(0);

@@ -16,6 +16,9 @@ pub const MARKER_BYTES_MAX: usize = 256;
 /// that was cut within its head is still known. Two lines that begin with the same time differ within a step or two.
 pub(super) const STEP_BYTES: usize = 64;
 
+/// So many equal bytes tell a file from others that were written to at the same time.
+pub(super) const TELLING_BYTES: usize = 2 * STEP_BYTES;
+
 /// The full head has its own hash.
 const STEPS: usize = HEAD_BYTES_MAX / STEP_BYTES - 1;
 
