@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::action::{Action, Millis};
 use super::examination::EXAMINED_MAX;
-use super::generation::{Generation, Whereabouts};
+use super::generation::{Generation, Turn, Whereabouts};
 use super::options::OpenFiles;
 use super::tail::{ROTATED_POLL_MS, Tail};
 use super::turns::is_fresh;
@@ -65,7 +65,7 @@ impl Tail {
             let generation = self.generation(stream);
             generation.idle_since = None;
             // One that is about to be looked at is noted again behind that look.
-            if generation.poll_at.is_none() && !generation.is_queued {
+            if generation.poll_at.is_none() && generation.turn == Turn::Later {
                 self.close_if_idle(stream, actions);
             }
         }
@@ -121,13 +121,19 @@ impl Tail {
 
     /// Lets a closed file wait for a descriptor.
     pub fn wait_for_descriptor(&mut self, stream: StreamId) {
-        self.generation(stream).is_queued = true;
+        self.generation(stream).turn = Turn::Waits;
         self.descriptors.waiting.push_back(stream);
     }
 
     /// The longest waiting of those that wait for a descriptor, if there is one.
     pub fn next_waiting_for_descriptor(&mut self, now: Millis) -> Option<StreamId> {
-        if self.may_open(now) { self.descriptors.waiting.pop_front() } else { None }
+        while self.may_open(now) {
+            let stream = self.descriptors.waiting.pop_front()?;
+            if self.generations.get(&stream).is_some_and(|generation| generation.turn == Turn::Waits) {
+                return Some(stream);
+            }
+        }
+        None
     }
 
     fn close_if_idle(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
@@ -157,4 +163,36 @@ fn is_idle(generation: &Generation) -> bool {
         && generation.is_settled()
         && !generation.is_hinted
         && generation.trouble.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::action::{FileId, SharedPath, Stat};
+    use super::super::identity::Tuple;
+    use super::super::tail::{Birth, TailOptions};
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_opened_while_it_waited_for_a_descriptor_is_read_with_the_one_it_has() {
+        let mut options = TailOptions::of_log("/log/*");
+        options.open_files.all = 1;
+        let mut tail = Tail::new(options, None);
+        let path = SharedPath::from(Path::new("/log/access.log"));
+        let tuple = Tuple { device: 1, inode: 7, birth_ns: Some(1) };
+        let stat = Stat { tuple, size: 10, modified_ns: 1, links: 1 };
+        let stream = tail.begin(Millis(0), Birth::of_file(&path, stat, FileId(1)));
+        tail.close(stream, &mut Vec::new());
+        tail.wait_for_descriptor(stream);
+        tail.queue(stream);
+        assert!(!tail.has_turns(), "it waits as before");
+        tail.generation(stream).file = Some(FileId(2));
+        tail.by_file.insert(FileId(2), stream);
+        tail.queue(stream);
+        assert_eq!(tail.next_turn(Millis(0)), Some(stream));
+        tail.generation(stream).turn = Turn::Later;
+        tail.close(stream, &mut Vec::new());
+        assert_eq!(tail.next_waiting_for_descriptor(Millis(0)), None, "it waits no more");
+    }
 }

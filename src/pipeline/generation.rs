@@ -70,8 +70,8 @@ pub struct Generation {
     pub grown_at: Millis,
     /// When it will be read again without a hint.
     pub poll_at: Option<Millis>,
-    /// It is among those that are read as soon as something may be read.
-    pub is_queued: bool,
+    /// Whether it is to be read.
+    pub turn: Turn,
     /// Something happened at its path since it was last opened or read.
     pub is_hinted: bool,
     /// How many bytes more than its turns were worth were read of it.
@@ -105,6 +105,17 @@ pub enum Whereabouts {
     Away,
     /// Its inode is not where it was, as a listing that succeeded showed; it may turn up elsewhere.
     Missing(Millis),
+}
+
+/// Whether a generation is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Not before something happens to it or its time comes.
+    Later,
+    /// It is among those that are read as soon as something may be read.
+    Due,
+    /// It is closed, and among those that wait for a descriptor.
+    Waits,
 }
 
 /// Whether a generation's name must be safe before its first event is sent.

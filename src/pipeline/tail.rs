@@ -16,7 +16,7 @@ use super::descriptors::Descriptors;
 use super::discover::Directory;
 use super::examination::Examinations;
 use super::facts::Reads;
-use super::generation::{Generation, Registration, Whereabouts, path_hash};
+use super::generation::{Generation, Registration, Turn, Whereabouts, path_hash};
 use super::heads::{Heads, Noted};
 use super::held::Held;
 use super::identity::{Head, Mark, Tuple};
@@ -301,7 +301,7 @@ impl Tail {
                 line_time_ms: None,
                 grown_at: Millis::default(),
                 poll_at: None,
-                is_queued: false,
+                turn: Turn::Later,
                 is_hinted: false,
                 overdrawn_bytes: 0,
                 idle_since: None,
@@ -408,7 +408,7 @@ impl Tail {
         while allowance.may_read && self.reading.is_none() && !self.is_full() {
             let Some(stream) = self.next_turn(now) else { break };
             if let Some(generation) = self.generations.get_mut(&stream) {
-                generation.is_queued = false;
+                generation.turn = Turn::Later;
             }
             self.go_on_with(now, stream, actions);
         }
@@ -417,7 +417,14 @@ impl Tail {
     /// Puts a generation at the end of those to be read, once: while nothing may be read its polls add up.
     pub fn queue(&mut self, stream: StreamId) {
         let generation = self.generation(stream);
-        if !std::mem::replace(&mut generation.is_queued, true) {
+        let has_turn = match generation.turn {
+            Turn::Later => false,
+            Turn::Due => true,
+            // One that was opened meanwhile holds what the others wait for.
+            Turn::Waits => generation.file.is_none(),
+        };
+        if !has_turn {
+            generation.turn = Turn::Due;
             let queue = if is_fresh(generation) { &mut self.fresh } else { &mut self.ready };
             queue.push_back(stream);
         }
@@ -547,7 +554,7 @@ impl Tail {
             line_time_ms: None,
             grown_at: now,
             poll_at: None,
-            is_queued: false,
+            turn: Turn::Later,
             is_hinted: false,
             overdrawn_bytes: 0,
             idle_since: None,
