@@ -508,6 +508,7 @@ impl World {
         }
         let opened = if is_stale || self.fails(rates.error) {
             agent.files.remove(&file);
+            agent.forget_last_shown(self.vfs.inodes[life].epoch);
             self.vfs.close(life);
             self.reconsider(life);
             Err(if is_stale { FileError::Stale } else { FileError::Unknown })
@@ -751,6 +752,13 @@ impl Agent {
     /// The inode behind a descriptor.
     pub fn life_of(&self, file: FileId) -> Option<Life> {
         self.files.get(&file).copied()
+    }
+
+    /// What the last read showed could not be looked at again: whose bytes they are it never learnt.
+    fn forget_last_shown(&mut self, epoch: u32) {
+        if let Some(last) = self.shown.iter().rposition(|(shown, _)| *shown == epoch) {
+            self.shown.remove(last);
+        }
     }
 
     /// The inodes behind all descriptors.
