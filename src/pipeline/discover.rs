@@ -508,13 +508,13 @@ impl Tail {
             Finding::New if !self.elsewhere((seen, &opened), &examination.candidates).is_empty() => {
                 self.look_elsewhere(id, examination, opened, actions);
             }
-            Finding::CopyOf(original) if let Some(own) = self.may_only_seem(original, &verdicts, &opened) => {
-                self.hold_copy(now, (own, original), (id, seen, &opened), actions);
-            }
-            Finding::CopyOf(stream) => {
-                self.dismiss(now, inode, &verdicts, None);
-                self.meet_copy(now, stream, (id, &examination, opened), actions);
-            }
+            Finding::CopyOf(stream) => match self.may_only_seem(stream, &verdicts, &opened) {
+                Some(own) => self.hold_copy(now, (own, stream), (id, seen, &opened), actions),
+                None => {
+                    self.dismiss(now, inode, &verdicts, None);
+                    self.meet_copy(now, stream, (id, &examination, opened), actions);
+                }
+            },
             Finding::New => {
                 self.dismiss(now, inode, &verdicts, None);
                 match self.on_rewrite(&verdicts, seen, &opened) {
