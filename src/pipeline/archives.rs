@@ -167,7 +167,7 @@ impl Tail {
         let may_be_it = |stream: &StreamId| {
             let generation = &self.generations[stream];
             let is_known = generation.head.is_known();
-            let is_current = generation.finished || since.is_some_and(|since| generation.read_at >= since);
+            let is_current = generation.finished || since.is_some_and(|since| generation.read_at > since);
             let is_read = match generation.trouble {
                 // It may never be read again, and what is known of it has to do.
                 Some(trouble) => is_known && trouble.lasts_ms() >= PATIENCE_MS,
@@ -312,6 +312,7 @@ mod tests {
             tail.asks_others(Millis(10), &seen)
         };
         assert!(asks(4, false), "it may have grown since");
+        assert!(asks(5, false), "it may have grown since in the same moment");
         assert!(asks(6, true), "something happened to it");
         assert!(!asks(6, false));
         let older = FileSeen { stat: Stat { modified_ns: 0, ..stat }, ..seen };

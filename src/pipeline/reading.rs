@@ -21,6 +21,8 @@ pub(super) struct Reading {
     pub stream: StreamId,
     pub file: FileId,
     want: Want,
+    /// When it was asked for: what was written later need not be in it, however late it comes.
+    asked_at: Millis,
     /// It looks for the end of a place that cannot be read.
     probe: Option<Probe>,
     /// Positions were set back since it was asked for.
@@ -29,13 +31,13 @@ pub(super) struct Reading {
 
 impl Tail {
     /// Asks for what comes next of a generation.
-    pub fn read(&mut self, stream: StreamId, file: FileId, actions: &mut Vec<Action>) {
+    pub fn read(&mut self, now: Millis, (stream, file): (StreamId, FileId), actions: &mut Vec<Action>) {
         let generation = self.generation(stream);
         let (want, probe) = (generation.lines.want(), generation.probe());
         let line = (want.from.position, want.length, marker_length(want.from.position));
         let (position, length, before) = probe.map_or(line, |probe| (probe.position, probe.length, 0));
         actions.push(Action::Read { file, position, length, before });
-        self.reading = Some(Reading { stream, file, want, probe, outdated: false });
+        self.reading = Some(Reading { stream, file, want, asked_at: now, probe, outdated: false });
     }
 
     /// Takes the bytes of the read under way.
@@ -115,7 +117,7 @@ impl Tail {
         let closed = reaches_end && (generation.finished || cuts_early);
         generation.learns_size(chunk.stat, chunk.form);
         let is_first = generation.read_at == Millis::default();
-        generation.read_at = now;
+        generation.read_at = reading.asked_at;
         generation.is_hinted = false;
         if !chunk.is_cut_short {
             generation.stop = None;
@@ -365,7 +367,7 @@ mod tests {
         text: &str,
     ) -> Vec<(Destination, i32, String, serde_json::Value)> {
         let mut actions = Vec::new();
-        tail.read(stream, FILE, &mut actions);
+        tail.read(Millis(1), (stream, FILE), &mut actions);
         let from = usize::try_from(tail.generation(stream).lines.cursor().position).unwrap();
         let before = &text.as_bytes()[from.saturating_sub(marker_length(from as u64))..from];
         let form = Form::Plain;

@@ -447,7 +447,7 @@ impl Tail {
                 self.filling.reaches.add(Reach { from: entry.mark.position, to: entry });
             }
             (Registration::Offered, _, Some(_)) => {}
-            (Registration::Done, Some(file), Some(_)) => self.read(stream, file, actions),
+            (Registration::Done, Some(file), Some(_)) => self.read(now, (stream, file), actions),
             (Registration::Done, None, Some(_)) if !generation.wants_look() => {}
             (Registration::Done, None, Some(_)) if !self.may_open(now) => self.wait_for_descriptor(stream),
             (Registration::Done, None, Some(_)) => self.reopen(stream, actions),
