@@ -25,7 +25,7 @@ pub struct Generation {
     /// Hash of that path.
     pub home_hash: u32,
     /// Hashes of the paths that it continues, as rotation names files: whoever renamed it before it was first seen found it
-    /// at one of them.
+    /// at one of them. And that of the path at first sight, if another process saw it first elsewhere.
     pub kin: Box<[u32]>,
     /// Where it was last seen.
     pub path: Option<SharedPath>,

@@ -187,8 +187,10 @@ impl Tail {
     }
 
     fn kin(&self, generation: &Generation) -> Box<[u32]> {
-        let homes = generation.home.as_deref().map(|home| self.homes_by_name(home));
-        homes.unwrap_or_default().iter().map(|home| path_hash(home)).collect()
+        let Some(home) = generation.home.as_deref() else { return Box::default() };
+        // Where the local state did not know it, this is not the path that its positions name, but where it was found.
+        let own = Some(path_hash(home)).filter(|own| *own != generation.home_hash);
+        self.homes_by_name(home).iter().map(|home| path_hash(home)).chain(own).collect()
     }
 
     /// Forgets a generation.
