@@ -714,7 +714,11 @@ impl Tail {
         let live = home.clone().filter(|_| self.home_by_name(path).is_none());
         let generation = self.generation(stream);
         let was_unlocated = generation.path.as_ref() != Some(path);
-        let old = generation.tuple;
+        let (old, position) = (generation.tuple, generation.lines.cursor().position);
+        if position == 0 && opened.size() == 0 {
+            // Not a byte is left of what was seen of it, and the next one may be another file's.
+            generation.head = Head::default();
+        }
         generation.head.learn(&opened.head);
         generation.file = Some(id);
         (generation.stat, generation.form) = (opened.stat, opened.form);
@@ -730,7 +734,6 @@ impl Tail {
         if generation.log.is_none() {
             generation.log = log;
         }
-        let position = generation.lines.cursor().position;
         let first = home.filter(|home| path_hash(home) == generation.home_hash).or(Some(path.clone()));
         // Not a byte ties it to the file that had the inode when it was first seen.
         let moves_home = position == 0 && live.is_some() && live != generation.home;
