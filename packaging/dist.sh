@@ -40,6 +40,18 @@ add_target() {
     rustup --quiet target add "$1" || die "missing: Rust's standard library for $1, which rustup could not fetch"
 }
 
+# librdkafka's configure knows no other compiler than CC, and would take this machine's own for any machine. It is asked for by the
+# name of the architecture and of the program.
+compiler_for() {
+    local wrapper="$PWD/$ZIG_DIR/$1-$2"
+    cat >"$wrapper" <<END
+#!/bin/sh
+exec "$PWD/$ZIG_DIR/bin/cargo-zigbuild" zig $2 -- -fno-sanitize=all -target $1-linux-gnu.$GLIBC_MAX "\$@"
+END
+    chmod +x "$wrapper"
+    echo "$wrapper"
+}
+
 # The highest GLIBC_ version among the symbols that a binary takes from elsewhere.
 highest_glibc() {
     readelf --wide --dyn-syms "$1" | grep -o '@GLIBC_[0-9.]*' | sed 's/@GLIBC_//' | sort -uV | tail -n 1
@@ -50,7 +62,9 @@ binary_for() { echo "target/zigbuild/$1-unknown-linux-gnu/release/viewtail"; }
 build_for() {
     local triple="$1-unknown-linux-gnu"
     add_target "$triple"
-    cargo auditable zigbuild --release --locked --target "$triple.$GLIBC_MAX" --target-dir target/zigbuild
+    # Its shared library, which nobody links, names symbols that it has not, and zig's linker takes that for an error.
+    HOST_CC=cc HOST_CXX=c++ CC=$(compiler_for "$1" cc) CXX=$(compiler_for "$1" c++) LDFLAGS=-Wl,--undefined-version \
+        cargo auditable zigbuild --release --locked --target "$triple.$GLIBC_MAX" --target-dir target/zigbuild
 }
 
 make_for() {
