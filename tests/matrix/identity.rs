@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags};
 
-use crate::ext4::Ext4;
 use crate::row::{LIMIT, Row, append, appender, inode, rename};
 use crate::support::agent::Agent;
 use crate::support::wait::{now, pass_time, wait_until};
@@ -249,8 +248,8 @@ fn row_27_logs_that_move_to_another_file_system_go_on_at_the_old_positions() {
     // Lines that nobody has read yet; then another disk takes the place of the directory, with copies of what was in it.
     row.write(&log, 5);
     rename(&site, &aside);
-    let disk = Ext4::at(row.scratch(), "logs/site");
-    std::fs::copy(aside.join("access.log"), disk.path().join("access.log")).expect("a log can be copied");
+    let disk = row.mount_ext4("logs/site");
+    std::fs::copy(aside.join("access.log"), disk.join("access.log")).expect("a log can be copied");
     let agent = row.agent_with(&config);
     row.catch_up();
     row.write(&log, 5);
@@ -261,9 +260,9 @@ fn row_27_logs_that_move_to_another_file_system_go_on_at_the_old_positions() {
 #[test]
 fn row_27_a_log_that_moves_to_another_directory_on_another_file_system_goes_on_there() {
     let mut row = Row::new("row-27-elsewhere");
-    let (here, there) = (row.at("here"), Ext4::at(row.scratch(), "logs/there"));
+    let (here, there) = (row.at("here"), row.mount_ext4("logs/there"));
     std::fs::create_dir(&here).expect("a directory can be made");
-    let (first, second) = (here.join("access.log"), there.path().join("moved.log"));
+    let (first, second) = (here.join("access.log"), there.join("moved.log"));
     let config = row.config_of("*/*.log");
     let agent = row.agent_with(&config);
     // More than the head that identifies: a few equal bytes are no copy.

@@ -66,13 +66,19 @@ impl Row {
     /// The same with its logs on an ext4 of its own, where nobody else takes the inode numbers that come free.
     pub fn on_ext4(name: &str) -> Self {
         let mut row = Self::new(name);
-        row.ext4 = Some(Ext4::at(&row.scratch, "logs"));
+        row.mount_ext4("logs");
         row
+    }
+
+    /// An ext4 of its own at this place of the scratch directory, for as long as the row lasts.
+    pub fn mount_ext4(&mut self, name: &str) -> PathBuf {
+        let ext4 = self.ext4.insert(Ext4::at(&self.scratch, name));
+        ext4.path().to_owned()
     }
 
     /// The directory of the logs.
     pub fn logs(&self) -> PathBuf {
-        self.ext4.as_ref().map_or_else(|| self.scratch.join("logs"), |ext4| ext4.path().to_owned())
+        self.scratch.join("logs")
     }
 
     /// A path below the directory of the logs.
