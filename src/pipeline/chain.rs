@@ -34,13 +34,17 @@ impl Tail {
     /// Whether a generation is rotated and no writer opens it by the name that it has: an inode that was given back may have come
     /// back to it as another log.
     pub fn has_lost_its_name(&self, stream: StreamId) -> bool {
-        let Generation { whereabouts, path, home, .. } = &*self.generations[&stream];
-        let (Whereabouts::Here, Some(path), Some(home)) = (whereabouts, path, home) else {
-            return self.generations[&stream].is_rotated();
+        let generation = &*self.generations[&stream];
+        if !generation.is_rotated() {
+            return false;
+        }
+        let Generation { whereabouts: Whereabouts::Here, path: Some(path), home: Some(home), .. } =
+            generation
+        else {
+            return true;
         };
-        let is_live = self.log_of(path).is_some() && self.home_by_name(path).is_none();
-        let is_rotated_from = is_named_after(path, home) && !self.homes_by_name(home).contains(path);
-        path != home && (!is_live || is_rotated_from)
+        let is_live = || self.log_of(path).is_some() && self.home_by_name(path).is_none();
+        is_named_after(path, home) && !self.homes_by_name(home).contains(path) || !is_live()
     }
 
     /// The path of a log that a rotated file's name continues.

@@ -633,11 +633,14 @@ impl Tail {
         actions: &mut Vec<Action>,
     ) {
         let grace = self.options.quiet_grace_ms;
-        let may_end = self.has_lost_its_name(stream) || planted::is(Bug::ProofOfActiveFile);
-        let generation = self.generation(stream);
-        if !may_end || generation.finished || !generation.is_drained() {
+        let generation = &self.generations[&stream];
+        if generation.finished || !generation.is_drained() {
             return;
         }
+        if !self.has_lost_its_name(stream) && !planted::is(Bug::ProofOfActiveFile) {
+            return;
+        }
+        let generation = self.generation(stream);
         let quiet = now.since(generation.grown_at) >= grace;
         let finished = match (writers, generation.file) {
             _ if planted::is(Bug::FinishedAtFirstEof) => true,
