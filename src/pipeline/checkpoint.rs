@@ -300,12 +300,11 @@ impl Layout {
     /// no room back: what needed more may count again when the transaction fails.
     fn assign(&mut self, entry: &Entry) {
         self.touch(entry.stream);
-        let own = self.homes.get(&entry.stream).copied();
+        let own = self.remove(entry.stream);
         let room = shard::room_of(entry).max(own.map_or(0, |home| home.room));
-        self.remove(entry.stream);
-        let own =
-            own.map(|home| home.shard).filter(|shard| self.shards[*shard].taken + room <= self.grid.room());
-        let shard = own.or_else(|| self.free.first().copied()).unwrap_or_else(|| self.add_shard());
+        let fits = |shard: &usize| self.shards[*shard].taken + room <= self.grid.room();
+        let shard = own.map(|home| home.shard).filter(fits).or_else(|| self.free.first().copied());
+        let shard = shard.unwrap_or_else(|| self.add_shard());
         self.place(entry.stream, Home { shard, room });
         self.dirty.insert(shard);
     }
@@ -326,8 +325,14 @@ impl Layout {
         let held = &mut self.shards[home.shard];
         held.streams.insert(stream);
         held.taken += home.room;
-        if held.taken + ENTRY_BYTES_MAX > self.grid.room() {
-            self.free.remove(&home.shard);
+        self.note_room(home.shard);
+    }
+
+    fn note_room(&mut self, shard: usize) {
+        if self.shards[shard].taken + ENTRY_BYTES_MAX <= self.grid.room() {
+            self.free.insert(shard);
+        } else {
+            self.free.remove(&shard);
         }
     }
 
@@ -337,15 +342,13 @@ impl Layout {
         }
     }
 
-    fn remove(&mut self, stream: StreamId) {
-        if let Some(Home { shard, room }) = self.homes.remove(&stream) {
-            let held = &mut self.shards[shard];
-            held.streams.remove(&stream);
-            held.taken -= room;
-            if held.taken + ENTRY_BYTES_MAX <= self.grid.room() {
-                self.free.insert(shard);
-            }
-        }
+    fn remove(&mut self, stream: StreamId) -> Option<Home> {
+        let home = self.homes.remove(&stream)?;
+        let held = &mut self.shards[home.shard];
+        held.streams.remove(&stream);
+        held.taken -= home.room;
+        self.note_room(home.shard);
+        Some(home)
     }
 }
 

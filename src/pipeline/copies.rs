@@ -113,7 +113,7 @@ impl Tail {
             actions.push(Action::Close(id));
             return;
         }
-        let is_delivered = self.generations[&original].committed.position >= size;
+        let is_delivered = self.is_delivered_as(original, size);
         let before = opened.markers.get(candidates.len()).and_then(Option::as_deref);
         let before = before.filter(|before| seen.stat.size == size && before.len() >= marker_length(size));
         let end = before.map(|before| Mark::at(size, before));
@@ -145,6 +145,11 @@ impl Tail {
         }
     }
 
+    /// Whether as many bytes as a copy has are delivered of its original.
+    fn is_delivered_as(&self, original: StreamId, size: u64) -> bool {
+        self.generations[&original].committed.position >= size
+    }
+
     /// The generation of which nothing is read yet in a file that seems to be a copy, if our descriptor is all that leads to the file
     /// and not every byte of it is known to be the original's: so few may be equal that both only begin alike.
     pub fn may_only_seem(
@@ -153,8 +158,7 @@ impl Tail {
         verdicts: &[(StreamId, Verdict)],
         opened: &Opened,
     ) -> Option<StreamId> {
-        let is_copy = self.generations[&original].committed.position >= opened.size();
-        if opened.stat.links > 0 || is_copy {
+        if opened.stat.links > 0 || self.is_delivered_as(original, opened.size()) {
             return None;
         }
         let mut own =
