@@ -72,8 +72,12 @@ impl Process {
 
     /// The end of stderr, for messages.
     pub fn last_words(&self) -> String {
+        self.last_lines(5)
+    }
+
+    fn last_lines(&self, count: usize) -> String {
         let text = self.stderr();
-        let lines: Vec<&str> = text.lines().rev().take(5).collect();
+        let lines: Vec<&str> = text.lines().rev().take(count).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
@@ -149,7 +153,11 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// Where a test failed, its files may soon be gone with the machine, so what it said last is shown.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}, process {}, said last:\n{}", self.name, self.id(), self.last_lines(40));
+        }
         if matches!(self.child.try_wait(), Ok(None)) && self.child.kill().is_ok() {
             drop(self.child.wait());
         }
