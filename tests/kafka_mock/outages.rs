@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 use viewtail::io::clock;
-use viewtail::io::kafka::QueueLimits;
+use viewtail::io::kafka::{KafkaOptions, QueueLimits};
 use viewtail::pipeline::action::{Cause, Class, Command, Reply};
 
-use crate::support::{Rig, TOPIC, at_least_once, block, cluster, connect, write};
+use crate::support::{Cluster, Rig, TOPIC, at_least_once, block, cluster, connect, fetch, write};
 
 #[test]
 fn brokers_that_are_away_are_named_within_ten_seconds() {
@@ -110,21 +110,31 @@ fn an_abort_takes_the_reports_of_what_it_gives_up() {
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
+/// Of which librdkafka would end the process: see `ffi/offsets.rs`.
+#[test]
+fn positions_are_asked_for_anew_when_their_coordinator_comes_back_late() {
+    let (cluster, adjust) = with_a_coordinator_apart();
+    let rig = Rig::on(cluster, |options| {
+        adjust(options);
+        options.transaction_timeout_ms = 20_000;
+    });
+    rig.connect();
+    rig.cluster.broker_down(2).unwrap();
+    rig.edge.send(fetch(0..1));
+    // Behind the first answer that is late, before the last one.
+    std::thread::sleep(Duration::from_millis(2_500));
+    rig.cluster.broker_up(2).unwrap();
+    let Reply::Fetched(groups) = rig.ask(Command::Begin) else { panic!("not fetched") };
+    assert_eq!(groups[0].len(), 3);
+    assert!(matches!(rig.ask(Command::Disconnect), Reply::Began));
+}
+
 /// librdkafka's issue 5456: with the group's coordinator gone, writing positions blocks past its own timeout. The
 /// watchdog answers in its place, and the next producer works.
 #[test]
 fn writing_positions_to_a_lost_coordinator_does_not_hang() {
-    let cluster = MockCluster::new(2).unwrap();
-    cluster.create_topic(TOPIC, 3, 1).unwrap();
-    cluster.coordinator(MockCoordinator::Transaction("viewtail-test".into()), 1).unwrap();
-    cluster.coordinator(MockCoordinator::Group("viewtail-test".into()), 2).unwrap();
-    for partition in 0..3 {
-        cluster.partition_leader(TOPIC, partition, Some(1)).unwrap();
-    }
-    let rig = Rig::on(cluster, |options| {
-        options.transaction_timeout_ms = 2_000;
-        options.socket_timeout_ms = 1_000;
-    });
+    let (cluster, adjust) = with_a_coordinator_apart();
+    let rig = Rig::on(cluster, adjust);
     rig.connect();
     rig.begin_with(block(5));
     assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
@@ -136,4 +146,19 @@ fn writing_positions_to_a_lost_coordinator_does_not_hang() {
     rig.cluster.broker_up(2).unwrap();
     rig.connect();
     rig.ready_to_commit(1);
+}
+
+/// Two brokers, of which the second has the group's positions and nothing else; and timeouts that are short.
+fn with_a_coordinator_apart() -> (Cluster, fn(&mut KafkaOptions)) {
+    let cluster = MockCluster::new(2).unwrap();
+    cluster.create_topic(TOPIC, 3, 1).unwrap();
+    cluster.coordinator(MockCoordinator::Transaction("viewtail-test".into()), 1).unwrap();
+    cluster.coordinator(MockCoordinator::Group("viewtail-test".into()), 2).unwrap();
+    for partition in 0..3 {
+        cluster.partition_leader(TOPIC, partition, Some(1)).unwrap();
+    }
+    (cluster, |options| {
+        options.transaction_timeout_ms = 2_000;
+        options.socket_timeout_ms = 1_000;
+    })
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::heard::Heard;
 use super::options::KafkaOptions;
 use super::producer::FLUSH_MAX;
-use super::reader::GROUPS_AT_ONCE;
+use super::reader::{GROUPS_AT_ONCE, LOOKUP_MAX};
 use super::worker::Worker;
 use crate::io::clock::Deadline;
 use crate::pipeline::action::{Cause, Class, Command, Failure, Reply};
@@ -187,7 +187,7 @@ fn limit_of(command: &Command, options: &KafkaOptions) -> Option<Duration> {
         Command::Connect { .. } => Some(CONNECT_MAX + GRACE),
         Command::Fetch { groups, .. } => {
             let questions = groups.len().div_ceil(GROUPS_AT_ONCE);
-            let each = options.transaction_timeout() + options.socket_timeout();
+            let each = options.transaction_timeout() + LOOKUP_MAX + options.socket_timeout();
             Some(each.saturating_mul(u32::try_from(questions).unwrap_or(u32::MAX)) + GRACE)
         }
         // A commit waits for acknowledgements first, each part for one timeout.

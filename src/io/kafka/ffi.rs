@@ -361,6 +361,11 @@ impl FetchError {
     fn late() -> Self {
         Self::new(RDKafkaErrorCode::OperationTimedOut, &"no answer in time")
     }
+
+    /// Whether there was no answer in time.
+    pub fn is_late(&self) -> bool {
+        self.code == RDKafkaErrorCode::OperationTimedOut
+    }
 }
 
 /// An event that is destroyed when it was read.

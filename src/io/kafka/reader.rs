@@ -22,7 +22,7 @@ use crate::pipeline::action::{Cause, Class, Committed, Failure};
 
 /// How long brokers that do not answer are waited for: two connection attempts with back-off on a slow network, and
 /// short enough that the machine, which tries again, counts and tells soon.
-const LOOKUP_MAX: Duration = Duration::from_secs(9);
+pub(super) const LOOKUP_MAX: Duration = Duration::from_secs(9);
 /// One metadata request; between two of them it is looked whether waiting is of any use.
 const LOOKUP_SLICE: Duration = Duration::from_millis(500);
 /// Pause before a question is repeated: the first OffsetFetch of a new group is often answered NOT_COORDINATOR, and
@@ -129,6 +129,8 @@ impl<'a> Reader<'a> {
             let names: Vec<String> = missing.iter().map(|number| groups[*number].clone()).collect();
             let answers = self.native.committed(&names, place, wait);
             self.signals.drain(&self.native);
+            let is_any_late =
+                answers.iter().flat_map(|answer| answer.as_ref().err()).any(FetchError::is_late);
             let mut failed = None;
             for (number, answer) in missing.into_iter().zip(answers) {
                 match answer {
@@ -143,8 +145,17 @@ impl<'a> Reader<'a> {
             {
                 return Err(self.fetch_failure(&groups[number], &error));
             }
+            if is_any_late {
+                self.begin_anew(place.0)?;
+            }
             self.signals.wait(&self.native, ASK_PAUSE);
         }
+    }
+
+    /// With a new handle, and so with new connections, behind which no question waits for its answer.
+    fn begin_anew(&mut self, topic: &str) -> Result<(), Failure> {
+        *self = Self::open(self.options, self.common)?;
+        self.look_up(topic).map(drop)
     }
 
     /// What keeps connections from coming about, where that is known.

@@ -11,11 +11,20 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::super::classify::words;
 use super::{FetchError, Native, OwnedEvent, Question, transaction_result};
+use crate::io::clock::Deadline;
 use crate::pipeline::action::Committed;
+
+/// How long librdkafka itself goes on with a question: the longest it takes. It must never be the first to give one up. Where
+/// the coordinator is found or reached only after that, librdkafka 2.12 uses what it has already freed, which ends the
+/// process (`rd_kafka_admin_coord_request` tells `rd_kafka_coord_req_fsm` that the question is gone, and that answers it).
+const NEVER_GIVEN_UP: Duration = Duration::from_secs(3600);
 
 impl Native {
     /// The committed offsets of each of some groups, only stable ones (no open transaction holds another value), in the order
-    /// of the partitions asked for. All groups are asked at once.
+    /// of the partitions asked for. All groups are asked at once, and their answers waited for this long.
+    ///
+    /// An answer that [is late](FetchError::is_late) leaves its question behind, for ever where the connection is dead: such
+    /// a handle is to be closed.
     ///
     /// Only for a consumer handle WITH a group id: on others librdkafka 2.12 dereferences a null pointer when the
     /// coordinator answers NOT_COORDINATOR (`rd_kafka_handle_OffsetFetch`).
@@ -30,7 +39,7 @@ impl Native {
     ) -> Vec<Result<Vec<Committed>, FetchError>> {
         let wanted = list_of(topic, partitions);
         let mut answers: Vec<_> = groups.iter().map(|_| Err(FetchError::late())).collect();
-        let question = match OffsetsQuestion::new(self, wait) {
+        let question = match OffsetsQuestion::new(self) {
             Ok(question) => question,
             Err(error) => return groups.iter().map(|_| Err(error.clone())).collect(),
         };
@@ -41,8 +50,9 @@ impl Native {
                 Err(error) => answers[number] = Err(error),
             }
         }
+        let deadline = Deadline::after(wait);
         for _ in 0..asked {
-            let Some(event) = question.0.next(wait) else { break };
+            let Some(event) = question.0.next(deadline.remaining(wait)) else { break };
             let found = event.check().and_then(|()| event.group_partitions());
             let offsets =
                 found.and_then(|found| (0..partitions).map(|one| committed_of(found, topic, one)).collect());
@@ -58,9 +68,9 @@ impl Native {
 struct OffsetsQuestion(Question);
 
 impl OffsetsQuestion {
-    fn new(native: &Native, wait: Duration) -> Result<Self, FetchError> {
+    fn new(native: &Native) -> Result<Self, FetchError> {
         let operation = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        let question = Question::new(native, operation, wait);
+        let question = Question::new(native, operation, NEVER_GIVEN_UP);
         // SAFETY: the options are alive; the error is taken over.
         transaction_result(unsafe {
             rd::rd_kafka_AdminOptions_set_require_stable_offsets(question.options, 1)
