@@ -22,6 +22,9 @@ const NEW_MAX: usize = 4096;
 /// new files now and then are no reason for further transactions.
 const NEW_MANY: usize = 256;
 
+/// The same for records: a backlog is read then. A site that writes less in a second has no further transactions by it.
+const RECORDS_MANY: u64 = 100_000;
+
 /// Records on their way to Kafka: their bytes in one arena. Reused, so that a record costs no allocation.
 #[derive(Debug, Default)]
 pub struct Block {
@@ -165,8 +168,8 @@ impl Batch {
 
     /// Whether it is committed as soon as nothing more is at hand.
     #[must_use]
-    pub fn is_mostly_new(&self) -> bool {
-        self.new >= NEW_MANY
+    pub fn is_large(&self) -> bool {
+        self.new >= NEW_MANY || self.records >= RECORDS_MANY
     }
 }
 

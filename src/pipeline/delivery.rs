@@ -677,7 +677,7 @@ impl Delivery {
         match self.waiting.take() {
             Some(filled) if !full && !aged && self.may_add() => self.produce(filled, since, out),
             waiting => {
-                let is_over = self.stopping || self.is_hurried && self.batch.is_mostly_new();
+                let is_over = self.stopping || self.is_hurried && self.batch.is_large();
                 let nothing_more = waiting.is_none() && (is_over || self.batch.records == 0);
                 let ending = full || aged || nothing_more || !self.may_add();
                 self.waiting = waiting;
