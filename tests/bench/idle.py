@@ -11,7 +11,7 @@ import time
 import measure
 from broker import wait_for
 from measure import OUT, Running, follow, fresh_directory, ratio
-from programs import need
+from programs import Program, need
 
 FILES = 10_000
 VERY_MANY_FILES = 100_000
@@ -105,18 +105,22 @@ def calls_of(strace, process):
             and cells[-1] != "total"}
 
 
-class Beside:
+class Beside(Program):
     """An agent that reads a busy log in a directory of idle ones."""
 
     ends_by_itself = False
 
-    def __init__(self, lab, name, directory):
-        self.agent, self.name, self.directory = lab.agent(), name, directory
+    def __init__(self, agent, name, directory):
+        self.agent, self.name, self.directory = agent, name, directory
+
+    def for_one_line(self):
+        return Beside(self.agent.for_one_line(), self.name, self.directory)
 
     def command(self, broker, log, topic, run):
         for old in self.directory.glob("busy-*.log"):
             old.unlink()
-        os.link(log, self.directory / f"busy-{topic}.log")
+        # A hard link would be refused: it might be another file's.
+        shutil.copyfile(log, self.directory / f"busy-{topic}.log")
         # The idle ones are there, and looked at, but have nothing for this topic.
         return [*self.agent.command(broker, self.directory / "*.log", topic, run)]
 
@@ -124,7 +128,7 @@ class Beside:
 def beside_many_files(lab, row):
     alone, crowd = idle_files(0, 0), idle_files(FILES, 0)
     try:
-        found = lab.contest(Beside(lab, "alone", alone), Beside(lab, "beside 10,000", crowd))
+        found = lab.contest(Beside(lab.agent(), "alone", alone), Beside(lab.agent(), "beside 10,000", crowd))
     finally:
         shutil.rmtree(alone)
         shutil.rmtree(crowd)

@@ -155,7 +155,7 @@ def spread(values):
 
 
 def figures(runs, startup, lines):
-    """Costs per line; what a run over one line costs (start, connection, the last batch's linger) is subtracted."""
+    """Costs per line; what a run over one line costs (start, connection, the end) is subtracted."""
     return {
         "cpu_us_per_line": spread([max(run.cpu_s - startup.cpu_s, 0) * 1e6 / lines for run in runs]),
         "lines_per_s": spread([lines / max(run.wall_s - startup.wall_s, 0.001) for run in runs]),
@@ -173,7 +173,8 @@ class Contest:
 
     def run(self, programs, pairs):
         """Figures of each program by its name. The first runs warm the broker's compiler and count for nothing."""
-        startup = {one.name: [once(self.broker, one, self.one_line, 1) for _ in range(2)][1] for one in programs}
+        startup = {one.name: [once(self.broker, one.for_one_line(), self.one_line, 1) for _ in range(2)][1]
+                   for one in programs}
         for one in programs:
             once(self.broker, one, self.log, self.lines)
         runs = {one.name: [] for one in programs}

@@ -23,7 +23,15 @@ def need(command, phase, package):
     return found
 
 
-class Viewtail:
+class Program:
+    """What is compared."""
+
+    def for_one_line(self):
+        """The same without a wait for company, so that what is subtracted of a run is the start and nothing else."""
+        return self
+
+
+class Viewtail(Program):
     """The agent: tails, parses, judges, writes JSON, delivers."""
 
     ends_by_itself = False
@@ -31,6 +39,9 @@ class Viewtail:
     def __init__(self, agent, name="viewtail", **kafka):
         self.agent, self.name = agent, name
         self.kafka = {"delivery": "exactly_once", "compression": "lz4", **kafka}
+
+    def for_one_line(self):
+        return Viewtail(self.agent, self.name, **self.kafka | {"commit_interval": "50ms"})
 
     def command(self, broker, log, topic, directory):
         """`log` may be a path, or a glob."""
@@ -49,7 +60,7 @@ class Viewtail:
         return [str(self.agent), "run", "-c", str(configuration)]
 
 
-class Kcat:
+class Kcat(Program):
     """The pipe itself: raw lines, no parsing, no memory of a position."""
 
     name = "kcat -P -l, raw lines"
@@ -65,7 +76,7 @@ class Kcat:
         return command
 
 
-class Rsyslog:
+class Rsyslog(Program):
     """imfile and omkafka, raw or with the same fields as JSON (times and ids as they stand in the line)."""
 
     ends_by_itself = False
@@ -104,7 +115,7 @@ class Rsyslog:
         return [self.binary, "-n", "-f", str(configuration), "-i", str(directory / "rsyslog.pid")]
 
 
-class Sarama:
+class Sarama(Program):
     """A Go program as the classic article has it: regexp, encoding/json, AsyncProducer, both channels consumed."""
 
     ends_by_itself = True
