@@ -51,7 +51,7 @@ def measure(broker, topic, lines, program, command, directory):
             seen_s, peak_rss_mib = wait_until_visible(broker, topic, lines, began, process, program.ends_by_itself)
         finally:
             if not program.ends_by_itself:
-                process.send_signal(signal.SIGTERM)
+                os.kill(process.pid, signal.SIGTERM)
             usage = reap(process)
     return Run(usage.ru_utime + usage.ru_stime, seen_s, peak_rss_mib)
 
@@ -101,10 +101,16 @@ def wait_until_visible(broker, topic, lines, began, process, ends_by_itself):
         if end >= lines and now - moved > STILL_S:
             return moved - began, peak_rss_mib
         if now - began > RUN_LIMIT_S:
-            sys.exit(f"bench: {end} of {lines} lines were visible after {RUN_LIMIT_S} s; see target/bench/run/output")
+            sys.exit(f"bench: {end} of {lines} lines were visible after {RUN_LIMIT_S} s; {last_words()}")
         if not ends_by_itself and os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            sys.exit(f"bench: {process.args} ended by itself after {end} lines; see target/bench/run/output")
+            sys.exit(f"bench: {process.args} ended by itself after {end} lines; {last_words()}")
         time.sleep(LOOK_EVERY_S)
+
+
+def last_words():
+    """What the program of the run said last; its directory goes with the broker's."""
+    lines = (OUT / "run" / "output").read_text(errors="replace").splitlines()
+    return "it said last:\n" + "\n".join(lines[-5:])
 
 
 def reap(process):

@@ -42,7 +42,7 @@ fn row_45_lines_of_garbage_are_events_and_the_lines_between_them_arrive() {
 
 #[test]
 fn a_topic_that_takes_small_batches_only_gets_every_line_once() {
-    // A backlog fills batches of 3 MB, which lz4 makes some hundred kilobytes.
+    // A backlog fills batches of 1 MB, which lz4 makes some hundred kilobytes.
     let stage = Stage::on(Kafka::shared(), "input-small-batches", &[("max.message.bytes", "100000")]);
     let truth = stage.scratch.join("truth");
     write_lines(&stage.log(), &mut AccessLog::new("w1", 4), 30_000, &truth);
