@@ -1,7 +1,10 @@
-//! A real ext4, because it gives a freed inode number to the next file, which tmpfs never does.
+//! A real ext4, because it gives a freed inode number to the next file, which tmpfs never does, and because its disk can fail.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use rustix::fs::{Advice, fadvise};
 
 use crate::support::nginx::program;
 use crate::support::scratch::Scratch;
@@ -15,7 +18,8 @@ const EXT4_MAGIC: u64 = 0xef53;
 #[derive(Debug)]
 pub struct Ext4 {
     path: PathBuf,
-    mounted: bool,
+    /// The disk, where one could be mounted.
+    image: Option<PathBuf>,
 }
 
 impl Ext4 {
@@ -26,7 +30,7 @@ impl Ext4 {
     pub fn at(scratch: &Scratch, name: &str) -> Self {
         let path = scratch.directory(name);
         match mount(scratch, &path) {
-            Ok(()) => Self { path, mounted: true },
+            Ok(image) => Self { path, image: Some(image) },
             Err(refusal) => {
                 let kind = rustix::fs::statfs(&path).expect("a directory of the test can be asked");
                 assert!(
@@ -35,7 +39,7 @@ impl Ext4 {
                      file system; run as root with loop devices, or set TMPDIR to a directory on ext4",
                     path.display()
                 );
-                Self { path, mounted: false }
+                Self { path, image: None }
             }
         }
     }
@@ -44,26 +48,57 @@ impl Ext4 {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Takes the disk away below the file system: what the kernel does not remember of this file gives EIO from now on.
+    ///
+    /// # Panics
+    /// Where no image could be mounted.
+    pub fn fail(&self, file: &Path) -> FailedDisk {
+        let image =
+            self.image.as_ref().expect("this row needs a disk of its own: run as root with loop devices");
+        let file = File::open(file).expect("a file of the test can be opened");
+        file.sync_all().expect("a file of the test can be synchronized");
+        let bytes = std::fs::read(image).expect("an image can be read");
+        fadvise(&file, 0, None, Advice::DontNeed).expect("pages can be given up");
+        let opened = File::options().write(true).open(image).and_then(|image| image.set_len(0));
+        opened.expect("an image can be cut off");
+        FailedDisk { image: image.clone(), bytes }
+    }
+}
+
+/// What a disk held.
+#[derive(Debug)]
+pub struct FailedDisk {
+    image: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl FailedDisk {
+    /// Gives everything back.
+    pub fn mend(self) {
+        std::fs::write(&self.image, &self.bytes).expect("an image can be written");
+    }
 }
 
 impl Drop for Ext4 {
     fn drop(&mut self) {
         // A lazy one: an agent of a test that failed may still hold a log.
-        if self.mounted && run("umount", &["-l".as_ref(), self.path.as_os_str()]).is_err() {
+        if self.image.is_some() && run("umount", &["-l".as_ref(), self.path.as_os_str()]).is_err() {
             println!("{} is still mounted", self.path.display());
         }
     }
 }
 
-fn mount(scratch: &Scratch, path: &Path) -> Result<(), String> {
+fn mount(scratch: &Scratch, path: &Path) -> Result<PathBuf, String> {
     if !rustix::process::geteuid().is_root() {
         return Err("that takes root".to_owned());
     }
     let image = scratch.join("ext4.image");
-    let made = std::fs::File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES));
+    let made = File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES));
     made.map_err(|error| error.to_string())?;
     run("mkfs.ext4", &["-q".as_ref(), "-I".as_ref(), "256".as_ref(), image.as_os_str()])?;
-    run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_os_str(), path.as_os_str()])
+    run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_os_str(), path.as_os_str()])?;
+    Ok(image)
 }
 
 fn run(name: &str, arguments: &[&std::ffi::OsStr]) -> Result<(), String> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ext4::Ext4;
+use crate::ext4::{Ext4, FailedDisk};
 use crate::support::access_log::AccessLog;
 use crate::support::agent::{Agent, Config, binary};
 use crate::support::checker::{self, Verdict};
@@ -74,6 +74,11 @@ impl Row {
     pub fn mount_ext4(&mut self, name: &str) -> PathBuf {
         let ext4 = self.ext4.insert(Ext4::at(&self.scratch, name));
         ext4.path().to_owned()
+    }
+
+    /// Lets the disk of that ext4 fail, with this file on it.
+    pub fn fail_disk(&self, file: &Path) -> FailedDisk {
+        self.ext4.as_ref().expect("the row has an ext4").fail(file)
     }
 
     /// The directory of the logs.

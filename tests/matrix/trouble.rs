@@ -225,6 +225,26 @@ fn row_35_reads_that_fail_move_nothing_and_are_tried_again() {
 }
 
 #[test]
+fn row_35_a_disk_that_fails_moves_nothing_and_is_read_on_when_it_is_back() {
+    let mut row = Row::on_ext4("row-35-disk");
+    let log = row.log();
+    row.write(&log, 20);
+    let mut agent = row.agent();
+    row.catch_up();
+    // So that the agent does not read what the kernel still remembers.
+    agent.process().signal(Signal::STOP);
+    row.write(&log, 200);
+    let disk = row.fail_disk(&log);
+    agent.process().signal(Signal::CONT);
+    agent.process().wait_for_words(LIMIT, "cannot read");
+    assert_eq!(row.committed(), 20);
+    disk.mend();
+    row.catch_up();
+    assert!(agent.words().contains("can be read again after"), "{}", agent.words());
+    row.finish(agent);
+}
+
+#[test]
 fn row_36_a_line_that_a_full_disk_tore_is_one_bad_event_and_the_next_is_whole() {
     let mut row = Row::new("row-36");
     let agent = row.agent();
