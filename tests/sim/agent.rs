@@ -39,6 +39,8 @@ pub struct Agent {
     hints: VecDeque<Hint>,
     replies: VecDeque<Reply>,
     files: BTreeMap<FileId, Life>,
+    /// Those of them that it opened under a name of no log, when nothing was known by which it could tell what they are.
+    looks: BTreeSet<FileId>,
     /// It was told that there is no descriptor left, and has listed no directory since.
     is_short_of_files: bool,
     /// Descriptors that the file server no longer knows.
@@ -118,6 +120,7 @@ impl World {
             hints: VecDeque::new(),
             replies: VecDeque::new(),
             files: BTreeMap::new(),
+            looks: BTreeSet::new(),
             is_short_of_files: false,
             stale: BTreeSet::new(),
             shown: Vec::new(),
@@ -334,12 +337,20 @@ impl World {
     }
 
     fn close_all(&mut self, agent: &mut Agent) {
-        for (_, life) in std::mem::take(&mut agent.files) {
-            self.vfs.close(life);
+        while let Some(file) = agent.files.keys().next().copied() {
+            self.let_go(agent, file);
         }
         for life in 0..self.vfs.inodes.len() {
             self.reconsider(life);
         }
+    }
+
+    /// A descriptor is closed; what it led to, if there was one.
+    fn let_go(&mut self, agent: &mut Agent, file: FileId) -> Option<Life> {
+        let life = agent.files.remove(&file)?;
+        self.vfs.inodes[life].lookers -= u32::from(agent.looks.remove(&file));
+        self.vfs.close(life);
+        Some(life)
     }
 
     fn carry_out(&mut self, agent: &mut Agent, slot: usize, action: Action) -> Fate {
@@ -377,9 +388,8 @@ impl World {
             Action::Close(file) => {
                 self.note_closed(agent, file);
                 self.say(|| format!("agent: close {}", file.0));
-                match agent.files.remove(&file) {
+                match self.let_go(agent, file) {
                     Some(life) => {
-                        self.vfs.close(life);
                         // Something had to go, and that this was deleted since the last listing, nobody could know.
                         if agent.is_short_of_files {
                             self.reconsider(life);
@@ -476,6 +486,7 @@ impl World {
         let opened = match found {
             None => Err(failed.unwrap_or(FileError::NotFound)),
             Some(life) => {
+                self.note_look(agent, (file, life), path);
                 if agent.files.insert(file, life).is_some() {
                     self.oracle.violated(|| format!("{file:?} is used again"));
                 }
@@ -496,6 +507,16 @@ impl World {
         agent.answers.push_back(Answer::Opened(file, opened));
     }
 
+    /// A descriptor that nothing but a look needs keeps no line in reach, however long another process had it open for more.
+    fn note_look(&mut self, agent: &mut Agent, (file, life): (FileId, Life), path: &Path) {
+        let is_followed = agent.files.iter().any(|(other, of)| *of == life && !agent.looks.contains(other));
+        let inode = &mut self.vfs.inodes[life];
+        if !is_followed && !self.plan.takes(path) && !self.oracle.is_provable(inode.epoch) {
+            inode.lookers += 1;
+            agent.looks.insert(file);
+        }
+    }
+
     fn look_again(&mut self, agent: &mut Agent, file: FileId, ask: &Ask, rates: &ReadRates) {
         let Some(life) = agent.files.get(&file).copied() else {
             return self.oracle.violated(|| format!("{file:?} is looked at without being open"));
@@ -507,9 +528,8 @@ impl World {
             return;
         }
         let opened = if is_stale || self.fails(rates.error) {
-            agent.files.remove(&file);
+            self.let_go(agent, file);
             agent.forget_last_shown(self.vfs.inodes[life].epoch);
-            self.vfs.close(life);
             self.reconsider(life);
             Err(if is_stale { FileError::Stale } else { FileError::Unknown })
         } else {

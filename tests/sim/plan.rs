@@ -1,6 +1,8 @@
 //! What one seed does: which faults, how often, on what kind of logs. Each seed picks its own subset (swarm), as faults
 //! that always come together hide each other.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use viewtail::pipeline::options::{Mode, PartitionBy};
 
@@ -211,6 +213,13 @@ impl Plan {
         let FileRates { copytruncate, truncate, regrow, tail_cut, .. } = self.files;
         let is_never_rewritten = copytruncate + truncate + regrow + tail_cut == 0;
         self.alerts_rewrites = rng.chance(500) && self.births && is_never_rewritten;
+    }
+
+    /// Whether a log takes the files of this name.
+    pub fn takes(&self, path: &Path) -> bool {
+        let path = path.to_string_lossy();
+        let is_named = self.glob_takes_rotated || self.wide.is_some() || !path.contains(".log.");
+        is_named && !path.ends_with(".gz")
     }
 
     /// Every rate by its name, so that a failure can be narrowed down to the faults that it needs.

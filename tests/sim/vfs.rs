@@ -39,6 +39,8 @@ pub struct Inode {
     pub packing: Option<Packing>,
     names: u64,
     readers: u32,
+    /// So many of the readers only look: they know nothing that ties it to a log.
+    pub lookers: u32,
     writers: u32,
     /// Nobody can reach it any more, or nobody could know what it is: its lines no longer count as kept here.
     pub lost: bool,
@@ -78,8 +80,9 @@ impl Inode {
         }
     }
 
+    /// Whether anybody has it open who may know what it is.
     pub fn has_readers(&self) -> bool {
-        self.readers > 0
+        self.readers > self.lookers
     }
 }
 
@@ -135,6 +138,7 @@ impl Vfs {
             packing: None,
             names: 1,
             readers: 0,
+            lookers: 0,
             writers: 1,
             lost: false,
         };

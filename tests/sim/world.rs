@@ -218,7 +218,7 @@ impl World {
         }
         let reachable = match self.vfs.name_of(life) {
             None => false,
-            Some(path) => self.takes(path) || self.oracle.is_provable(inode.epoch),
+            Some(path) => self.plan.takes(path) || self.oracle.is_provable(inode.epoch),
         };
         if !reachable {
             self.forsake(life);
@@ -253,12 +253,6 @@ impl World {
 
     pub fn may_crash(&self) -> bool {
         !self.quiet && self.tally.crashes < CRASHES_MAX
-    }
-
-    fn takes(&self, path: &SharedPath) -> bool {
-        let path = path.to_string_lossy();
-        let is_named = self.plan.glob_takes_rotated || self.plan.wide.is_some() || !path.contains(".log.");
-        is_named && !path.ends_with(".gz")
     }
 
     fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
