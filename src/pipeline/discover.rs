@@ -560,7 +560,7 @@ impl Tail {
         let evidence = |stream: &StreamId| (position(stream), self.generations[stream].head.is_known());
         let same = all(Verdict::Same).max_by_key(evidence);
         let same = same.filter(|stream| {
-            let is_best = is_one_inode || position(stream) >= copied_to;
+            let is_best = is_one_inode || position(stream) >= copied_to.max(copied);
             is_best && evidence(stream) > (0, false) || !is_copy
         });
         if let Some(stream) = same.or(moved) {
