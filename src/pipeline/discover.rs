@@ -227,11 +227,13 @@ impl Tail {
         }
     }
 
-    /// Those of some generations that are in none of these files, as far as nobody has looked yet. Usually there are none to ask about.
+    /// Those of some generations that are in none of these files. Nobody has looked into files of their inodes yet, or they would be
+    /// known as what they are. Usually there are none to ask about.
     fn unclaimed(&self, streams: impl Iterator<Item = StreamId>, files: &[FileSeen]) -> Vec<StreamId> {
         let mut streams: Vec<StreamId> = streams.collect();
         if !streams.is_empty() {
-            let inodes: HashSet<u64> = files.iter().map(|file| file.stat.tuple.inode).collect();
+            let unknown = files.iter().filter(|file| !self.by_tuple.contains_key(&file.stat.tuple));
+            let inodes: HashSet<u64> = unknown.map(|file| file.stat.tuple.inode).collect();
             streams.retain(|stream| !self.generations[stream].may_be_in(|inode| inodes.contains(&inode)));
         }
         streams
