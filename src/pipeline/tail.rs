@@ -597,6 +597,7 @@ impl Tail {
             generation.books.reaches(generation.size());
         }
         let (tuple, file, path) = (generation.tuple, generation.file.take(), generation.path.clone());
+        self.deleted.remove(&stream);
         self.seek_in_copies(now, stream);
         if self.by_tuple.get(&tuple) == Some(&stream) {
             self.by_tuple.remove(&tuple);
