@@ -166,13 +166,8 @@ impl Tail {
         let since = self.unchanged_since(&seen.stat);
         let may_be_it = |stream: &StreamId| {
             let generation = &self.generations[stream];
-            let is_known = generation.head.is_known();
-            let is_current = generation.finished || since.is_some_and(|since| generation.read_at > since);
-            let is_read = match generation.trouble {
-                // It may never be read again, and what is known of it has to do.
-                Some(trouble) => is_known && trouble.lasts_ms() >= PATIENCE_MS,
-                None => !generation.is_hinted && (is_known || generation.is_drained()) && is_current,
-            };
+            let is_read =
+                is_known_since(generation, since) && (generation.trouble.is_some() || !generation.is_hinted);
             let born = generation.tuple.birth_ns;
             !is_read && !generation.is_missing() && born.is_none_or(|born| born <= seen.stat.modified_ns)
         };
@@ -251,6 +246,19 @@ impl Tail {
         let is_better = is_in_archive && copy.form == Form::Plain;
         let is_last_chance = generation.whereabouts == Whereabouts::Unlocated && copy.stat.links == 0;
         generation.is_missing() || is_better || is_last_chance
+    }
+}
+
+/// Whether the bytes are known that a generation had when another file appeared at this time.
+pub(super) fn is_known_since(generation: &Generation, since: Option<Millis>) -> bool {
+    let is_known = generation.head.is_known();
+    match generation.trouble {
+        // It may never be read again, and what is known of it has to do.
+        Some(trouble) => is_known && trouble.lasts_ms() >= PATIENCE_MS,
+        None => {
+            let is_current = generation.finished || since.is_some_and(|since| generation.read_at > since);
+            is_current && (is_known || generation.is_drained())
+        }
     }
 }
 

@@ -6,9 +6,10 @@
 //! clock decides what is a copy, only when to stop asking.
 
 use super::action::{Action, FileId, FileSeen, Form, Millis, Opened, SharedPath, Stat};
+use super::archives::is_known_since;
 use super::comparison::Ending;
 use super::examination::Examination;
-use super::generation::Whereabouts;
+use super::generation::{Whereabouts, path_hash};
 use super::identity::{HEAD_BYTES_MAX, Head, Mark, Verdict, marker_length};
 use super::notice::Notice;
 use super::tail::{Birth, TROUBLE_POLL_MS, Tail};
@@ -202,6 +203,54 @@ impl Tail {
         self.poll(stream, now.plus(TROUBLE_POLL_MS));
     }
 
+    /// Whether a generation that may be a copy cannot be read yet: of another one, of which it may have been made, nobody knows the
+    /// bytes that were there when this one had its first.
+    pub fn waits_for_others(
+        &mut self,
+        now: Millis,
+        own: StreamId,
+        (seen, opened): (&FileSeen, &Opened),
+    ) -> bool {
+        if opened.form != Form::Plain || opened.size() == 0 || !self.may_be_copy(own) {
+            self.generation(own).held_since = None;
+            return false;
+        }
+        let since = *self.generation(own).held_since.get_or_insert(now);
+        let unread = self.unread_since(own, since, seen);
+        unread.into_iter().for_each(|stream| self.ask_original(now, stream));
+        unread.is_some()
+    }
+
+    /// Another generation of which this one may have been made, and which was not read since.
+    fn unread_since(&self, own: StreamId, since: Millis, seen: &FileSeen) -> Option<StreamId> {
+        // Of two that may each be a copy of the other, one has to be read first: the older one.
+        let age = |stream: StreamId| {
+            let generation = &self.generations[&stream];
+            (generation.tuple.birth_ns, generation.held_since, stream)
+        };
+        let may_be_it = |stream: &StreamId| {
+            let generation = &self.generations[stream];
+            let born = generation.tuple.birth_ns;
+            let is_before = born.is_none_or(|born| born <= seen.stat.modified_ns)
+                && (!self.may_be_copy(*stream) || age(*stream) < age(own));
+            is_before && !generation.is_missing() && !is_known_since(generation, Some(since))
+        };
+        let others =
+            self.homes_by_name(&seen.path).into_iter().flat_map(|home| self.index.of_home(path_hash(&home)));
+        others.filter(|stream| *stream != own).find(may_be_it)
+    }
+
+    /// It is asked again a while later. Where descriptors are short, those that it waits for may need one: it is found again by its
+    /// name.
+    pub fn hold_for_others(&mut self, now: Millis, own: StreamId, actions: &mut Vec<Action>) {
+        let generation = &self.generations[&own];
+        let waited_ms = generation.held_since.map_or(0, |since| now.since(since));
+        if generation.stat.links > 0 && !self.has_room_for_fresh() {
+            self.close(own, actions);
+        }
+        self.poll(own, now.plus((waited_ms / 2).clamp(TROUBLE_POLL_MS, COPY_POLL_MS_MAX)));
+    }
+
     /// What is known of the end of a file that did not change since it was compared with that generation's.
     fn ending(&self, stat: &Stat, original: StreamId) -> Option<Ending> {
         let noted = self.rejected.get(&stat.tuple).filter(|rejected| rejected.is_unchanged(stat))?;
@@ -333,6 +382,7 @@ impl Rejected {
 mod tests {
     use std::path::Path;
 
+    use super::super::account::Loss;
     use super::super::action::FileKind;
     use super::super::tail::TailOptions;
     use super::*;
@@ -387,5 +437,46 @@ mod tests {
             assert_eq!(tail.generations[&stream].path, Some(path("access.log.2")));
             assert_eq!(tail.may_be_copy(stream), may_be_copy, "{name}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_copy_waits_until_those_that_were_there_before_were_read() {
+        let mut tail = Tail::new(TailOptions::of_log("/log/access.log*"), None);
+        let mut begin = |name: &str, inode: u64| {
+            let path = SharedPath::from(Path::new("/log").join(name));
+            let birth_ns = Some(inode.cast_signed());
+            let tuple = Tuple { device: 1, inode, birth_ns };
+            let stat = Stat { tuple, size: 10, modified_ns: 9, links: 1 };
+            let stream = tail.begin(Millis(0), Birth::of_file(&path, stat, FileId(inode)));
+            (stream, FileSeen { path, kind: FileKind::Regular, stat })
+        };
+        let (original, _) = begin("access.log", 1);
+        let (older, older_seen) = begin("access.log.2", 2);
+        let (younger, younger_seen) = begin("access.log.1", 3);
+        let waits = |tail: &mut Tail, now, own, seen: &FileSeen| {
+            let opened = Opened {
+                stat: seen.stat,
+                form: Form::Plain,
+                is_sole_name: true,
+                head: b"123456789\n".to_vec(),
+                markers: Vec::new(),
+                boundary: None,
+            };
+            tail.waits_for_others(Millis(now), own, (seen, &opened))
+        };
+        assert!(waits(&mut tail, 5, older, &older_seen), "nobody knows a byte of the log");
+        assert!(waits(&mut tail, 5, younger, &younger_seen));
+        tail.generation(original).head.learn(b"987654321\n");
+        tail.generation(original).read_at = Millis(5);
+        assert!(waits(&mut tail, 9, older, &older_seen), "it may have been read just before");
+        tail.generation(original).read_at = Millis(6);
+        assert!(!waits(&mut tail, 9, older, &older_seen), "how it grew since says nothing");
+        assert!(waits(&mut tail, 9, younger, &younger_seen), "the older one is not read yet");
+        tail.lose_inode(Millis(9), older, Loss::Deleted);
+        assert!(!waits(&mut tail, 9, younger, &younger_seen));
+        assert!(
+            !waits(&mut tail, 9, original, &older_seen),
+            "a log that began under its own name waits for none"
+        );
     }
 }

@@ -227,8 +227,8 @@ impl Tail {
         }
     }
 
-    /// Those of some generations that are in none of these files. Nobody has looked into files of their inodes yet, or they would be
-    /// known as what they are. Usually there are none to ask about.
+    /// Those of some generations that can be in none of these files. In one of their inode they may be until it is known as another.
+    /// Usually there are none to ask about.
     fn unclaimed(&self, streams: impl Iterator<Item = StreamId>, files: &[FileSeen]) -> Vec<StreamId> {
         let mut streams: Vec<StreamId> = streams.collect();
         if !streams.is_empty() {
@@ -495,7 +495,15 @@ impl Tail {
                 let is_its_turn = self.by_tuple.get(&opened.stat.tuple) == Some(&stream);
                 // After a remount its descriptor and its path are two ways to the same file.
                 self.close(stream, actions);
+                if self.waits_for_others(now, stream, (seen, &opened)) {
+                    // Its head stays unknown.
+                    let opened = Opened { head: Vec::new(), ..opened };
+                    self.attach(now, stream, id, (&seen.path, &opened));
+                    self.hold_for_others(now, stream, actions);
+                    return;
+                }
                 self.attach(now, stream, id, (&seen.path, &opened));
+                self.poll(stream, now);
                 if !is_its_turn {
                     self.close_unread(stream, actions);
                 }
@@ -768,7 +776,6 @@ impl Tail {
         if was_unlocated {
             self.notices.push(Notice::Following { path: path.clone(), position });
         }
-        self.poll(stream, now);
     }
 
     /// The log and the first path of what goes on where a generation was.

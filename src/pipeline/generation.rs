@@ -68,6 +68,8 @@ pub struct Generation {
     pub line_time_ms: Option<i64>,
     /// When it was last seen to grow.
     pub grown_at: Millis,
+    /// Since when it is held with bytes that may be another's: none were known before.
+    pub held_since: Option<Millis>,
     /// When it will be read again without a hint.
     pub poll_at: Option<Millis>,
     /// Whether it is to be read.

@@ -11,7 +11,7 @@ const SEEDS_MAX: u64 = 20_000;
 /// How long its effect on lines alone is looked for: a breach of the rules shows sooner, and this is told, not demanded.
 const SEEDS_BY_LINES_MAX: u64 = 2_000;
 
-const BUGS: [Bug; 40] = [
+const BUGS: [Bug; 39] = [
     Bug::OffsetsFirst,
     Bug::FetchBeforeInit,
     Bug::NoEpochHygiene,
@@ -34,7 +34,6 @@ const BUGS: [Bug; 40] = [
     Bug::ForeignCopyAdopted,
     Bug::RewriteUnnoticed,
     Bug::DroppedWithItsName,
-    Bug::PartialWhenRotated,
     Bug::HintsTrusted,
     Bug::UnfinishedLineForgotten,
     Bug::LocalStateTrusted,

@@ -196,6 +196,40 @@ fn row_35_blocks_that_can_be_read_again_in_time_are_not_passed_over() {
     assert!(!at_once.is_empty(), "nothing depends on waiting for the disk");
 }
 
+/// A line is begun, its log is renamed, and the rest of the line comes minutes later.
+const LINE_ACROSS_A_ROTATION: [(u64, Step); 15] = [
+    (0, Step::Reopen),
+    (500, Step::Append),
+    (10, Step::Partial),
+    (3000, Step::Rotate),
+    (200_000, Step::Finish),
+    (500, Step::Append),
+    (2000, Step::Partial),
+    (10, Step::Reopen),
+    (3000, Step::Append),
+    (90_000, Step::AppendLate),
+    (3000, Step::Partial),
+    (0, Step::Rotate),
+    (10, Step::Reopen),
+    (40_000, Step::CloseOld),
+    (500, Step::Append),
+];
+
+#[test]
+fn row_42_a_line_that_is_begun_before_a_rotation_and_finished_after_it_is_one() {
+    let _alone = run::alone();
+    let with_proof = |plan: &mut Plan| plan.leases = true;
+    holds(&LINE_ACROSS_A_ROTATION, with_proof);
+    let troubled = |plan: &mut Plan| {
+        with_proof(plan);
+        plan.agent = AgentRates { crash: 5, reload: 5, ..AgentRates::default() };
+        plan.reads = ReadRates { short: 500, hint_lost: 500, ..ReadRates::default() };
+    };
+    holds(&LINE_ACROSS_A_ROTATION, troubled);
+    let cut = failures(&LINE_ACROSS_A_ROTATION, with_proof, Some(Bug::PartialWhenRotated));
+    assert!(!cut.is_empty(), "nothing depends on waiting for the rest of a line");
+}
+
 #[test]
 fn row_29_a_file_server_that_forgets_descriptors_and_tells_nothing_costs_no_line() {
     let _alone = run::alone();
