@@ -81,7 +81,9 @@ impl Tail {
         let homes = self.homes_by_name(&file.path);
         let is_copy = |stream: &StreamId| {
             let generation = &self.generations[stream];
-            size >= HEAD_BYTES_MAX as u64
+            // One that is missing is never read further, and what cannot go on in this file would have it wait for ever.
+            let is_alike = !generation.is_missing() || self.may_have_moved(*stream, &file.path);
+            size >= HEAD_BYTES_MAX as u64 && is_alike
                 || generation.may_have_begun_at(&homes)
                 || generation.whereabouts == Whereabouts::Unlocated
         };

@@ -587,7 +587,7 @@ impl Tail {
     /// Whether a missing generation may go on under this name, given that the bytes say so. Logs that begin alike are many:
     /// under the name of another log a few equal bytes prove nothing. And whoever keeps an equal file beside a log under a name
     /// of its own did not rotate the log: the log itself may be where nobody looked yet.
-    fn may_have_moved(&self, stream: StreamId, path: &Path) -> bool {
+    pub fn may_have_moved(&self, stream: StreamId, path: &Path) -> bool {
         let generation = &self.generations[&stream];
         if self.log_of(path).is_none() {
             let is_rotated = match &generation.home {
