@@ -49,7 +49,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let lines = lines(&log);
     if let Some(program) = std::env::args().nth(2) {
         if program == "reads" {
             return reads(Path::new(&path));
@@ -72,6 +72,13 @@ fn main() -> ExitCode {
     });
     println!("{{{}}}", figures.join(","));
     ExitCode::SUCCESS
+}
+
+/// The lines of a log, found as the agent finds them, so that a profile of a program is not one of this.
+fn lines(log: &[u8]) -> Vec<&[u8]> {
+    let mut start = 0;
+    let lines = memchr::memchr_iter(b'\n', log).map(|end| &log[std::mem::replace(&mut start, end + 1)..end]);
+    lines.filter(|line| !line.is_empty()).collect()
 }
 
 fn once(lines: &[&[u8]], program: &str) -> ExitCode {
