@@ -1,9 +1,9 @@
 //! Which user agents are crawlers, by the data set crawler-user-agents.
 //!
 //! Almost all patterns of the data set are plain text, so one Aho-Corasick automaton finds them in one pass and only the
-//! few others are regular expressions. Both are compiled once in a process, when they are first needed. A bounded cache
-//! keeps the verdicts on the user agents seen last: a hit costs a hash and a comparison, and no allocation. Where several
-//! patterns match, an own one wins, then the first of the data set.
+//! few others are regular expressions. Both are compiled once in a process, when they are first needed. That costs some 10,000
+//! instructions for a user agent all the same, so verdicts are kept (`agents.rs`). Where several patterns match, an own one
+//! wins, then the first of the data set.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,6 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::{RegexSet, RegexSetBuilder};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::rules::{BotRules, EmptyUserAgent};
 
@@ -20,13 +19,6 @@ const DATA: &str = include_str!("data/crawler-user-agents/crawler-user-agents.js
 
 /// The data set's version: counts change with it.
 const DATA_VERSION: &str = include_str!("data/crawler-user-agents/VERSION");
-
-/// Verdicts that are kept, as a power of two: 10,000 lines of a blog had 558 different user agents, and with 150 bytes
-/// each this makes at most about 400 KB.
-const CACHE_BITS: u32 = 11;
-
-/// The longest user agent that is kept; longer ones are no browser's and rarely come twice.
-const CACHED_BYTES_MAX: usize = 512;
 
 /// What is looked at of a user agent: servers do not take longer header lines without being told to.
 const USER_AGENT_BYTES_MAX: usize = 8 * 1024;
@@ -59,41 +51,27 @@ pub struct BotMatch<'a> {
     pub url: Option<&'a str>,
 }
 
-/// Finds crawlers.
+/// Finds crawlers. Without memory of what it was asked.
 #[derive(Clone)]
 pub struct Bots {
     added: RegexSet,
     /// Places in the data set of the patterns that do not count.
     removed: Vec<u16>,
     empty_user_agent: EmptyUserAgent,
-    /// In boxes, because a place that is empty costs a pointer then: each log has a cache, and many logs see few clients. There is
-    /// none before the first.
-    cache: Vec<Option<Box<Cached>>>,
-}
-
-/// A verdict that is kept.
-#[derive(Clone, Debug)]
-struct Cached {
-    user_agent: Vec<u8>,
-    verdict: Verdict,
-}
-
-impl Cached {
-    /// Takes another in, in the same memory.
-    fn replace(&mut self, user_agent: &[u8], verdict: Verdict) {
-        self.user_agent.clear();
-        self.user_agent.extend_from_slice(user_agent);
-        self.verdict = verdict;
-    }
 }
 
 /// What a user agent is; places are those of the patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
+    /// No crawler.
     NoBot,
+    /// Nothing was sent.
     Empty,
+    /// There is no letter in it.
     Letterless,
+    /// What a pattern of `add:` matches.
     Added(u16),
+    /// What a pattern of the data set matches.
     Known(u16),
 }
 
@@ -124,7 +102,6 @@ impl Bots {
             added: added(&rules.add)?,
             removed: rules.remove.iter().map(place).collect::<Result<_, _>>()?,
             empty_user_agent: rules.empty_user_agent,
-            cache: Vec::new(),
         })
     }
 
@@ -135,14 +112,22 @@ impl Bots {
     }
 
     /// The name of the crawler that such a user agent (the log's escapes undone) is; `None` if it is none.
-    pub fn name(&mut self, user_agent: &[u8]) -> Option<&str> {
+    #[must_use]
+    pub fn name(&self, user_agent: &[u8]) -> Option<&str> {
         self.explain(user_agent).map(|found| found.name)
     }
 
     /// The crawler that such a user agent is, with the pattern that matched.
-    pub fn explain(&mut self, user_agent: &[u8]) -> Option<BotMatch<'_>> {
+    #[must_use]
+    pub fn explain(&self, user_agent: &[u8]) -> Option<BotMatch<'_>> {
+        self.meant_by(self.judge(user_agent))
+    }
+
+    /// The crawler of a verdict.
+    #[must_use]
+    pub fn meant_by(&self, verdict: Verdict) -> Option<BotMatch<'_>> {
         let unmatched = |name| Some(BotMatch { name, pattern: None, url: None });
-        match self.verdict(user_agent) {
+        match verdict {
             Verdict::NoBot => None,
             Verdict::Empty => unmatched(EMPTY),
             Verdict::Letterless => unmatched(LETTERLESS),
@@ -157,40 +142,10 @@ impl Bots {
         }
     }
 
-    fn verdict(&mut self, user_agent: &[u8]) -> Verdict {
+    /// What a user agent is.
+    #[must_use]
+    pub fn judge(&self, user_agent: &[u8]) -> Verdict {
         let user_agent = &user_agent[..user_agent.len().min(USER_AGENT_BYTES_MAX)];
-        if user_agent.len() > CACHED_BYTES_MAX {
-            return self.judge(user_agent);
-        }
-        // The highest bits choose the places, so that they are below the cache's size whatever the hash.
-        let place = usize::try_from(xxh3_64(user_agent) >> (u64::BITS - CACHE_BITS)).unwrap_or(0);
-        let (first, second) = (place, place ^ 1);
-        if self.cache.is_empty() {
-            self.cache.resize(1 << CACHE_BITS, None);
-        }
-        if let Some(verdict) = self.cached(first, user_agent) {
-            return verdict;
-        }
-        // The one that was asked for last comes first, so that a rare one does not displace a common one.
-        self.cache.swap(first, second);
-        if let Some(verdict) = self.cached(first, user_agent) {
-            return verdict;
-        }
-        let verdict = self.judge(user_agent);
-        match &mut self.cache[first] {
-            Some(cached) => cached.replace(user_agent, verdict),
-            empty @ None => *empty = Some(Box::new(Cached { user_agent: user_agent.to_vec(), verdict })),
-        }
-        verdict
-    }
-
-    /// The verdict that a place of the cache keeps on it.
-    fn cached(&self, place: usize, user_agent: &[u8]) -> Option<Verdict> {
-        let cached = self.cache[place].as_ref().filter(|cached| cached.user_agent == user_agent);
-        cached.map(|cached| cached.verdict)
-    }
-
-    fn judge(&self, user_agent: &[u8]) -> Verdict {
         if matches!(user_agent, b"" | b"-") {
             return match self.empty_user_agent {
                 EmptyUserAgent::Bot => Verdict::Empty,
@@ -348,11 +303,9 @@ fn first_of_class(rest: &mut std::str::Chars<'_>) -> Option<char> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use proptest::prelude::*;
-    use proptest::sample::select;
     use regex::bytes::RegexSet;
 
-    use super::{BotMatch, Bots, BotsError, CACHED_BYTES_MAX, DATA, Entry, KNOWN, literal, readable_name};
+    use super::{BotMatch, Bots, BotsError, DATA, Entry, KNOWN, literal, readable_name};
     use crate::event::rules::{BotRules, EmptyUserAgent};
 
     /// Two of the most common browsers, one that asks for itself, one with a comment, one in an application.
@@ -386,20 +339,18 @@ mod tests {
         let patterns = patterns();
         assert!(patterns.len() > 1_000 && KNOWN.of_other.len() < 100, "{}", KNOWN.of_other.len());
         let oracle = RegexSet::new(&patterns).unwrap();
-        let mut bots = bots(&BotRules::default());
+        let bots = bots(&BotRules::default());
         for user_agent in samples().iter().map(String::as_str).chain(BROWSERS) {
             let expect =
                 oracle.matches(user_agent.as_bytes()).iter().next().map(|place| patterns[place].as_str());
-            for _ in 0..2 {
-                let found = bots.explain(user_agent.as_bytes()).and_then(|found| found.pattern);
-                assert_eq!(found, expect, "{user_agent}");
-            }
+            let found = bots.explain(user_agent.as_bytes()).and_then(|found| found.pattern);
+            assert_eq!(found, expect, "{user_agent}");
         }
     }
 
     #[test]
     fn samples_are_bots_and_browsers_are_none() {
-        let mut bots = bots(&BotRules::default());
+        let bots = bots(&BotRules::default());
         for sample in samples() {
             assert!(bots.name(sample.as_bytes()).is_some(), "{sample}");
         }
@@ -410,7 +361,7 @@ mod tests {
 
     #[test]
     fn case_is_the_data_set_s() {
-        let mut bots = bots(&BotRules::default());
+        let bots = bots(&BotRules::default());
         assert_eq!(bots.name(b"Googlebot/2.1 (+http://www.google.com/bot.html)"), Some("Googlebot"));
         assert_eq!(bots.name(b"gOOGLEBOT/2.1"), None);
         assert_eq!(bots.name(b"Wget/1.21"), Some("wget"));
@@ -439,7 +390,7 @@ mod tests {
             remove: texts(&["^curl", r"bingbot"]),
             ..BotRules::default()
         };
-        let mut bots = bots(&rules);
+        let bots = bots(&rules);
         assert_eq!(bots.name(b"ACME-check/1"), Some("(?i)^acme-"));
         let google = BotMatch { name: "Googlebot", pattern: Some("Googlebot"), url: None };
         assert_eq!(bots.explain(b"Googlebot/2.1"), Some(google));
@@ -492,24 +443,9 @@ mod tests {
 
     #[test]
     fn long_user_agents_are_judged_too() {
-        let mut bots = bots(&BotRules::default());
-        let long = "x".repeat(CACHED_BYTES_MAX) + " Googlebot/2.1";
+        let bots = bots(&BotRules::default());
+        let long = "x".repeat(4096) + " Googlebot/2.1";
         assert_eq!(bots.name(long.as_bytes()), Some("Googlebot"));
         assert_eq!(bots.name("x".repeat(64 * 1024).as_bytes()), None);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn the_cache_changes_no_verdict(agents in prop::collection::vec((select(samples()), 0..3_u8), 1..64)) {
-            let mut kept = bots(&BotRules::default());
-            for (agent, end) in agents {
-                let agent = format!("{}{end}", &agent[agent.len() / 2..].trim_start_matches(|c: char| !c.is_ascii()));
-                let fresh = kept.judge(agent.as_bytes());
-                prop_assert_eq!(kept.verdict(agent.as_bytes()), fresh);
-                prop_assert_eq!(kept.verdict(agent.as_bytes()), fresh);
-            }
-        }
     }
 }

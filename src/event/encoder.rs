@@ -321,7 +321,7 @@ mod tests {
         let expect = concat!(
             r#"{"v":1,"id":"00000000000000ab:0","line_size":180,"time":"2026-11-22T10:13:39Z","day":"2026-11-22","#,
             r#""site":"blog.example.com","page":"/a/b.html","is_page_view":true,"#,
-            r#""visitor_id":"7Of9zfZsl6AoliHw","visitor_kind":"ip_ua","client_key":"auK_r7w1JfBSomMA","#,
+            r#""visitor_id":"zwvMbc0vGLeZWgQw","visitor_kind":"ip_ua","client_key":"auK_r7w1JfBSomMA","#,
             r#""client_address":"192.0.2.0","http_request_method":"GET","url_path":"/a/b.html","#,
             r#""http_response_status_code":200,"http_response_body_size":5120,"#,
             r#""http_request_referrer":"https://example.org/","referrer_host":"example.org","user_agent_original":"Mozilla/5.0 (X11)","#,
@@ -336,7 +336,7 @@ mod tests {
                 "blog.example.com",
                 "2026-11-22",
                 "/a/b.html",
-                "7Of9zfZsl6AoliHw",
+                "zwvMbc0vGLeZWgQw",
                 "auK_r7w1JfBSomMA",
                 "example.org",
                 ""

@@ -1,5 +1,6 @@
 //! PURE: the view event, version 1: what a parsed line becomes.
 
+pub mod agents;
 pub mod bots;
 pub mod client;
 pub mod compile;

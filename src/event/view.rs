@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::agents::{Agent, Agents};
 use super::bots::{Bots, BotsError};
 use super::client::ClientResolver;
 use super::encoder::{Encoded, Places};
@@ -23,7 +24,7 @@ use super::text::{
     CHARACTER_BYTES_MAX, capped, copy_without_users, is_plain, push_lossy, push_number, push_path,
     push_string,
 };
-use super::visitor::{Id, Identities};
+use super::visitor::{Digest, Id, Identities};
 use super::when::{TimeWriter, When};
 use crate::format::request::{Target, host};
 use crate::format::{Field, Fields, Format, Slot, Value};
@@ -45,6 +46,7 @@ pub(super) struct View {
     pages: PageKeys,
     exclusion: Exclusion,
     bots: Bots,
+    agents: Agents,
     request: Buffers,
     user_agent: Vec<u8>,
     /// Values that are needed for a moment.
@@ -84,6 +86,7 @@ impl View {
             pages: PageKeys::new(&rules.page),
             exclusion: Exclusion::new(rules),
             bots: Bots::new(&rules.views.bots)?,
+            agents: Agents::default(),
             request: Buffers::default(),
             user_agent: Vec::new(),
             value: Vec::new(),
@@ -123,17 +126,18 @@ impl View {
             }
         }
         let address = self.sources.address(fields, &self.clients, &mut self.value);
-        let user_agent = fields.get(Field::HttpUserAgent).map(|value| value.decode(&mut self.user_agent));
-        let bot = if fields.has(Field::HttpUserAgent) {
-            self.bots.name(user_agent.unwrap_or_default())
-        } else {
-            None
-        };
+        let user_agent = fields.get(Field::HttpUserAgent);
+        let agent = self.agents.of(user_agent.map_or(&[], Value::text), || {
+            let text = user_agent.map_or(&[][..], |value| value.decode(&mut self.user_agent));
+            let (verdict, digest) = (self.bots.judge(text), self.identities.agent(text));
+            Agent { verdict, digest, is_plain: user_agent.is_none_or(|value| is_plain(value.text())) }
+        });
+        let bot = if fields.has(Field::HttpUserAgent) { self.bots.meant_by(agent.verdict) } else { None };
         let known = Known { asked: asked.as_ref(), host: &self.host, address };
         let reason =
             self.exclusion.first(&known.facts(fields, &mut self.value, &mut self.other), || bot.is_some());
         push_verdict(reason, out);
-        let person = Person { when, site: places.site, address, user_agent };
+        let person = Person { when, site: places.site, address, agent: &agent.digest };
         let cookie = self.sources.cookie(fields, &mut self.value);
         places.visitor_id = person.push_visitor(cookie, &mut self.identities, out);
         places.client_key = person.push_client(&self.clients, &mut self.identities, out);
@@ -152,15 +156,20 @@ impl View {
         }
         if let (Some(value), KeepUserAgent::Keep) = (user_agent, self.privacy.user_agent) {
             push_value(out, br#","user_agent_original":""#, |out| {
-                push_text(value, USER_AGENT_BYTES_MAX, &mut self.value, out);
+                if agent.is_plain {
+                    out.extend_from_slice(&value.text()[..value.text().len().min(USER_AGENT_BYTES_MAX)]);
+                } else {
+                    let text = value.decode(&mut self.user_agent);
+                    push_text(text, USER_AGENT_BYTES_MAX, &mut self.value, out);
+                }
             });
         }
         if let Some(version) = asked.as_ref().and_then(Asked::version) {
             push_string(out, br#","network_protocol_version":""#, version);
         }
         push_connection(fields, &self.host, &mut self.value, out);
-        if let Some(name) = bot {
-            let name = capped(name.as_bytes(), BOT_BYTES_MAX);
+        if let Some(bot) = bot {
+            let name = capped(bot.name.as_bytes(), BOT_BYTES_MAX);
             places.bot = push_value(out, br#","bot":""#, |out| push_lossy(out, name));
         }
         let time_ms = when.map(|when| when.time_ms);
@@ -228,7 +237,7 @@ struct Person<'a> {
     /// Where the site stands in the output.
     site: (usize, usize),
     address: Option<IpAddr>,
-    user_agent: Option<&'a [u8]>,
+    agent: &'a Digest,
 }
 
 impl Person<'_> {
@@ -237,9 +246,7 @@ impl Person<'_> {
         let site = &out[self.site.0..self.site.1];
         let (id, kind): (Id, &[u8]) = match (cookie, self.when, self.address) {
             (Some(cookie), _, _) => (ids.cookie(site, cookie), b"cookie"),
-            (None, Some(when), Some(address)) => {
-                (ids.ip_ua(when.day, site, address, self.user_agent.unwrap_or_default()), b"ip_ua")
-            }
+            (None, Some(when), Some(address)) => (ids.ip_ua(when.day, site, (address, self.agent)), b"ip_ua"),
             (None, None, _) | (None, _, None) => return (0, 0),
         };
         let place = push_value(out, br#","visitor_id":""#, |out| out.extend_from_slice(&id));

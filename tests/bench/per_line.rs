@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use regex::bytes::Regex;
 use rustix::time::{ClockId, clock_gettime};
+use viewtail::event::agents::{Agent, Agents};
 use viewtail::event::bots::Bots;
 use viewtail::event::client::ClientResolver;
 use viewtail::event::exclusion::{Exclusion, Facts};
@@ -204,13 +205,19 @@ fn rules() -> impl FnMut(&Asked<'_>) {
     let rules = Arc::new(Rules::default());
     let (clients, mut pages) = (ClientResolver::new(&rules.client), PageKeys::new(&rules.page));
     let (exclusion, mut identities) = (Exclusion::new(&rules), Identities::new(b"secret"));
-    let mut bots = Bots::new(&rules.views.bots).expect("the default rules are right");
+    let bots = Bots::new(&rules.views.bots).expect("the default rules are right");
+    let mut agents = Agents::default();
     let mut page = Vec::new();
     move |asked| {
         page.clear();
         pages.write(asked.target, &mut page);
         let address = clients.resolve(asked.address, None).expect("the log has addresses");
-        let bot = bots.name(asked.user_agent).is_some();
+        let agent = agents.of(asked.user_agent, || Agent {
+            verdict: bots.judge(asked.user_agent),
+            digest: identities.agent(asked.user_agent),
+            is_plain: true,
+        });
+        let bot = bots.meant_by(agent.verdict).is_some();
         let path = asked.target.split(|byte| *byte == b'?').next();
         let facts = Facts {
             method: Some(b"GET"),
@@ -220,7 +227,7 @@ fn rules() -> impl FnMut(&Asked<'_>) {
             ..Facts::default()
         };
         black_box(exclusion.first(&facts, || bot));
-        black_box(identities.ip_ua(0, b"bench.example.org", address, asked.user_agent));
+        black_box(identities.ip_ua(0, b"bench.example.org", (address, &agent.digest)));
         black_box(identities.client(0, clients.counted(address)));
         black_box(&page);
     }
