@@ -130,7 +130,7 @@ impl Exclusion {
     /// that one fires.
     pub fn first(&self, facts: &Facts<'_>, is_bot: impl FnOnce() -> bool) -> Option<Reason> {
         // Room is only made for what has to be decoded: few paths are.
-        if facts.path.is_some_and(|path| path.contains(&b'%')) {
+        if facts.path.is_some_and(|path| memchr::memchr(b'%', path).is_some()) {
             self.first_of(&facts.decoded(&mut [0; DECODED_BYTES_MAX]), is_bot)
         } else {
             self.first_of(facts, is_bot)
@@ -138,20 +138,19 @@ impl Exclusion {
     }
 
     fn first_of(&self, facts: &Facts<'_>, is_bot: impl FnOnce() -> bool) -> Option<Reason> {
-        let mut is_bot = Some(is_bot);
-        Reason::ALL.into_iter().find(|&reason| match reason {
-            Reason::Bot => is_bot.take().is_some_and(|is_bot| is_bot()),
-            Reason::Malformed
-            | Reason::Method
-            | Reason::Path
-            | Reason::InternalIp
-            | Reason::Prefetch
-            | Reason::Redirect
-            | Reason::Status
-            | Reason::Static
-            | Reason::Feed
-            | Reason::ContentType => self.fires(reason, facts),
-        })
+        // In the order of `Reason::ALL`, but not as a loop over it, which would choose anew what to ask in each round.
+        let fires = |reason| self.fires(reason, facts).then_some(reason);
+        fires(Reason::Malformed)
+            .or_else(|| fires(Reason::Method))
+            .or_else(|| fires(Reason::Path))
+            .or_else(|| fires(Reason::InternalIp))
+            .or_else(|| fires(Reason::Prefetch))
+            .or_else(|| fires(Reason::Redirect))
+            .or_else(|| fires(Reason::Status))
+            .or_else(|| fires(Reason::Static))
+            .or_else(|| fires(Reason::Feed))
+            .or_else(|| is_bot().then_some(Reason::Bot))
+            .or_else(|| fires(Reason::ContentType))
     }
 
     /// All rules in their order: whether each fires, and why or why not. `bot` is the crawler's name.
@@ -171,6 +170,7 @@ impl Exclusion {
         judged.collect()
     }
 
+    #[inline(always)]
     fn fires(&self, reason: Reason, facts: &Facts<'_>) -> bool {
         let rules = self.rules();
         let counts = |status| rules.statuses.contains(&status);
@@ -208,7 +208,9 @@ impl Exclusion {
         let extension = extension(path)?;
         let known = self.extensions.get(extension.len())?;
         let mut known = known.chunks_exact(extension.len().max(1));
-        known.any(|known| known.eq_ignore_ascii_case(extension)).then_some(extension)
+        // Most differ in their first letter already.
+        let begins_so = |known: &[u8]| known[0].eq_ignore_ascii_case(&extension[0]);
+        known.any(|known| begins_so(known) && known.eq_ignore_ascii_case(extension)).then_some(extension)
     }
 
     /// Why a rule fires, or does not.
@@ -307,9 +309,19 @@ fn is_redirect(status: u16) -> bool {
 
 /// What follows the last point of the last segment, without the segment's parameters (`;name=value`).
 fn extension(path: &[u8]) -> Option<&[u8]> {
-    let segment = last_segment(path);
-    let name = &segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())];
-    memchr::memrchr(b'.', name).map(|point| &name[point + 1..])
+    let is_mark = |byte: &u8| matches!(byte, b'.' | b'/' | b';');
+    // Extensions are short, so that a walk from the end costs less than a search; parameters are rare.
+    let mark = path.iter().rposition(is_mark)?;
+    let begins_before = memchr::memrchr2(b'/', b';', &path[..mark]);
+    match (path[mark], begins_before.map(|place| path[place])) {
+        (b'/', _) => None,
+        (b'.', None | Some(b'/')) => Some(&path[mark + 1..]),
+        _ => {
+            let segment = last_segment(path);
+            let name = &segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())];
+            memchr::memrchr(b'.', name).map(|point| &name[point + 1..])
+        }
+    }
 }
 
 fn last_segment(path: &[u8]) -> &[u8] {

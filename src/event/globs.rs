@@ -46,7 +46,14 @@ impl Globs {
     }
 
     fn may_match(&self, text: &[u8]) -> bool {
-        self.beginnings.iter().any(|beginning| text.starts_with(beginning))
+        self.beginnings.iter().any(|beginning| {
+            match (beginning.last(), text.get(beginning.len().saturating_sub(1))) {
+                // Paths begin alike, so the last byte tells most of them apart without a comparison.
+                (Some(last), Some(byte)) => last == byte && text.starts_with(beginning),
+                (Some(_), None) => false,
+                (None, _) => true,
+            }
+        })
     }
 }
 
