@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::rules::{AddressPrivacy, ClientRules};
+use crate::format::ipv6;
 
 /// nginx's name of the header of RFC 7239, whose elements have a grammar of their own.
 const FORWARDED: &str = "http_forwarded";
@@ -150,8 +151,7 @@ fn plain_address(text: &[u8]) -> Option<IpAddr> {
     if let Some(address) = ipv4(text) {
         return Some(address.into());
     }
-    let address: Ipv6Addr = std::str::from_utf8(text).ok()?.parse().ok()?;
-    Some(address.to_canonical())
+    ipv6(text).map(|address| address.to_canonical())
 }
 
 /// An IPv4 address as nginx reads it: leading zeros are no octal numbers and a missing number is 0.

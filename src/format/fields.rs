@@ -6,6 +6,9 @@ use super::Format;
 use super::escape::Escape;
 use super::variable::{Field, Unit};
 
+/// The longest text that may stand for "no value": `-`, and Apache's two quotes.
+const ABSENT_BYTES_MAX: usize = 2;
+
 /// The longest text of a time that is remembered.
 const TIME_BYTES_MAX: usize = super::time::LOCAL_BYTES;
 
@@ -60,6 +63,14 @@ impl Spans {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(pub(super) usize);
 
+/// How the values of a variable are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writing {
+    pub(super) escape: Escape,
+    /// What durations count.
+    pub(super) unit: Unit,
+}
+
 /// A line split by its format.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a> {
@@ -85,15 +96,19 @@ impl<'a> Fields<'a> {
 
     /// A well-known variable's value; `None` where the format does not have it or the line shows that it is absent.
     #[must_use]
+    #[inline]
     pub fn get(&self, field: Field) -> Option<Value<'a>> {
         self.at(self.format.slot_of(field)?)
     }
 
     /// The value of any variable of the format; `None` where the line shows that it is absent.
     #[must_use]
+    #[inline]
     pub fn at(&self, slot: Slot) -> Option<Value<'a>> {
         let value = self.written(slot);
-        (!self.format.is_absent(value.escape, value.text)).then_some(value)
+        let is_there =
+            value.text.len() > ABSENT_BYTES_MAX || !self.format.is_absent(value.escape, value.text);
+        is_there.then_some(value)
     }
 
     /// All variables in the order of the format, absent ones too: name and value as written.
@@ -107,13 +122,11 @@ impl<'a> Fields<'a> {
         self.spans.iter().map(|span| span.start..span.end)
     }
 
+    #[inline]
     fn written(&self, slot: Slot) -> Value<'a> {
         let Span { start, end } = self.spans[slot.0];
-        Value {
-            text: &self.line[start..end],
-            escape: self.format.escapes[slot.0],
-            unit: self.format.units[slot.0],
-        }
+        let Writing { escape, unit } = self.format.writings[slot.0];
+        Value { text: &self.line[start..end], escape, unit }
     }
 }
 

@@ -18,6 +18,9 @@ use super::variable::Kind;
 const WORK_PER_BYTE: usize = 32;
 /// Work allowed for a line beside that, so that short lines of many variables have enough.
 const WORK_BASE: usize = 4096;
+/// So many bytes are looked at one by one before memchr is called: that call costs as much as they do, and what ends an address,
+/// a user or a number is near.
+const NEAR_BYTES: usize = 16;
 /// What each attempt counts, however few bytes it looks at.
 const WORK_PER_ATTEMPT: usize = 8;
 
@@ -147,6 +150,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// Where the value that starts at `at` ends, if not before `search_from`.
+    #[inline]
     fn end_of_value(
         &mut self,
         step: &Step,
@@ -176,7 +180,7 @@ impl Attempt<'_> {
         let mut from = search_from;
         while self.work_left > 0 {
             let rest = window.get(from..)?;
-            let found = memchr(first, rest);
+            let found = near(first, rest);
             self.work(found.unwrap_or(rest.len()));
             let end = from + found?;
             if begins_with(&rest[end - from..], &step.terminator)
@@ -191,6 +195,7 @@ impl Attempt<'_> {
         None
     }
 
+    #[inline]
     fn holds(&mut self, step: &Step, value: &[u8], spans: &mut Spans) -> bool {
         match step.end {
             End::Width(_) if matches!(step.kind, Kind::TimeLocal | Kind::TimeIso8601) => {
@@ -204,6 +209,7 @@ impl Attempt<'_> {
     /// Whether no byte of an unquoted value would have been escaped. Apache writes an empty user as two quotes.
     fn is_whole(&self, value: &[u8]) -> bool {
         !self.escape.guards_everywhere()
+            || near(b'"', value).is_none()
             || self.escape.quote_end(value).is_none()
             || (self.escape == Escape::Apache && value == b"\"\"")
     }
@@ -233,6 +239,13 @@ impl Attempt<'_> {
     fn work(&mut self, bytes: usize) {
         self.work_left = self.work_left.saturating_sub(bytes.saturating_add(WORK_PER_ATTEMPT));
     }
+}
+
+/// As `memchr`, for what is near as a rule.
+fn near(byte: u8, text: &[u8]) -> Option<usize> {
+    let (begin, rest) = text.split_at(text.len().min(NEAR_BYTES));
+    let found = begin.iter().position(|other| *other == byte);
+    found.or_else(|| Some(begin.len() + memchr(byte, rest)?))
 }
 
 /// As `starts_with`, without the call that a comparison of unknown length costs: literals have a few bytes.

@@ -2,6 +2,7 @@
 //!
 //! Whoever reads a line asks for nginx's variables by [`Field`], whatever server wrote it. Knows nothing of events.
 
+mod address;
 mod apache;
 mod escape;
 mod expression;
@@ -18,6 +19,7 @@ mod variable;
 
 use std::sync::Arc;
 
+pub use address::ipv6;
 pub use escape::Escape;
 #[cfg(test)]
 pub(crate) use escape::write_as_nginx;
@@ -26,6 +28,7 @@ pub use template::{FormatError, Remark};
 pub use variable::Field;
 
 use expression::Expression;
+use fields::Writing;
 use json::Map;
 use matcher::Matcher;
 use template::Compiled;
@@ -38,10 +41,8 @@ pub struct Format {
     names: Arc<[String]>,
     /// The variable of each field, by the field's number.
     slots: [Option<Slot>; Field::ALL.len()],
-    /// What each variable's durations count.
-    units: Arc<[Unit]>,
-    /// How each variable is escaped.
-    escapes: Arc<[Escape]>,
+    /// How each variable is written.
+    writings: Arc<[Writing]>,
     warnings: Arc<[Remark]>,
 }
 
@@ -171,16 +172,17 @@ impl Format {
             Dialect::Json(_) => Escape::JsonText,
             Dialect::Regex(expression) => expression.escape,
         };
-        let escapes = vec![escape; names.len()].into();
-        Self { dialect, names: names.into(), slots, units: units.into(), escapes, warnings: warnings.into() }
+        let writings = units.into_iter().map(|unit| Writing { escape, unit }).collect();
+        Self { dialect, names: names.into(), slots, writings, warnings: warnings.into() }
     }
 
     /// The same format of a writer that escapes these variables alone.
     fn quoting(mut self, quoted: &[&str]) -> Self {
-        let escape = |(name, escape): (&String, &Escape)| {
-            if quoted.contains(&name.as_str()) { *escape } else { Escape::None }
+        let writing = |(name, writing): (&String, &Writing)| {
+            let escape = if quoted.contains(&name.as_str()) { writing.escape } else { Escape::None };
+            Writing { escape, ..*writing }
         };
-        self.escapes = self.names.iter().zip(self.escapes.iter()).map(escape).collect();
+        self.writings = self.names.iter().zip(self.writings.iter()).map(writing).collect();
         self
     }
 
@@ -218,6 +220,7 @@ impl Format {
         self.slot_of(field).is_some()
     }
 
+    #[inline]
     fn slot_of(&self, field: Field) -> Option<Slot> {
         self.slots[field as usize]
     }

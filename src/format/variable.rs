@@ -3,8 +3,7 @@
 //! A kind is a promise about the bytes of a value that the matcher checks before it believes a match. It knows
 //! nothing of where the variable stands in a format.
 
-use std::net::Ipv6Addr;
-
+use super::address::{IPV6_BYTES_MAX, ipv6};
 use super::time;
 
 /// Names the well-known variables once: as a variant, as nginx's name, and in order.
@@ -111,8 +110,6 @@ pub(super) enum Kind {
     Pipe,
 }
 
-/// The longest text of an IPv6 address, the one with an IPv4 address at its end.
-const ADDRESS_BYTES_MAX: usize = 45;
 /// The digits of 2^64 - 1.
 const UINT_BYTES_MAX: usize = 20;
 /// A `u64` of seconds, a point and three digits.
@@ -215,7 +212,7 @@ impl Kind {
     pub(super) fn width_max(self) -> usize {
         match self {
             Self::Text | Self::List | Self::Word => usize::MAX,
-            Self::Address => ADDRESS_BYTES_MAX,
+            Self::Address => IPV6_BYTES_MAX,
             Self::Msec | Self::Decimal => DECIMAL_BYTES_MAX,
             Self::Uint | Self::UintOrNone => UINT_BYTES_MAX,
             Self::StatusOrNone => 3,
@@ -363,7 +360,7 @@ fn is_decimal(value: &[u8]) -> bool {
 }
 
 fn is_address(value: &[u8]) -> bool {
-    is_ipv4(value) || matches!(value, b"unix:" | b"-") || is_ipv6(value)
+    is_ipv4(value) || matches!(value, b"unix:" | b"-") || ipv6(value).is_some()
 }
 
 /// Own loop: it runs for every line, and the standard parser wants text that has been checked as UTF-8.
@@ -383,11 +380,6 @@ fn is_ipv4(value: &[u8]) -> bool {
         }
     }
     points == 3 && digits > 0
-}
-
-fn is_ipv6(value: &[u8]) -> bool {
-    value.len() <= ADDRESS_BYTES_MAX
-        && std::str::from_utf8(value).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
 #[cfg(test)]
