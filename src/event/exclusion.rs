@@ -208,8 +208,8 @@ impl Exclusion {
         let extension = extension(path)?;
         let known = self.extensions.get(extension.len())?;
         let mut known = known.chunks_exact(extension.len().max(1));
-        // Most differ in their first letter already.
-        let begins_so = |known: &[u8]| known[0].eq_ignore_ascii_case(&extension[0]);
+        // Most differ in their first letter already, in more than the bit of its case.
+        let begins_so = |known: &[u8]| (known[0] ^ extension[0]) & !0x20 == 0;
         known.any(|known| begins_so(known) && known.eq_ignore_ascii_case(extension)).then_some(extension)
     }
 

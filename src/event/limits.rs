@@ -28,7 +28,7 @@ pub(super) const NAME_BYTES_MAX: usize = 1024;
 /// A UUID has 36 bytes, a trace id 32; other servers write what a request names.
 pub(super) const REQUEST_ID_BYTES_MAX: usize = 128;
 /// The longest host a request can name.
-const HOST_BYTES_MAX: usize = 255;
+pub(super) const HOST_BYTES_MAX: usize = 255;
 /// Host of the request, and of the referrer.
 const HOSTS: usize = 2;
 /// Digits that fit any consumer's 64-bit integer.

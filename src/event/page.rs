@@ -8,6 +8,7 @@ use regex::{CaptureLocations, Regex};
 
 use super::percent::{decode, decoded, push_encoded, push_readable};
 use super::rules::{ArticleRule, PageRules, TrailingSlash};
+use super::text::any_pair;
 use crate::format::request::Target;
 
 /// The longest key in bytes: longer than any path that people write, short enough for a key in a database.
@@ -117,6 +118,13 @@ impl PageKeys {
         steps
     }
 
+    /// The key of a target where it is a part of that, which is seen without a copy: no rule of the configuration asks for more
+    /// than the path, and that has nothing to change.
+    pub(super) fn part_of<'a>(&self, target: &Target<'a>) -> Option<&'a [u8]> {
+        let is_path_alone = self.query.is_empty() || target.query.is_none();
+        if is_path_alone && self.articles.is_empty() { self.plain(target.path) } else { None }
+    }
+
     /// The key of a path of printable ASCII that has nothing to change, but for a slash at its end that goes.
     fn plain<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let without_slash = || path.strip_suffix(b"/").filter(|path| !path.is_empty());
@@ -124,21 +132,19 @@ impl PageKeys {
             TrailingSlash::Strip => without_slash().unwrap_or(path),
             TrailingSlash::Keep => path,
         };
-        // One pass without a branch per byte, which the compiler turns into vector instructions.
-        let is_special = |byte: u8| !(b' '..0x7F).contains(&byte) | (byte == b'%') | (byte == b';');
-        let has_special = path.iter().fold(false, |special, &byte| special | is_special(byte));
-        if has_special || path.first() != Some(&b'/') || path.len() > PAGE_BYTES_MAX {
+        if path.first() != Some(&b'/') || path.len() > PAGE_BYTES_MAX || any_pair(path, is_to_change) {
             return None;
         }
-        let mut name = path;
-        for slash in memchr::memchr_iter(b'/', path) {
-            name = &path[slash + 1..];
-            if matches!(name.first(), Some(b'/' | b'.')) {
-                return None;
-            }
-        }
-        let slash_goes = name.is_empty() && path.len() > 1 && self.trailing_slash == TrailingSlash::Strip;
-        (!slash_goes && !self.is_index(name)).then_some(path)
+        let last_goes = path.ends_with(b"/") && path.len() > 1 && self.trailing_slash == TrailingSlash::Strip;
+        (!last_goes && !self.ends_in_index(path)).then_some(path)
+    }
+
+    /// Whether the last segment of a path is the name of an index document.
+    fn ends_in_index(&self, path: &[u8]) -> bool {
+        let is_behind_slash = |before: &[u8]| before.ends_with(b"/");
+        self.index
+            .iter()
+            .any(|index| !index.is_empty() && path.strip_suffix(&index[..]).is_some_and(is_behind_slash))
     }
 
     /// Makes the key of a target in `key`.
@@ -380,6 +386,16 @@ fn pieces(rule: &ArticleRule) -> Vec<Piece> {
         pieces.push(Piece::Text(rest.to_owned()));
     }
     pieces
+}
+
+/// Whether the key of a path is another because of a byte or the one before it: an escape, a parameter, an empty segment, one
+/// that begins with a point, or what is no printable ASCII.
+#[inline]
+fn is_to_change(before: u8, byte: u8) -> bool {
+    !(b' '..0x7F).contains(&byte)
+        | (byte == b'%')
+        | (byte == b';')
+        | ((before == b'/') & ((byte == b'/') | (byte == b'.')))
 }
 
 fn shortened(target: &[u8]) -> &[u8] {

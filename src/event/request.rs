@@ -1,6 +1,6 @@
 //! What a line says was asked for, from whichever variables its format has.
 
-use super::text::push_percent_form;
+use super::text::{is_plain, push_percent_form};
 use crate::format::request::{Request, Target, is_method};
 use crate::format::{Field, Fields};
 
@@ -16,6 +16,8 @@ pub(super) struct Asked<'a> {
     pub(super) method: Option<&'a [u8]>,
     target: Option<Target<'a>>,
     protocol_version: Option<&'a [u8]>,
+    /// The log and JSON write all of it alike, so that no part has to be looked at for that again.
+    pub(super) is_plain: bool,
 }
 
 /// Memory for what a line does not hold as it is meant.
@@ -31,10 +33,12 @@ impl<'a> Asked<'a> {
     /// part is missing and nothing is malformed.
     pub(super) fn of(fields: &Fields<'a>, buffers: &'a mut Buffers) -> Option<Self> {
         if fields.has(Field::Request) {
-            let request = Request::split(fields.get(Field::Request)?.decode(&mut buffers.decoded))?;
-            let Request { method, target, version } = request;
+            let logged = fields.get(Field::Request)?;
+            let is_plain = is_plain(logged.text());
+            let request = if is_plain { logged.text() } else { logged.decode(&mut buffers.decoded) };
+            let Request { method, target, version } = Request::split(request)?;
             let protocol_version = version.or_else(|| logged_version(fields));
-            return Some(Self { method: Some(method), target: Some(target), protocol_version });
+            return Some(Self { method: Some(method), target: Some(target), protocol_version, is_plain });
         }
         let mut asked = Self { protocol_version: logged_version(fields), ..Self::default() };
         if fields.has(Field::RequestMethod) {
@@ -61,6 +65,11 @@ impl<'a> Asked<'a> {
     /// The target as it was asked for.
     pub(super) fn target(&self) -> Option<&'a [u8]> {
         self.target.map(|target| target.whole)
+    }
+
+    /// The target taken apart, if it can be copied as it is.
+    pub(super) fn plain_target(&self) -> Option<&Target<'a>> {
+        self.target.as_ref().filter(|_| self.is_plain)
     }
 
     /// The host that an absolute target names.

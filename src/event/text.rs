@@ -59,6 +59,32 @@ fn special_of(chunk: &[u8; CHUNK_BYTES]) -> [u8; CHUNK_BYTES] {
     chunk.map(|byte| u8::from(is_special(byte)))
 }
 
+/// Whether something is true of a byte and the one behind it anywhere in a text. In whole chunks without a branch, as
+/// [`is_plain`].
+#[inline]
+pub(super) fn any_pair(text: &[u8], is: impl Fn(u8, u8) -> bool + Copy) -> bool {
+    let (Some((_, before)), Some((_, behind))) = (text.split_last(), text.split_first()) else {
+        return false;
+    };
+    let of = |one: &[u8; CHUNK_BYTES], next: &[u8; CHUNK_BYTES]| {
+        let mut found = [0; CHUNK_BYTES];
+        for ((found, one), next) in found.iter_mut().zip(one).zip(next) {
+            *found = u8::from(is(*one, *next));
+        }
+        found
+    };
+    let (Some(one), Some(next)) = (before.last_chunk(), behind.last_chunk()) else {
+        return before.iter().zip(behind).any(|(one, next)| is(*one, *next));
+    };
+    let mut any = of(one, next);
+    for (one, next) in before.as_chunks().0.iter().zip(behind.as_chunks().0) {
+        for (any, found) in any.iter_mut().zip(of(one, next)) {
+            *any |= found;
+        }
+    }
+    any != [0; CHUNK_BYTES]
+}
+
 #[inline]
 fn is_special(byte: u8) -> bool {
     !(b' '..0x7F).contains(&byte) | (byte == b'"') | (byte == b'\\') | (byte == b'@')
@@ -173,7 +199,7 @@ fn push_hex(out: &mut Vec<u8>, byte: u8) {
 #[cfg(test)]
 mod tests {
     use super::{
-        capped, copy_without_users, is_plain, push_lossy, push_number, push_padded, push_path,
+        any_pair, capped, copy_without_users, is_plain, push_lossy, push_number, push_padded, push_path,
         push_percent_form, push_shown,
     };
 
@@ -203,6 +229,19 @@ mod tests {
                 assert!(!is_plain(&text), "{special:#x} at {place}");
             }
         }
+    }
+
+    #[test]
+    fn pairs_are_found_wherever_they_are() {
+        for size in [2, 15, 16, 17, 18, 33, 70] {
+            for place in 0..size - 1 {
+                let mut text = vec![b'a'; size];
+                (text[place], text[place + 1]) = (b'x', b'y');
+                assert!(any_pair(&text, |one, next| (one == b'x') & (next == b'y')), "{place} of {size}");
+                assert!(!any_pair(&text, |one, next| (one == b'y') & (next == b'x')), "{place} of {size}");
+            }
+        }
+        assert!(!any_pair(b"x", |_, _| true) && !any_pair(b"", |_, _| true));
     }
 
     #[test]

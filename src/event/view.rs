@@ -14,7 +14,7 @@ use super::client::ClientResolver;
 use super::encoder::{Encoded, Places};
 use super::exclusion::{Exclusion, Facts, Reason};
 use super::limits::{
-    BOT_BYTES_MAX, INTEGER_DIGITS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, REFERRER_BYTES_MAX,
+    BOT_BYTES_MAX, HOST_BYTES_MAX, INTEGER_DIGITS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX, REFERRER_BYTES_MAX,
     REQUEST_ID_BYTES_MAX, USER_AGENT_BYTES_MAX,
 };
 use super::page::{PAGE_BYTES_MAX, PageKeys};
@@ -117,7 +117,10 @@ impl View {
         if let (true, Some(name)) = (self.host.is_empty(), asked.as_ref().and_then(Asked::authority)) {
             push_host(&mut self.host, name);
         }
-        if let Some(target) = asked.as_ref().and_then(Asked::target) {
+        let part = asked.as_ref().and_then(Asked::plain_target).and_then(|target| self.pages.part_of(target));
+        if let Some(page) = part {
+            places.page = push_value(out, br#","page":""#, |out| out.extend_from_slice(page));
+        } else if let Some(target) = asked.as_ref().and_then(Asked::target) {
             self.other.clear();
             self.pages.write(target, &mut self.other);
             if !self.other.is_empty() {
@@ -320,7 +323,11 @@ fn push_request(asked: &Asked<'_>, query: Keep, clean: &mut Vec<u8>, out: &mut V
         push_string(out, br#","http_request_method":""#, method);
     }
     let Some(path) = asked.path() else { return };
-    push_value(out, br#","url_path":""#, |out| push_part_of_url(path, PATH_BYTES_MAX, clean, out));
+    if asked.is_plain {
+        push_string(out, br#","url_path":""#, &path[..path.len().min(PATH_BYTES_MAX)]);
+    } else {
+        push_value(out, br#","url_path":""#, |out| push_part_of_url(path, PATH_BYTES_MAX, clean, out));
+    }
     if let (Some(text), Keep::Keep) = (asked.query(), query) {
         push_value(out, br#","url_query":""#, |out| push_part_of_url(text, QUERY_BYTES_MAX, clean, out));
     }
@@ -352,20 +359,42 @@ fn push_referrer(
     (decoded, clean): (&mut Vec<u8>, &mut Vec<u8>),
     out: &mut Vec<u8>,
 ) -> (usize, usize) {
-    let referrer = value.decode(decoded);
+    // Of a plain one the log's text is the value, and a host that is written as it is shown needs no search.
+    let is_plain = is_plain(value.text());
+    let referrer = if is_plain { value.text() } else { value.decode(decoded) };
     let kept = match query {
         Keep::Keep => referrer,
         Keep::Drop => &referrer[..memchr::memchr2(b'?', b'#', referrer).unwrap_or(referrer.len())],
     };
-    push_value(out, br#","http_request_referrer":""#, |out| push_text(kept, REFERRER_BYTES_MAX, clean, out));
-    clean.clear();
-    if let Some(authority) = Target::split(referrer).and_then(|target| target.authority) {
-        push_host(clean, authority);
-    }
-    if clean.is_empty() {
+    push_value(out, br#","http_request_referrer":""#, |out| {
+        if is_plain {
+            out.extend_from_slice(&kept[..kept.len().min(REFERRER_BYTES_MAX)]);
+        } else {
+            push_text(kept, REFERRER_BYTES_MAX, clean, out);
+        }
+    });
+    let plain_host = plain_host(referrer);
+    let host = plain_host.unwrap_or_else(|| {
+        clean.clear();
+        if let Some(authority) = Target::split(referrer).and_then(|target| target.authority) {
+            push_host(clean, authority);
+        }
+        clean
+    });
+    if host.is_empty() {
         return (0, 0);
     }
-    push_value(out, br#","referrer_host":""#, |out| out.extend_from_slice(clean))
+    push_value(out, br#","referrer_host":""#, |out| out.extend_from_slice(host))
+}
+
+/// The host of a URL as most are: of the web, and lower-case without user, port and anything to escape.
+fn plain_host(url: &[u8]) -> Option<&[u8]> {
+    let rest = url.strip_prefix(b"https://").or_else(|| url.strip_prefix(b"http://"))?;
+    let is_of_host = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    let end = rest.iter().position(|byte| !is_of_host(byte)).unwrap_or(rest.len());
+    let is_end = matches!(rest.get(end), None | Some(b'/' | b'?' | b'#'));
+    let host = &rest[..end];
+    (is_end && !host.is_empty() && !host.ends_with(b".") && end <= HOST_BYTES_MAX).then_some(host)
 }
 
 fn push_response(fields: &Fields<'_>, out: &mut Vec<u8>) {
