@@ -105,19 +105,34 @@ pub struct Facts<'a> {
 pub struct Exclusion {
     /// Shared by all logs that have them.
     rules: Arc<Rules>,
-    /// The extensions of files that are no pages, by their length, those of one length behind each other.
-    extensions: Vec<Vec<u8>>,
+    /// The extensions of files that are no pages, by their length.
+    extensions: Vec<Extensions>,
+}
+
+/// Extensions of one length.
+#[derive(Clone, Debug, Default)]
+struct Extensions {
+    /// Behind each other.
+    texts: Vec<u8>,
+    /// A bit for each first letter that one of them has: almost no page's extension begins so.
+    beginnings: u32,
+}
+
+/// The bit of a first letter, whatever its case; of other bytes some bit.
+fn bit_of(letter: u8) -> u32 {
+    1 << (letter % 32)
 }
 
 impl Exclusion {
     /// Takes over what the rules say.
     #[must_use]
     pub fn new(rules: &Arc<Rules>) -> Self {
-        let mut extensions: Vec<Vec<u8>> = Vec::new();
-        for extension in &rules.views.static_extensions {
+        let mut extensions: Vec<Extensions> = Vec::new();
+        for extension in rules.views.static_extensions.iter().map(String::as_bytes) {
             let size = extension.len();
-            extensions.resize(extensions.len().max(size + 1), Vec::new());
-            extensions[size].extend_from_slice(extension.as_bytes());
+            extensions.resize(extensions.len().max(size + 1), Extensions::default());
+            extensions[size].texts.extend_from_slice(extension);
+            extensions[size].beginnings |= extension.first().map_or(0, |letter| bit_of(*letter));
         }
         Self { rules: Arc::clone(rules), extensions }
     }
@@ -137,7 +152,8 @@ impl Exclusion {
         }
     }
 
-    fn first_of(&self, facts: &Facts<'_>, is_bot: impl FnOnce() -> bool) -> Option<Reason> {
+    /// As [`Self::first`], where nothing of the path is encoded.
+    pub(super) fn first_of(&self, facts: &Facts<'_>, is_bot: impl FnOnce() -> bool) -> Option<Reason> {
         // In the order of `Reason::ALL`, but not as a loop over it, which would choose anew what to ask in each round.
         let fires = |reason| self.fires(reason, facts).then_some(reason);
         fires(Reason::Malformed)
@@ -207,10 +223,11 @@ impl Exclusion {
     fn static_extension<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let extension = extension(path)?;
         let known = self.extensions.get(extension.len())?;
-        let mut known = known.chunks_exact(extension.len().max(1));
-        // Most differ in their first letter already, in more than the bit of its case.
-        let begins_so = |known: &[u8]| (known[0] ^ extension[0]) & !0x20 == 0;
-        known.any(|known| begins_so(known) && known.eq_ignore_ascii_case(extension)).then_some(extension)
+        if known.beginnings & bit_of(*extension.first()?) == 0 {
+            return None;
+        }
+        let mut texts = known.texts.chunks_exact(extension.len());
+        texts.any(|known| known.eq_ignore_ascii_case(extension)).then_some(extension)
     }
 
     /// Why a rule fires, or does not.

@@ -141,10 +141,11 @@ impl PageKeys {
 
     /// Whether the last segment of a path is the name of an index document.
     fn ends_in_index(&self, path: &[u8]) -> bool {
-        let is_behind_slash = |before: &[u8]| before.ends_with(b"/");
-        self.index
-            .iter()
-            .any(|index| !index.is_empty() && path.strip_suffix(&index[..]).is_some_and(is_behind_slash))
+        self.index.iter().filter(|index| !index.is_empty()).any(|index| {
+            // Where the name would have to begin, almost no path has a slash.
+            let slash = path.len().checked_sub(index.len() + 1);
+            slash.is_some_and(|slash| path[slash] == b'/' && path[slash + 1..] == index[..])
+        })
     }
 
     /// Makes the key of a target in `key`.

@@ -137,8 +137,12 @@ impl View {
         });
         let bot = if fields.has(Field::HttpUserAgent) { self.bots.meant_by(agent.verdict) } else { None };
         let known = Known { asked: asked.as_ref(), host: &self.host, address };
-        let reason =
-            self.exclusion.first(&known.facts(fields, &mut self.value, &mut self.other), || bot.is_some());
+        let facts = known.facts(fields, &mut self.value, &mut self.other);
+        let reason = match part {
+            // Its path holds no escape.
+            Some(_) => self.exclusion.first_of(&facts, || bot.is_some()),
+            None => self.exclusion.first(&facts, || bot.is_some()),
+        };
         push_verdict(reason, out);
         let person = Person { when, site: places.site, address, agent: &agent.digest };
         let cookie = self.sources.cookie(fields, &mut self.value);
@@ -308,14 +312,25 @@ fn push_display(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
             let [first, rest @ ..] = address.octets();
-            push_number(out, first.into());
+            push_octet(out, first);
             for part in rest {
                 out.push(b'.');
-                push_number(out, part.into());
+                push_octet(out, part);
             }
         }
         IpAddr::V6(address) => write!(out, "{address}").expect("a vector takes everything"),
     }
+}
+
+/// Appends a number of up to three digits; the general way costs a copy of unknown length.
+fn push_octet(out: &mut Vec<u8>, octet: u8) {
+    if octet >= 100 {
+        out.push(b'0' + octet / 100);
+    }
+    if octet >= 10 {
+        out.push(b'0' + octet / 10 % 10);
+    }
+    out.push(b'0' + octet % 10);
 }
 
 fn push_request(asked: &Asked<'_>, query: Keep, clean: &mut Vec<u8>, out: &mut Vec<u8>) {

@@ -128,11 +128,13 @@ fn hasher(secret: &[u8; KEY_LEN], message: &[u8]) -> SipHasher24 {
 /// hash does.
 fn shown(hash: &[u8]) -> Id {
     let mut id = [0; ID_BYTES];
-    let (threes, _) = hash[..SHOWN_BYTES].as_chunks();
-    let (fours, _) = id.as_chunks_mut();
-    for ([first, second, third], four) in threes.iter().zip(fours) {
-        let sextets = [first >> 2, first << 4 | second >> 4, second << 2 | third >> 6, *third];
-        *four = sextets.map(|sextet| BASE64URL[usize::from(sextet % 64)]);
+    let (sixes, _) = hash[..SHOWN_BYTES].as_chunks();
+    let (eights, _) = id.as_chunks_mut::<8>();
+    for ([a, b, c, d, e, f], eight) in sixes.iter().zip(eights) {
+        let bits = u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f]);
+        for (character, place) in eight.iter_mut().rev().zip(0..) {
+            *character = BASE64URL[usize::from((bits >> (6 * place)).to_le_bytes()[0] % 64)];
+        }
     }
     id
 }
