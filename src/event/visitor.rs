@@ -69,7 +69,10 @@ impl Identities {
 
     /// The visitor that a cookie of a site names, on every day.
     pub fn cookie(&mut self, site: &[u8], cookie: &[u8]) -> Id {
-        self.compose(&[b"cookie\0", site, b"\0", cookie]);
+        self.message.clear();
+        for part in [b"cookie\0", site, b"\0", cookie] {
+            self.message.extend_from_slice(part);
+        }
         shown(&self.cookies.hash(&self.message).as_bytes())
     }
 
@@ -81,39 +84,39 @@ impl Identities {
 
     /// The visitor behind an address with a user agent, on one day (counted from 1970-01-01) and one site.
     pub fn ip_ua(&mut self, day: i64, site: &[u8], (address, agent): (IpAddr, &Digest)) -> Id {
-        self.compose(&[b"visitor\0", &octets(address), agent, site]);
-        shown(&self.of_day(day).hash(&self.message).as_bytes())
+        let place = self.place_of(day);
+        self.message.clear();
+        self.message.extend_from_slice(b"visitor\0");
+        self.message.extend_from_slice(&octets(address));
+        self.message.extend_from_slice(agent);
+        self.message.extend_from_slice(site);
+        shown(&self.days[place].1.hash(&self.message).as_bytes())
     }
 
     /// The key of an address on one day.
     pub fn client(&mut self, day: i64, address: IpAddr) -> Id {
         let mut message = *b"client\0----------------";
         message[b"client\0".len()..].copy_from_slice(&octets(address));
-        shown(&self.of_day(day).hash(&message).as_bytes())
+        let place = self.place_of(day);
+        shown(&self.days[place].1.hash(&message).as_bytes())
     }
 
-    fn compose(&mut self, parts: &[&[u8]]) {
-        self.message.clear();
-        for part in parts {
-            self.message.extend_from_slice(part);
-        }
-    }
-
-    /// The hash of a day, whose key is the secret's hash of its date.
-    fn of_day(&mut self, day: i64) -> SipHasher24 {
-        if let Some((_, known)) = self.days.iter().find(|(known, _)| *known == day) {
-            return *known;
+    /// Where the hash of a day stands, whose key is the secret's hash of its date.
+    fn place_of(&mut self, day: i64) -> usize {
+        if let Some(place) = self.days.iter().position(|(known, _)| *known == day) {
+            return place;
         }
         let mut message = b"day\0".to_vec();
         push_day(&mut message, day * DAY_SECONDS);
         let hasher = hasher(&self.secret, &message);
         if self.days.len() < DAYS_KEPT {
             self.days.push((day, hasher));
-        } else {
-            self.days[self.oldest] = (day, hasher);
-            self.oldest = (self.oldest + 1) % DAYS_KEPT;
+            return self.days.len() - 1;
         }
-        hasher
+        let place = self.oldest;
+        self.days[place] = (day, hasher);
+        self.oldest = (place + 1) % DAYS_KEPT;
+        place
     }
 }
 
