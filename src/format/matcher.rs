@@ -143,22 +143,11 @@ impl Matcher {
 
     #[inline]
     fn fits_straight(&self, step: &Step, value: &[u8], spans: &mut Spans) -> bool {
-        let is_whole = !matches!(step.end, End::Any(_) | End::Rest) || is_whole(self.escape, value);
-        match step.kind {
-            Kind::Text | Kind::List => is_whole,
-            Kind::TimeLocal | Kind::TimeIso8601 => spans.knows_time(value, |text| step.kind.verify(text)),
-            Kind::Word
-            | Kind::Address
-            | Kind::Msec
-            | Kind::Status
-            | Kind::StatusOrNone
-            | Kind::Time
-            | Kind::Uint
-            | Kind::UintOrNone
-            | Kind::Decimal
-            | Kind::Id
-            | Kind::Pipe => is_whole && step.kind.verify(value),
+        if matches!(step.kind, Kind::TimeLocal | Kind::TimeIso8601) {
+            return spans.knows_time(value, |text| step.kind.verify(text));
         }
+        let is_unquoted = matches!(step.end, End::Any(_) | End::Rest);
+        (!is_unquoted || is_whole(self.escape, value)) && step.kind.verify(value)
     }
 
     fn run_with_choice(&self, line: &[u8], spans: &mut Spans) -> bool {
