@@ -14,6 +14,16 @@ const IMAGE_BYTES: u64 = 16 * 1024 * 1024;
 /// EXT4_SUPER_MAGIC of statfs(2).
 const EXT4_MAGIC: u64 = 0xef53;
 
+/// Whether an ext4 keeps a journal.
+#[derive(Clone, Copy, Debug)]
+pub enum Journal {
+    /// A freed inode number goes to the very next file, as on the disks of most machines.
+    Kept,
+    /// Nothing is written to the disk but what the test writes, as a disk that failed must not grow blocks of zeros. A freed
+    /// inode number rests for a while from the next second on (`recently_deleted` in the kernel's fs/ext4/ialloc.c).
+    Absent,
+}
+
 /// An ext4 image that is mounted as long as this lives, or else a directory on the ext4 of the machine.
 #[derive(Debug)]
 pub struct Ext4 {
@@ -27,9 +37,9 @@ impl Ext4 {
     ///
     /// # Panics
     /// With what is missing, where there is neither a loop device that may be used nor an ext4 below.
-    pub fn at(scratch: &Scratch, name: &str) -> Self {
+    pub fn at(scratch: &Scratch, name: &str, journal: Journal) -> Self {
         let path = scratch.directory(name);
-        match mount(scratch, &path) {
+        match mount(scratch, &path, journal) {
             Ok(image) => Self { path, image: Some(image) },
             Err(refusal) => {
                 let kind = rustix::fs::statfs(&path).expect("a directory of the test can be asked");
@@ -89,15 +99,18 @@ impl Drop for Ext4 {
     }
 }
 
-fn mount(scratch: &Scratch, path: &Path) -> Result<PathBuf, String> {
+fn mount(scratch: &Scratch, path: &Path, journal: Journal) -> Result<PathBuf, String> {
     if !rustix::process::geteuid().is_root() {
         return Err("that takes root".to_owned());
     }
     let image = scratch.join("ext4.image");
     let made = File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES));
     made.map_err(|error| error.to_string())?;
-    // Nothing is written but what the test writes: where a disk failed, that would be blocks of zeros below it.
-    let settings = ["-q", "-I", "256", "-O", "^has_journal", "-E", "lazy_itable_init=0"].map(AsRef::as_ref);
+    let feature = match journal {
+        Journal::Kept => "has_journal",
+        Journal::Absent => "^has_journal",
+    };
+    let settings = ["-q", "-I", "256", "-O", feature, "-E", "lazy_itable_init=0"].map(AsRef::as_ref);
     run("mkfs.ext4", &[&settings[..], &[image.as_os_str()]].concat())?;
     let options = ["-o", "loop,noatime"].map(AsRef::as_ref);
     run("mount", &[&options[..], &[image.as_os_str(), path.as_os_str()]].concat())?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::ext4::Ext4;
+use crate::ext4::{Ext4, Journal};
 use crate::row::{LIMIT, Row, append, appender, rename};
 use crate::support::agent::{Agent, binary};
 use crate::support::process::command;
@@ -77,7 +77,7 @@ fn row_26_a_mount_on_a_directory_hides_logs_and_deletes_none() {
     let hidden = appender(&site.join("access.log"));
     row.write_to(&hidden, 10);
     row.catch_up();
-    let mount = Ext4::at(row.scratch(), "logs/site");
+    let mount = Ext4::at(row.scratch(), "logs/site", Journal::Kept);
     row.write(&site.join("access.log"), 10);
     row.write_to(&hidden, 10);
     row.catch_up();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ext4::{Ext4, FailedDisk};
+use crate::ext4::{Ext4, FailedDisk, Journal};
 use crate::support::access_log::AccessLog;
 use crate::support::agent::{Agent, Config, binary};
 use crate::support::checker::{self, Verdict};
@@ -70,15 +70,22 @@ impl Row {
         row
     }
 
+    /// The same with its logs on a disk that can fail.
+    pub fn on_fallible_disk(name: &str) -> Self {
+        let mut row = Self::new(name);
+        row.ext4 = Some(Ext4::at(&row.scratch, "logs", Journal::Absent));
+        row
+    }
+
     /// An ext4 of its own at this place of the scratch directory, for as long as the row lasts.
     pub fn mount_ext4(&mut self, name: &str) -> PathBuf {
-        let ext4 = self.ext4.insert(Ext4::at(&self.scratch, name));
+        let ext4 = self.ext4.insert(Ext4::at(&self.scratch, name, Journal::Kept));
         ext4.path().to_owned()
     }
 
     /// Lets the disk of that ext4 fail, with this file on it.
     pub fn fail_disk(&self, file: &Path) -> FailedDisk {
-        self.ext4.as_ref().expect("the row has an ext4").fail(file)
+        self.ext4.as_ref().expect("the row has a disk that can fail").fail(file)
     }
 
     /// The directory of the logs.

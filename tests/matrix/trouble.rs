@@ -226,7 +226,7 @@ fn row_35_reads_that_fail_move_nothing_and_are_tried_again() {
 
 #[test]
 fn row_35_a_disk_that_fails_moves_nothing_and_is_read_on_when_it_is_back() {
-    let mut row = Row::on_ext4("row-35-disk");
+    let mut row = Row::on_fallible_disk("row-35-disk");
     let log = row.log();
     row.write(&log, 20);
     let mut agent = row.agent();
