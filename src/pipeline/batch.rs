@@ -49,6 +49,15 @@ pub struct Record {
     pub timestamp_ms: i64,
 }
 
+impl Record {
+    /// Whether both go to the same place and are stamped when they are handed over, so that one call can take them.
+    #[must_use]
+    pub fn goes_with(&self, other: &Self) -> bool {
+        let way = |record: &Self| (record.destination, record.partition, record.timestamp_ms);
+        way(self) == way(other) && self.timestamp_ms == 0
+    }
+}
+
 /// Which of the topics a record goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {

@@ -16,7 +16,7 @@ mod rights;
 pub use identity::give_token;
 pub use rights::Operation;
 
-use std::ffi::{CStr, CString, NulError, c_char, c_void};
+use std::ffi::{CStr, CString, NulError, c_char, c_int, c_void};
 use std::ptr;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaType;
 
 use super::token::Context;
-use crate::pipeline::batch::Destination;
+use crate::pipeline::batch::{Block, Destination, Record};
 
 /// A client of librdkafka and its main event queue.
 pub struct Native {
@@ -37,7 +37,12 @@ pub struct Native {
     /// Those of events, by their numbers.
     topics: Vec<*mut rd::rd_kafka_topic_t>,
     rejects_topic: *mut rd::rd_kafka_topic_t,
+    /// Those of one call; they point nowhere that is used between two.
+    messages: Vec<rd::rd_kafka_message_t>,
 }
+
+/// Most records of one call: a few, so that the array of their places stays in a core's cache.
+pub const CALL_MAX: usize = 256;
 
 /// What librdkafka tells on its main queue.
 #[derive(Debug)]
@@ -111,7 +116,7 @@ impl Native {
         let client = Client::new(config, native, kind, Context)?;
         // SAFETY: the client is alive; the call returns a new reference that `drop` releases.
         let queue = unsafe { rd::rd_kafka_queue_get_main(client.native_ptr()) };
-        Ok(Self { client, queue, topics: Vec::new(), rejects_topic: ptr::null_mut() })
+        Ok(Self { client, queue, topics: Vec::new(), rejects_topic: ptr::null_mut(), messages: Vec::new() })
     }
 
     /// The safe handle, for metadata.
@@ -148,67 +153,60 @@ impl Native {
         if topic.is_null() { Err(KafkaError::Global(last_error())) } else { Ok(topic) }
     }
 
-    /// Queues a copy of one record. `timestamp_ms` 0 lets librdkafka stamp it; an empty key is no key.
-    ///
-    /// # Errors
-    /// [`RDKafkaErrorCode::QueueFull`], or why the record can never be queued.
-    pub fn produce(
-        &self,
-        (destination, partition): (Destination, i32),
-        key: &[u8],
-        value: &[u8],
-        timestamp_ms: i64,
-    ) -> Result<(), RDKafkaErrorCode> {
-        let topic = match destination {
+    /// Queues copies of records that go together ([`Record::goes_with`]), in their order and no more than [`CALL_MAX`] of
+    /// them; answers how many, and why the next one is not queued: [`RDKafkaErrorCode::QueueFull`], or why it never can be.
+    pub fn produce(&mut self, block: &Block, records: &[Record]) -> (usize, Option<RDKafkaErrorCode>) {
+        let first = records[0];
+        let topic = match first.destination {
             Destination::Events(number) => self.topics[usize::from(number)],
             Destination::Rejects => self.rejects_topic,
         };
         assert!(!topic.is_null(), "a topic is opened before records are produced");
-        let key_start = if key.is_empty() { ptr::null() } else { key.as_ptr().cast::<c_void>() };
-        let value_start = value.as_ptr().cast_mut().cast::<c_void>();
-        if timestamp_ms != 0 {
-            return self.produce_stamped(
-                (topic, partition),
-                (key_start, key.len()),
-                (value_start, value.len()),
-                timestamp_ms,
-            );
+        if first.timestamp_ms != 0 {
+            let refusal = self.produce_stamped(topic, block, first).err();
+            return (usize::from(refusal.is_none()), refusal);
         }
-        // SAFETY: the topic handle is alive (asserted); key and value are valid for their lengths during the
-        // call, and F_COPY makes librdkafka copy them before it returns and never write to them.
-        let result = unsafe {
-            rd::rd_kafka_produce(
-                topic,
-                partition,
-                rd::RD_KAFKA_MSG_F_COPY,
-                value_start,
-                value.len(),
-                key_start,
-                key.len(),
-                ptr::null_mut(),
-            )
+        self.messages.clear();
+        self.messages.extend(records.iter().take(CALL_MAX).map(|record| message(block, record)));
+        let count = c_int::try_from(self.messages.len()).expect("a call takes few");
+        let flags = rd::RD_KAFKA_MSG_F_COPY;
+        // SAFETY: the topic handle is alive (asserted), and `messages` holds `count` elements, whose keys and values are
+        // valid for their lengths during the call; F_COPY makes librdkafka copy them before it returns and never write to
+        // them.
+        let queued = unsafe {
+            rd::rd_kafka_produce_batch(topic, first.partition, flags, self.messages.as_mut_ptr(), count)
         };
-        if result == 0 { Ok(()) } else { Err(last_error()) }
+        if queued == count {
+            return (self.messages.len(), None);
+        }
+        let refused = |message: &rd::rd_kafka_message_t| {
+            message.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        };
+        let place = self.messages.iter().position(refused).expect("librdkafka tells which it did not queue");
+        (place, Some(self.messages[place].err.into()))
     }
 
     fn produce_stamped(
         &self,
-        (topic, partition): (*mut rd::rd_kafka_topic_t, i32),
-        key: (*const c_void, usize),
-        value: (*mut c_void, usize),
-        timestamp_ms: i64,
+        topic: *mut rd::rd_kafka_topic_t,
+        block: &Block,
+        record: Record,
     ) -> Result<(), RDKafkaErrorCode> {
         use rd::rd_kafka_vtype_t as Type;
+        let message = message(block, &record);
         let fields = [
             field(Type::RD_KAFKA_VTYPE_RKT, rd::rd_kafka_vu_s__bindgen_ty_1 { rkt: topic }),
-            field(Type::RD_KAFKA_VTYPE_PARTITION, rd::rd_kafka_vu_s__bindgen_ty_1 { i32_: partition }),
+            field(Type::RD_KAFKA_VTYPE_PARTITION, rd::rd_kafka_vu_s__bindgen_ty_1 { i32_: record.partition }),
             field(
                 Type::RD_KAFKA_VTYPE_MSGFLAGS,
                 rd::rd_kafka_vu_s__bindgen_ty_1 { i: rd::RD_KAFKA_MSG_F_COPY },
             ),
-            field(Type::RD_KAFKA_VTYPE_TIMESTAMP, rd::rd_kafka_vu_s__bindgen_ty_1 { i64_: timestamp_ms }),
-            field(Type::RD_KAFKA_VTYPE_KEY, memory(key.0.cast_mut(), key.1)),
-            field(Type::RD_KAFKA_VTYPE_VALUE, memory(value.0, value.1)),
+            field(
+                Type::RD_KAFKA_VTYPE_TIMESTAMP,
+                rd::rd_kafka_vu_s__bindgen_ty_1 { i64_: record.timestamp_ms },
+            ),
+            field(Type::RD_KAFKA_VTYPE_KEY, memory(message.key, message.key_len)),
+            field(Type::RD_KAFKA_VTYPE_VALUE, memory(message.payload, message.len)),
         ];
         // SAFETY: as in `produce`; the fields live until the call returns and their tags match their unions.
         let error = unsafe { rd::rd_kafka_produceva(self.ptr(), fields.as_ptr(), fields.len()) };
@@ -531,6 +529,22 @@ fn owned(text: *const c_char) -> String {
     }
     // SAFETY: librdkafka's strings end with NUL and live as long as what lends them, which the callers hold.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().trim().to_owned()
+}
+
+/// A record for librdkafka, which leaves its bytes alone where it is told to copy them; an empty key is no key.
+fn message(block: &Block, record: &Record) -> rd::rd_kafka_message_t {
+    let (key, value) = (block.bytes(record.key), block.bytes(record.value));
+    rd::rd_kafka_message_t {
+        err: rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
+        rkt: ptr::null_mut(),
+        partition: record.partition,
+        payload: value.as_ptr().cast_mut().cast(),
+        len: value.len(),
+        key: if key.is_empty() { ptr::null_mut() } else { key.as_ptr().cast_mut().cast() },
+        key_len: key.len(),
+        offset: 0,
+        _private: ptr::null_mut(),
+    }
 }
 
 fn field(vtype: rd::rd_kafka_vtype_t, u: rd::rd_kafka_vu_s__bindgen_ty_1) -> rd::rd_kafka_vu_t {

@@ -18,7 +18,7 @@ use super::reader::bad_configuration;
 use super::signals::Signals;
 use crate::io::clock::{self, Deadline};
 use crate::pipeline::action::{Cause, Class, Failure};
-use crate::pipeline::batch::Block;
+use crate::pipeline::batch::{Block, Record};
 use crate::pipeline::shard::ShardWrite;
 
 /// One call of init_transactions, doubled from call to call. By itself librdkafka looks for the coordinator, and asks
@@ -105,18 +105,15 @@ impl<'a> Producer<'a> {
     /// Queues all records of a block, however long that takes.
     pub fn produce(&mut self, block: &Block) -> Result<(), Failure> {
         self.signals.drain(&self.native);
-        for record in &block.records {
-            let (key, value) = (block.bytes(record.key), block.bytes(record.value));
-            loop {
-                match self.native.produce(
-                    (record.destination, record.partition),
-                    key,
-                    value,
-                    record.timestamp_ms,
-                ) {
-                    Ok(()) => break,
-                    Err(Code::QueueFull) => self.wait_for_room()?,
-                    Err(code) => return Err(self.not_queued(code, value.len())),
+        for run in block.records.chunk_by(Record::goes_with) {
+            let mut rest = run;
+            while !rest.is_empty() {
+                let (queued, refusal) = self.native.produce(block, rest);
+                rest = &rest[queued..];
+                match refusal {
+                    None => {}
+                    Some(Code::QueueFull) => self.wait_for_room()?,
+                    Some(code) => return Err(self.not_queued(code, rest[0].value.len())),
                 }
             }
         }
