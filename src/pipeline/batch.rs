@@ -22,7 +22,8 @@ const NEW_MAX: usize = 4096;
 /// new files now and then are no reason for further transactions.
 const NEW_MANY: usize = 256;
 
-/// The same for records: a backlog is read then. A site that writes less in a second has no further transactions by it.
+/// The same for records: a backlog is read then, of which the batch behind may be the small end. A site that writes less in a
+/// second has no further transactions by it.
 const RECORDS_MANY: u64 = 100_000;
 
 /// Records on their way to Kafka: their bytes in one arena. Reused, so that a record costs no allocation.
@@ -157,9 +158,17 @@ pub struct Batch {
     new: usize,
     /// What its lines became.
     pub tally: Tally,
+    /// Whether the one before it was large, so that this one is the end of a backlog if nothing more is at hand.
+    follows_large: bool,
 }
 
 impl Batch {
+    /// The one that follows it, which holds nothing yet.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self { follows_large: self.is_large(), ..Self::default() }
+    }
+
     /// Takes in what is produced of a block; `is_new` tells generations of which nothing was committed before.
     pub fn take(&mut self, filled: &Filled, is_new: impl Fn(StreamId) -> bool) {
         self.new += filled.reaches.iter().filter(|reach| is_new(reach.to.stream)).count();
@@ -177,7 +186,11 @@ impl Batch {
 
     /// Whether it is committed as soon as nothing more is at hand.
     #[must_use]
-    pub fn is_large(&self) -> bool {
+    pub fn ends_backlog(&self) -> bool {
+        self.follows_large || self.is_large()
+    }
+
+    fn is_large(&self) -> bool {
         self.new >= NEW_MANY || self.records >= RECORDS_MANY
     }
 }

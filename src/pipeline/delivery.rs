@@ -677,7 +677,7 @@ impl Delivery {
         match self.waiting.take() {
             Some(filled) if !full && !aged && self.may_add() => self.produce(filled, since, out),
             waiting => {
-                let is_over = self.stopping || self.is_hurried && self.batch.is_large();
+                let is_over = self.stopping || self.is_hurried && self.batch.ends_backlog();
                 let nothing_more = waiting.is_none() && (is_over || self.batch.records == 0);
                 let ending = full || aged || nothing_more || !self.may_add();
                 self.waiting = waiting;
@@ -772,7 +772,8 @@ impl Delivery {
     fn committed(&mut self, out: &mut Out) {
         let (Some(proposal), Some(checkpoint)) = (self.proposal.take(), &mut self.checkpoint) else { return };
         let changed = proposal.changed().to_vec();
-        let Batch { gone, tally, .. } = std::mem::take(&mut self.batch);
+        let next = self.batch.next();
+        let Batch { gone, tally, .. } = std::mem::replace(&mut self.batch, next);
         checkpoint.advance(proposal);
         // A proposal that was in doubt left its batch long ago.
         self.delivered.settle(&tally);
