@@ -9,9 +9,11 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, FlockOperation};
 
+use super::clock::Deadline;
 use crate::pipeline::account::{Account, Books, End, Losses};
 use crate::pipeline::action::SharedPath;
 use crate::pipeline::checkpoint::{FileSnapshot, Snapshot};
@@ -32,6 +34,10 @@ const ROOM_BYTES: u64 = 64 * 1024;
 const PAYLOAD_BYTES_MAX: u64 = 1 << 30;
 
 const SLOTS: [&str; 2] = ["state.0", "state.1"];
+/// How long the lock may still be a process's that was killed or ends: the kernel lets go of what it had a moment after, and a
+/// supervisor that starts the next one at once should not have to do so again.
+const LEAVING_MAX: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -188,12 +194,16 @@ fn lock(directory: &Path) -> Result<File, StateError> {
     let path = directory.join("lock");
     let mut file =
         options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            return Err(StateError::Locked { directory: directory.to_owned(), pid: pid_in(file) });
+    let deadline = Deadline::after(LEAVING_MAX);
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(rustix::io::Errno::WOULDBLOCK) if !deadline.passed() => std::thread::sleep(LOOK_EVERY),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(StateError::Locked { directory: directory.to_owned(), pid: pid_in(file) });
+            }
+            Err(error) => return Err(failed(error.into())),
         }
-        Err(error) => return Err(failed(error.into())),
     }
     // Only for the message that a second agent prints: on a full disk the lock holds without it.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
@@ -547,6 +557,18 @@ mod tests {
         bytes[8] = 9;
         std::fs::write(&path, bytes).unwrap();
         assert!(matches!(read(scratch.path()), Err(StateError::Newer { version: 9, .. })));
+    }
+
+    #[test]
+    fn an_agent_that_is_about_to_end_is_waited_for() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (first, _) = open(scratch.path());
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(LEAVING_MAX / 5);
+            drop(first);
+        });
+        open(scratch.path());
+        ending.join().unwrap();
     }
 
     #[test]
