@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import measure
 from broker import wait_for
@@ -43,24 +44,63 @@ def idle_files(count, lines):
 
 
 def many_files(lab, row):
-    """CPU, descriptors and system calls of an agent that watches 10,000 files of which none grows."""
-    strace = need("strace", "test", "strace")
+    """What an agent costs that watches 10,000 files of which none grows, and one whose only file gets a line a second."""
     topic, directory, run = lab.broker.new_topic(), idle_files(FILES, 1), fresh_directory()
     with Running(lab.agent().command(lab.broker, directory / "*.log", topic, run), run) as process:
         measure.wait_until_visible(lab.broker, topic, FILES, time.monotonic(), process, False)
-        before = measure.cpu_seconds(process)
-        time.sleep(WATCHED_S)
-        share = (measure.cpu_seconds(process) - before) / WATCHED_S
+        idle = Watched(process, time.sleep)
         descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
         rss_mib = measure.resident_mib(process, "VmRSS")
-        calls = calls_of(strace, process)
     shutil.rmtree(directory)
-    files = sum(count for name, count in calls.items() if name in FILE_CALLS)
-    yield row(10, f"{FILES:,} idle files: CPU, per cent of a core", share * 100, 0.2, unit=" %")
-    yield row(10, f"{FILES:,} idle files: descriptors", descriptors, 64)
-    yield row(10, f"{FILES:,} idle files: RSS", rss_mib, 0, "shown", " MiB")
-    yield row(10, f"{FILES:,} idle files: system calls on files a second", files / WATCHED_S, FILES / 60 * 1.2)
-    yield row(10, f"{FILES:,} idle files: all system calls a second", sum(calls.values()) / WATCHED_S, 0, "shown")
+    what = f"{FILES:,} idle files"
+    yield row(10, f"{what}: CPU, per cent of a core", idle.cpu_share * 100, 0.2, unit=" %")
+    yield row(10, f"{what}: descriptors", descriptors, 64)
+    yield row(10, f"{what}: RSS", rss_mib, 0, "shown", " MiB")
+    yield row(10, f"{what}: system calls on files a second", idle.calls_of_files_per_s, FILES / 60 * 1.2)
+    yield from idle.shown(row, what)
+    slow = a_line_a_second(lab)
+    yield row(10, "a line a second: CPU, per cent of a core", slow.cpu_share * 100, 0, "shown", " %")
+    yield from slow.shown(row, "a line a second")
+
+
+def a_line_a_second(lab):
+    """What an agent costs that has so much to do."""
+    topic, run = lab.broker.new_topic(), fresh_directory()
+    log = run / "live.log"
+    log.write_bytes(LATENCY_LINE % 0)
+    with Running(lab.agent().command(lab.broker, log, topic, run), run) as process, open(log, "ab", buffering=0) as out:
+        measure.wait_until_visible(lab.broker, topic, 1, time.monotonic(), process, False)
+
+        def write_for(seconds):
+            for number in range(seconds):
+                out.write(LATENCY_LINE % number)
+                time.sleep(1)
+
+        return Watched(process, write_for)
+
+
+class Watched:
+    """An agent's CPU and wake-ups of all threads, and then, seen through strace, its system calls."""
+
+    def __init__(self, process, pass_time):
+        """`pass_time` lasts as many seconds as it is told."""
+        cpu_s, woken = measure.cpu_seconds(process), wake_ups(process)
+        pass_time(WATCHED_S)
+        self.cpu_share = (measure.cpu_seconds(process) - cpu_s) / WATCHED_S
+        self.wake_ups_per_s = (wake_ups(process) - woken) / WATCHED_S
+        calls = calls_of(process, pass_time)
+        self.calls_per_s = sum(calls.values()) / WATCHED_S
+        self.calls_of_files_per_s = sum(count for name, count in calls.items() if name in FILE_CALLS) / WATCHED_S
+
+    def shown(self, row, what):
+        yield row(10, f"{what}: all system calls a second", self.calls_per_s, 0, "shown")
+        yield row(10, f"{what}: wake-ups a second", self.wake_ups_per_s, 0, "shown")
+
+
+def wake_ups(process):
+    """How often its threads went to sleep so far, which is as often as they were woken."""
+    texts = [status.read_text() for status in Path(f"/proc/{process.pid}/task").glob("*/status")]
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", text, re.M).group(1)) for text in texts)
 
 
 def very_many_files(lab, row):
@@ -91,11 +131,12 @@ def start_twice(lab, files):
     return first_s, again_s, rss_mib
 
 
-def calls_of(strace, process):
+def calls_of(process, pass_time):
     """How often each system call was made in the next seconds, by all threads."""
     summary = OUT / "strace"
-    tracer = subprocess.Popen([strace, "-f", "-c", "-o", str(summary), "-p", str(process.pid)], stderr=subprocess.DEVNULL)
-    time.sleep(WATCHED_S)
+    tracer = subprocess.Popen([need("strace", "test", "strace"), "-f", "-c", "-o", str(summary), "-p", str(process.pid)],
+                              stderr=subprocess.DEVNULL)
+    pass_time(WATCHED_S)
     tracer.send_signal(2)
     if tracer.wait(timeout=30) not in (0, 130, -2):
         sys.exit("bench: strace could not watch the agent")

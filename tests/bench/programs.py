@@ -51,7 +51,8 @@ class Viewtail(Program):
         """`logs` are (path or glob, site)."""
         configuration = directory / "agent.yaml"
         options = "".join(f"  {key}: {value}\n" for key, value in self.kafka.items())
-        entries = "".join(f"  - paths: [\"{log}\"]\n    format: combined\n    site: {site}\n" for log, site in logs)
+        entries = "".join(f"  - paths: [\"{log}\"]\n    name: {site}\n    format: combined\n    site: {site}\n"
+                          for log, site in logs)
         configuration.write_text(
             f"agent: {{id: {topic}, state_dir: {directory}/state}}\n"
             f"logs:\n{entries}"
@@ -74,6 +75,31 @@ class Kcat(Program):
         for setting in ("acks=all", "enable.idempotence=true", "compression.codec=lz4", f"linger.ms={LINGER_MS}"):
             command += ["-X", setting]
         return command
+
+
+class KcatOfEvents(Kcat):
+    """The pipe with the very events that viewtail makes of the log, made before: as many bytes, no work."""
+
+    name = "kcat -P -l, viewtail's events"
+
+    def __init__(self, agent):
+        super().__init__()
+        self.agent, self.made = agent, {}
+
+    def command(self, broker, log, topic, directory):
+        if log not in self.made:
+            self.made[log] = self.make(log, self.agent.command(broker, log, topic, directory))
+        return super().command(broker, self.made[log], topic, directory)
+
+    @staticmethod
+    def make(log, command):
+        events = measure.OUT / f"{log.stem}.jsonl"
+        agent, _, *configured = command
+        with open(events, "wb") as out:
+            made = subprocess.run([agent, "preview", *configured, "--json", "--quiet", log], stdout=out, check=False)
+        if made.returncode != 0:
+            sys.exit("bench: the events could not be made; viewtail's words are above")
+        return events
 
 
 class Rsyslog(Program):

@@ -19,6 +19,8 @@ CODECS = [("none", None), ("gzip", 1), ("gzip", 6), ("snappy", None), ("lz4", No
           ("zstd", 9)]
 # A point of a curve needs fewer lines than a goal: enough for some seconds of work.
 LINES = 300_000
+# Runs of each point, of which the median counts.
+RUNS = 3
 # How long a rate is held.
 RATE_S = 10
 
@@ -51,7 +53,7 @@ def over_files(lab):
         directory = fresh_directory("many")
         split(lab.log_of(LINES), directory, count, LINES)
         program = lab.agent(f"{count} files")
-        found = Contest(lab.broker, directory / "*.log", lab.one_line, LINES).run([program], 1)[program.name]
+        found = Contest(lab.broker, directory / "*.log", lab.one_line, LINES).run([program], RUNS)[program.name]
         table.add(count, *medians(found))
         shutil.rmtree(directory)
     return table
@@ -72,7 +74,7 @@ def over_line_length(lab):
         log = OUT / "long.log"
         pad(lab.log_of(LINES), log, size, lines)
         program = lab.agent(f"{size} bytes")
-        cpu_us, per_s, _ = medians(Contest(lab.broker, log, lab.one_line, lines).run([program], 1)[program.name])
+        cpu_us, per_s, _ = medians(Contest(lab.broker, log, lab.one_line, lines).run([program], RUNS)[program.name])
         table.add(size, cpu_us, cpu_us * 1000 / size, per_s)
         log.unlink()
     return table
@@ -92,7 +94,7 @@ def over_codecs(lab):
         options = {"compression": codec} | ({} if level is None else {"compression_level": level})
         name = codec if level is None else f"{codec} {level}"
         program = lab.agent(name, **options)
-        cpu_us, per_s, _ = medians(Contest(lab.broker, log, lab.one_line, LINES).run([program], 1)[name])
+        cpu_us, per_s, _ = medians(Contest(lab.broker, log, lab.one_line, LINES).run([program], RUNS)[name])
         size, read_per_s = stored(lab, program, log)
         table.add(name, cpu_us, per_s, size, read_per_s)
     return table
@@ -105,7 +107,7 @@ def over_brokers(lab):
         broker = Broker(fresh_directory(f"kafka-{nodes}"), nodes)
         try:
             program = lab.agent(f"{nodes} brokers")
-            table.add(nodes, *medians(Contest(broker, log, lab.one_line, LINES).run([program], 1)[program.name]))
+            table.add(nodes, *medians(Contest(broker, log, lab.one_line, LINES).run([program], RUNS)[program.name]))
         finally:
             broker.stop()
             shutil.rmtree(OUT / f"kafka-{nodes}", ignore_errors=True)
@@ -118,7 +120,7 @@ TABLES = {"files": over_files, "rate": over_rate, "length": over_line_length, "i
 
 def compared(lab, title, axis, programs, labels):
     table = Table(title, axis, ["CPU us per line", "lines per second", "peak RSS MiB"], "CPU us per line")
-    found = Contest(lab.broker, lab.log_of(LINES), lab.one_line, LINES).run(programs, 1)
+    found = Contest(lab.broker, lab.log_of(LINES), lab.one_line, LINES).run(programs, RUNS)
     for program, label in zip(programs, labels):
         table.add(label, *medians(found[program.name]))
     return table
