@@ -154,7 +154,8 @@ impl Native {
     }
 
     /// Queues copies of records that go together ([`Record::goes_with`]), in their order and no more than [`CALL_MAX`] of
-    /// them; answers how many, and why the next one is not queued: [`RDKafkaErrorCode::QueueFull`], or why it never can be.
+    /// them; answers how many, and why the next one is not queued: [`RDKafkaErrorCode::QueueFull`], or why it never can be. In
+    /// the latter case some behind it may be queued, so that only an abort or another producer helps.
     pub fn produce(&mut self, block: &Block, records: &[Record]) -> (usize, Option<RDKafkaErrorCode>) {
         let first = records[0];
         let topic = match first.destination {
