@@ -72,6 +72,8 @@ class Lab:
             self.broker_running.stop()
         for name in ("kafka", "run"):
             shutil.rmtree(OUT / name, ignore_errors=True)
+        for events in OUT.glob("*.jsonl"):
+            events.unlink()
 
     def agent(self, name="viewtail", **kafka):
         return Viewtail(self.options.agent, name, **kafka)
