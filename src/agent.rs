@@ -44,6 +44,10 @@ use crate::telemetry::{self, AgentFacts, KafkaFacts, Latencies, LostBytes, Obser
 /// Directories of which hints cannot be had are looked at so often instead.
 const LOOK_WITHOUT_HINTS_MS: u64 = 2000;
 
+/// That files were written to is taken so often, not at each of their writes: a wake-up costs as much as a hundred lines.
+/// After a quiet while it is taken at once.
+const TAKE_HINTS_MS: u64 = 50;
+
 /// By then a start is over. What ran for it alone (reading the configuration, compiling formats, opening TLS) is half of the
 /// code that is in memory, several megabytes, and never runs again.
 const STARTED_MS: u64 = 10_000;
@@ -125,6 +129,10 @@ struct Agent {
     directories: Directories,
     spare: Spare,
     watch: Watch,
+    /// When hints were taken last.
+    hinted_at: Millis,
+    /// When those that wait are taken.
+    take_hints_at: Millis,
     /// When directories without hints are looked at next.
     look_at: Millis,
     /// When the code of the start is let go of; nothing once it was.
@@ -245,6 +253,8 @@ impl Agent {
             directories,
             spare: Spare::keep(),
             watch,
+            hinted_at: Millis(0),
+            take_hints_at: Millis(u64::MAX),
             look_at: Millis(LOOK_WITHOUT_HINTS_MS),
             started_at: Some(Millis(STARTED_MS)),
             edge,
@@ -278,6 +288,7 @@ impl Agent {
                 while let Ok(wake) = woken.try_recv() {
                     self.wake(wake);
                 }
+                self.take_hints();
             }
             // All that the machine wanted is done, so what the shell has is what the machine knows.
             if std::mem::take(&mut self.must_reload) {
@@ -289,6 +300,7 @@ impl Agent {
                 Ok(wake) => self.wake(wake),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.step(Input::Tick),
             }
+            self.take_hints();
             self.look_without_hints();
             self.let_go_of_start();
         }
@@ -302,7 +314,7 @@ impl Agent {
 
     fn patience(&self) -> Duration {
         let now = self.clock.now();
-        let wake_at = self.machine.wake_at();
+        let wake_at = self.machine.wake_at().min(self.take_hints_at);
         let wake_at = if self.watch.is_complete() { wake_at } else { wake_at.min(self.look_at) };
         let wake_at = self.started_at.map_or(wake_at, |started_at| wake_at.min(started_at));
         Duration::from_millis(wake_at.since(now))
@@ -346,19 +358,7 @@ impl Agent {
                 // Whoever asked may have given up.
                 let _ = answer.send(self.observe());
             }
-            Wake::Hints => {
-                let pending = self.watch.take();
-                if pending.lost {
-                    self.step(Input::HintsLost);
-                }
-                for path in pending.paths {
-                    let is_listed = |directory: &Path| self.listed.contains(directory);
-                    match self.aliases.meaning(path, is_listed) {
-                        Meaning::Path(path) => self.step(Input::Hint(path)),
-                        Meaning::Nothing => {}
-                    }
-                }
-            }
+            Wake::Hints => self.take_hints_at = self.hints_due(),
             Wake::Reload => self.must_reload = true,
             Wake::Stop => {
                 tracing::info!("stopping: committing what was read");
@@ -366,6 +366,33 @@ impl Agent {
                 self.shown.agent.is_stopping = true;
                 self.edge.stop_by(clock::now() + self.stop_deadline);
                 self.step(Input::Stop);
+            }
+        }
+    }
+
+    /// When what was hinted at is looked at.
+    fn hints_due(&self) -> Millis {
+        if self.watch.is_urgent() {
+            return self.clock.now();
+        }
+        self.hinted_at.plus(TAKE_HINTS_MS).min(self.machine.wake_at())
+    }
+
+    fn take_hints(&mut self) {
+        let now = self.clock.now();
+        if now < self.take_hints_at {
+            return;
+        }
+        (self.hinted_at, self.take_hints_at) = (now, Millis(u64::MAX));
+        let pending = self.watch.take();
+        if pending.lost {
+            self.step(Input::HintsLost);
+        }
+        for path in pending.paths {
+            let is_listed = |directory: &Path| self.listed.contains(directory);
+            match self.aliases.meaning(path, is_listed) {
+                Meaning::Path(path) => self.step(Input::Hint(path)),
+                Meaning::Nothing => {}
             }
         }
     }

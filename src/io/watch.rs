@@ -69,10 +69,13 @@ pub struct Pending {
     pub lost: bool,
     /// Of them, what was removed: if it was a watched directory, its watch went with it.
     removed: HashSet<PathBuf>,
+    /// Names changed, not only bytes.
+    names: bool,
 }
 
 impl Watch {
-    /// Starts watching nothing yet. `wake` is called when the first hint is waiting to be taken.
+    /// Starts watching nothing yet. `wake` is called when the first hint is waiting to be taken, and when the first
+    /// [urgent](Self::is_urgent) one is.
     #[must_use]
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         let mut watch = Self {
@@ -96,17 +99,23 @@ impl Watch {
         let (shared, wake) = (Arc::clone(&self.pending), Arc::clone(&self.wake));
         let tell = move |event: notify::Result<Event>| {
             let mut pending = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let was_empty = pending.is_empty();
+            let before = pending.urgency();
             pending.take_in(event);
-            let is_empty = pending.is_empty();
+            let now = pending.urgency();
             drop(pending);
-            if was_empty && !is_empty {
+            if now > before {
                 wake();
             }
         };
         let wanted = Config::default().with_event_kinds(WANTED);
         self.watcher = Some(RecommendedWatcher::new(tell, wanted)?);
         Ok(())
+    }
+
+    /// Whether more came in than that files were written to: what a name means may be gone a moment later.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).urgency() == Urgency::Now
     }
 
     /// Takes what came in.
@@ -189,9 +198,23 @@ impl Watch {
     }
 }
 
+/// How soon what came in wants to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    Nothing,
+    Soon,
+    Now,
+}
+
 impl Pending {
-    fn is_empty(&self) -> bool {
-        self.paths.is_empty() && !self.lost
+    fn urgency(&self) -> Urgency {
+        if self.names || self.lost {
+            Urgency::Now
+        } else if self.paths.is_empty() {
+            Urgency::Nothing
+        } else {
+            Urgency::Soon
+        }
     }
 
     fn take_in(&mut self, event: notify::Result<Event>) {
@@ -217,6 +240,7 @@ impl Pending {
 
     /// Names in a directory are not what they were.
     fn renamed(&mut self, event: &Event) {
+        self.names = true;
         let parents = event.paths.iter().filter_map(|path| path.parent()).map(Path::to_owned);
         self.paths.extend(parents.chain(event.paths.clone()));
     }
@@ -259,6 +283,28 @@ mod tests {
         wait_for(&mut watch, &woken, &file);
         std::fs::rename(&file, scratch.path().join("access.log.1")).unwrap();
         wait_for(&mut watch, &woken, scratch.path());
+    }
+
+    /// What a name means may be gone before a write would be looked at.
+    #[test]
+    fn a_changed_name_is_urgent_though_a_write_waits_to_be_taken() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (wake, woken) = mpsc::channel();
+        let file = scratch.path().join("access.log");
+        std::fs::write(&file, "x").unwrap();
+        let mut watch = Watch::new(move || wake.send(()).unwrap());
+        watch.ensure(&SharedPath::from(scratch.path()));
+        for line in ["one", "two"] {
+            std::fs::write(&file, line).unwrap();
+        }
+        woken.recv_timeout(Duration::from_secs(10)).expect("a hint in time");
+        assert!(!watch.is_urgent());
+        assert!(woken.recv_timeout(Duration::from_millis(100)).is_err(), "it was told of the first write");
+        std::fs::rename(&file, scratch.path().join("access.log.1")).unwrap();
+        woken.recv_timeout(Duration::from_secs(10)).expect("a hint in time");
+        assert!(watch.is_urgent());
+        assert_eq!(watch.take().paths.len(), 3);
+        assert!(!watch.is_urgent(), "it was taken");
     }
 
     #[test]

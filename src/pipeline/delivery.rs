@@ -293,7 +293,7 @@ impl Delivery {
     pub fn wake_at(&self) -> Millis {
         match self.state {
             State::Down(retry_at) => retry_at,
-            State::Open(since) => since.plus(self.options.commit_interval_ms),
+            State::Open(_) => self.batch_due(),
             State::Ready => self.refreshed_at.plus(HEARTBEAT_MS),
             State::Connecting
             | State::Fetching(_)
@@ -305,6 +305,16 @@ impl Delivery {
             | State::Aborting
             | State::Leaving
             | State::Over => Millis(u64::MAX),
+        }
+    }
+
+    /// Until when what is handed over still belongs to the open batch; the end of time if none is open.
+    #[must_use]
+    pub fn batch_due(&self) -> Millis {
+        if let State::Open(since) | State::Producing(since) = self.state {
+            since.plus(self.options.commit_interval_ms)
+        } else {
+            Millis(u64::MAX)
         }
     }
 

@@ -156,6 +156,7 @@ impl Machine {
                 self.delivery.hurry();
             }
             self.delivery.pump(now, out);
+            self.tail.batch_due = self.delivery.batch_due();
             if out.events.is_empty() && !handed_over {
                 break;
             }

@@ -8,7 +8,7 @@ use super::line::{Bytes, Ending, Line, Taken, Want};
 use super::notice::Notice;
 use super::options::{PartitionBy, Rejects, Timestamp};
 use super::partition::partition_of;
-use super::tail::{Allowance, HOT_POLL_MS, Tail};
+use super::tail::{Allowance, Tail};
 use super::tally::{Outcome, Tally};
 use super::trouble::Trouble;
 use super::unreadable::Probe;
@@ -183,7 +183,7 @@ impl Tail {
             match progress {
                 // It is not known to grow, and the hints that tell of it are heard since before it was listed.
                 Progress::First if !generation.is_rotated() => {}
-                Progress::First | Progress::Some => self.poll(stream, now.plus(HOT_POLL_MS)),
+                Progress::First | Progress::Some => self.poll(stream, self.read_again_at(now)),
                 Progress::None => self.finish_if_proven(now, stream, None, actions),
             }
             self.note_idle(stream);

@@ -33,7 +33,10 @@ use crate::event::{Encoder, StreamId};
 use crate::planted::{self, Bug};
 
 /// A file that just grew is read again after so long, instead of once per hint: a busy log makes one hint per line.
-pub(super) const HOT_POLL_MS: u64 = 20;
+const HOT_POLL_MS: u64 = 50;
+
+/// Or so shortly before its batch is due: what is written in time does not wait for the next one.
+const IN_TIME_MS: u64 = 3;
 
 /// A rotated file that may still be written to is looked at so often; nothing else tells when it has left the
 /// directories that are watched.
@@ -158,6 +161,8 @@ pub(super) struct Tail {
     pub had_fresh_turn: bool,
     /// Whether what is met can be read soon, so that its descriptor is not given back before.
     pub reads_at_once: bool,
+    /// Until when what is read still belongs to the open batch.
+    pub batch_due: Millis,
     /// Since when the block has been full.
     pub full_since: Option<Millis>,
     /// What each log may read of a backlog.
@@ -237,6 +242,7 @@ impl Tail {
             fresh: VecDeque::new(),
             had_fresh_turn: false,
             reads_at_once: false,
+            batch_due: Millis(u64::MAX),
             full_since: None,
             timers: BTreeSet::new(),
             reading: None,
@@ -336,7 +342,7 @@ impl Tail {
     pub fn hint(&mut self, now: Millis, path: &SharedPath) {
         if let Some(stream) = self.by_path.get(path).copied() {
             let read_at = self.generation(stream).read_at;
-            self.look(stream, now.max(read_at.plus(HOT_POLL_MS)));
+            self.look(stream, now.max(self.read_again_at(read_at)));
             return;
         }
         if self.list_soon(now, path) {
@@ -346,6 +352,12 @@ impl Tail {
         if !parent.is_some_and(|parent| self.list_soon(now, &parent)) {
             self.sweep_at = self.sweep_at.min(now.plus(TROUBLE_POLL_MS));
         }
+    }
+
+    /// When a file is read again that was read then and still grows.
+    pub fn read_again_at(&self, read_at: Millis) -> Millis {
+        let (paced, in_time) = (read_at.plus(HOT_POLL_MS), Millis(self.batch_due.since(Millis(IN_TIME_MS))));
+        if in_time > read_at { paced.min(in_time) } else { paced }
     }
 
     /// Hints were lost, so everything has to be looked at.

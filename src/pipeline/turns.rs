@@ -282,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_file_is_read_every_50_ms_and_once_more_before_its_batch_is_due() {
+        let mut world = World::new(None);
+        let busy = world.file(0, 100);
+        world.tail.batch_due = Millis(980);
+        let mut reads = Vec::new();
+        for now in (1..=1000).map(Millis) {
+            world.append_line(now, busy);
+            while world.turn(now).is_some() {
+                reads.push(now.0);
+            }
+        }
+        assert_eq!(reads[..4], [1, 51, 101, 151]);
+        assert_eq!(reads[reads.len() - 3..], [901, 951, 977], "{reads:?}");
+    }
+
+    #[test]
     fn catch_up_limits_what_has_piled_up_and_nothing_else() {
         const RATE: u64 = 1_000_000;
         let mut world = World::new(Some(RATE));
