@@ -139,6 +139,43 @@ fn a_tiny_queue_takes_any_number_of_records_in_every_mode() {
     }
 }
 
+/// Of each partition there is a part of a batch, which librdkafka would not send before its time.
+#[test]
+fn a_queue_that_is_full_is_sent_though_no_batch_in_it_is() {
+    let started = clock::now();
+    for adjust in [at_least_once as fn(&mut _), best_effort, |_| {}] {
+        let rig = Rig::connected(|options| {
+            options.buffer = QueueLimits { messages: 30, bytes: 1_000_000 };
+            options.flush.frequency_ms = 20_000;
+            adjust(options);
+        });
+        rig.begin_with(block(300));
+    }
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_record_waits_for_the_commit_and_not_for_the_frequency_where_nobody_sees_it_before() {
+    let ends = |rig: &Rig| {
+        let consumer = consumer(&rig.cluster.bootstrap_servers());
+        let end = |partition| consumer.fetch_watermarks(TOPIC, partition, Duration::from_secs(10)).unwrap().1;
+        (0..i32::try_from(PARTITIONS).unwrap()).map(end).sum::<i64>()
+    };
+    let rig = Rig::connected(|options| options.flush.frequency_ms = 1);
+    rig.begin_with(block(5));
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(ends(&rig), 0);
+    assert!(matches!(rig.ask(Command::Flush), Reply::Flushed { failed: 0 }));
+    assert_eq!(ends(&rig), 5);
+
+    let rig = Rig::connected(at_least_once);
+    rig.begin_with(block(5));
+    let deadline = clock::now() + Duration::from_secs(10);
+    while ends(&rig) < 5 {
+        assert!(before(deadline), "it waited for a flush");
+    }
+}
+
 #[test]
 fn modes_without_transactions_have_none() {
     for adjust in [at_least_once, best_effort] {

@@ -143,18 +143,6 @@ fn times(kafka: &Kafka, reader: &Reader) {
         },
     );
     reader.rule(
-        &["kafka.flush.frequency", "kafka.commit_interval", "kafka.delivery"],
-        !once || kafka.flush.frequency_ms <= kafka.commit_interval_ms,
-        || {
-            let (frequency, interval) =
-                (duration(kafka.flush.frequency_ms), duration(kafka.commit_interval_ms));
-            Fault::new(
-                format!("`flush.frequency: {frequency}` is longer than `commit_interval: {interval}`"),
-                "a commit waits for the last batch: let batches wait a small part of the interval",
-            )
-        },
-    );
-    reader.rule(
         &["kafka.properties.socket.timeout.ms", TRANSACTION, "kafka.delivery"],
         !once || kafka.socket_timeout_ms.saturating_add(SOCKET_MARGIN_MS) <= kafka.transaction_timeout_ms,
         || {

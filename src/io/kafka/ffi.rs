@@ -238,9 +238,9 @@ impl Native {
     }
 
     /// Records that are queued or under way, and reports that wait to be taken.
-    pub fn queued(&self) -> bool {
+    pub fn queued(&self) -> i32 {
         // SAFETY: the client is alive.
-        unsafe { rd::rd_kafka_outq_len(self.ptr()) > 0 }
+        unsafe { rd::rd_kafka_outq_len(self.ptr()) }
     }
 
     /// Gives up all records, also those under way; their reports follow.

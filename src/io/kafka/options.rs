@@ -186,7 +186,7 @@ impl KafkaOptions {
         Duration::from_millis(self.transaction_timeout_ms.into())
     }
 
-    /// How long a record waits for others before what there is of its batch is sent.
+    /// How long a record without a transaction waits for others before what there is of its batch is sent.
     pub(super) fn flush_frequency(&self) -> Duration {
         Duration::from_millis(self.flush.frequency_ms.into())
     }
@@ -201,7 +201,7 @@ impl KafkaOptions {
         let mut set = |name: &str, value: String| {
             config.set(name, value);
         };
-        // Never by itself: the producer says when what has waited for `flush.frequency` is sent.
+        // Never by itself: the producer says when what has waited for `flush.frequency`, or for the commit, is sent.
         set("linger.ms", self.linger_ms().to_string());
         set("message.timeout.ms", self.message_timeout_ms().to_string());
         // Upper limits of one batch (one partition in one request). librdkafka has no lower limit, that is no

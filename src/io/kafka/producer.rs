@@ -4,7 +4,7 @@
 //! dropped for want of room: a full queue means waiting. Reports are taken from the queue in every loop, so that
 //! they can never fill it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -29,12 +29,18 @@ const INIT_SLICE_MAX: Duration = Duration::from_millis(500);
 const INIT_MAX: Duration = Duration::from_secs(20);
 /// Longest sleep while the queue is full: a thousandth of it drains in this time at full speed.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// A queue that is full for so long holds no full batch: one takes a few milliseconds. Of many partitions each may have a
+/// part of one, and none of them would be sent before its time. So it is emptied.
+const FULL_MAX: Duration = Duration::from_millis(10);
 /// How long librdkafka is told to send what lingers: a moment is enough for it to begin, and its broker threads spin for
 /// as long as they are told (measured: a third of all CPU at full speed when whole flushes were asked for).
 const SEND_NOW: Duration = Duration::from_millis(1);
-/// It is told again, because a partition that only joins the transaction now, or has a request under way, did not hear
-/// it: after a quarter of the time that it took so far, within these limits.
-const SEND_AGAIN_MIN: Duration = Duration::from_millis(4);
+/// And so long where a full queue is to be emptied: to compress a batch takes a millisecond, and there are many.
+const SEND_ALL: Duration = Duration::from_millis(5);
+/// It is told again, because a partition that only joins the transaction now, or has a request under way, or whose broker
+/// has five of others, did not hear it: at once if that moved something, and otherwise after a quarter of the time in which
+/// nothing moved, within these limits.
+const SEND_AGAIN_MIN: Duration = Duration::from_millis(2);
 const SEND_AGAIN_MAX: Duration = Duration::from_millis(64);
 /// One wait for acknowledgements. Successes make no event, so this is how late the last one is noticed at most.
 const FLUSH_PAUSE: Duration = Duration::from_millis(1);
@@ -53,6 +59,23 @@ pub struct Producer<'a> {
     common: &'a Common,
     /// When what is queued has waited long enough for company.
     send_at: Deadline,
+    /// The queue was full without a full batch in it, so that it will be again.
+    is_spread: bool,
+    /// Records that were left when it was sent last.
+    left: i32,
+    /// When they were fewer than before, or began to wait for that.
+    moved_at: Instant,
+}
+
+/// Why it is sent before its batches are full.
+#[derive(Clone, Copy)]
+enum Haste {
+    /// It has waited for `flush.frequency`.
+    Lingers,
+    /// The transaction ends.
+    Ends,
+    /// There is no room for more.
+    IsFull,
 }
 
 impl<'a> Producer<'a> {
@@ -73,7 +96,9 @@ impl<'a> Producer<'a> {
             native.open_rejects_topic(topic).map_err(|error| bad_configuration(&error))?;
         }
         let signals = Signals::new(&common.heard);
-        let mut producer = Self { native, signals, options, common, send_at: Deadline::NEVER };
+        let (send_at, moved_at) = (Deadline::NEVER, clock::now());
+        let mut producer =
+            Self { native, signals, options, common, send_at, is_spread: false, left: 0, moved_at };
         if options.mode == Mode::ExactlyOnce {
             producer.init()?;
         }
@@ -99,7 +124,7 @@ impl<'a> Producer<'a> {
     /// While there is nothing else to do, takes what librdkafka has to say and sends what has waited long enough.
     pub fn idle(&mut self) {
         self.signals.drain(&self.native);
-        self.send_what_is_due();
+        self.send_what_is_due(Haste::Lingers);
     }
 
     /// Queues all records of a block, however long that takes.
@@ -107,53 +132,89 @@ impl<'a> Producer<'a> {
         self.signals.drain(&self.native);
         for run in block.records.chunk_by(Record::goes_with) {
             let mut rest = run;
+            let mut full_until = Deadline::NEVER;
             while !rest.is_empty() {
                 let (queued, refusal) = self.native.produce(block, rest);
                 rest = &rest[queued..];
                 match refusal {
                     None => {}
-                    Some(Code::QueueFull) => self.wait_for_room()?,
+                    Some(Code::QueueFull) if self.is_spread => self.make_room()?,
+                    Some(Code::QueueFull) => {
+                        let until = if queued == 0 { full_until } else { Deadline::NEVER };
+                        full_until = until.or_earlier(Deadline::after(FULL_MAX));
+                        self.is_spread = full_until.passed();
+                        self.wait_for_room(Haste::Lingers)?;
+                    }
                     Some(code) => return Err(self.not_queued(code, rest[0].value.len())),
                 }
             }
         }
         self.linger();
-        self.send_what_is_due();
+        self.send_what_is_due(Haste::Lingers);
         Ok(())
     }
 
-    /// Something is queued that waits for company.
+    /// Something is queued that waits for company: in a transaction until it is committed, because nobody reads it before.
     fn linger(&mut self) {
+        if self.options.mode == Mode::ExactlyOnce {
+            return;
+        }
         self.send_at = self.send_at.or_earlier(Deadline::after(self.options.flush_frequency()));
     }
 
+    /// Has sent what has waited long enough, and what is then left as soon as that may help.
+    ///
     /// librdkafka would send by itself what has waited for `linger.ms`. But a partition has one request under way, and as
     /// long as one record behind it has waited longer, the broker's thread polls without a pause: a broker that takes its
     /// time, or hangs, would cost a whole core. So librdkafka alone sends full batches, and the others when it is told to.
-    fn send_what_is_due(&mut self) {
-        if self.send_at.passed() {
-            self.send(self.options.flush_frequency().max(SEND_AGAIN_MIN));
+    fn send_what_is_due(&mut self, haste: Haste) {
+        if !self.send_at.passed() {
+            return;
         }
+        let (wait, again) = match haste {
+            Haste::Lingers => (SEND_NOW, self.options.flush_frequency()),
+            Haste::Ends => (SEND_NOW, Duration::ZERO),
+            Haste::IsFull => (SEND_ALL, Duration::ZERO),
+        };
+        if self.native.queued() > 0 {
+            self.native.send_now(wait);
+        }
+        let left = self.native.queued();
+        let moved = left < std::mem::replace(&mut self.left, left);
+        if moved {
+            self.moved_at = clock::now();
+        }
+        let pause = (self.moved_at.elapsed() / 4).clamp(SEND_AGAIN_MIN, SEND_AGAIN_MAX);
+        self.send_at = match left {
+            0 => Deadline::NEVER,
+            _ if moved => Deadline::after(again),
+            _ => Deadline::after(again.max(pause)),
+        };
     }
 
-    /// Has what is queued sent now, and what is then left after `again`.
-    fn send(&mut self, again: Duration) {
-        if self.native.queued() {
-            self.native.send_now(SEND_NOW);
+    /// Empties the queue.
+    fn make_room(&mut self) -> Result<(), Failure> {
+        self.send_from_now();
+        while self.native.queued() > 0 {
+            self.wait_for_room(Haste::IsFull)?;
         }
-        self.send_at = if self.native.queued() { Deadline::after(again) } else { Deadline::NEVER };
+        Ok(())
+    }
+
+    fn send_from_now(&mut self) {
+        (self.left, self.moved_at) = (self.native.queued(), clock::now());
+        self.send_at = Deadline::at(self.moved_at);
     }
 
     /// Waits until every record is acknowledged; answers how many were given up (best_effort alone).
     pub fn flush(&mut self) -> Result<u64, Failure> {
         let limit = self.in_transaction(self.options.transaction_timeout(), FLUSH_MAX);
-        let (started, deadline) = (clock::now(), Deadline::after(limit));
-        self.send_at = Deadline::at(started);
+        let deadline = Deadline::after(limit);
+        self.is_spread = false;
+        self.send_from_now();
         loop {
-            if self.send_at.passed() {
-                self.send((started.elapsed() / 4).clamp(SEND_AGAIN_MIN, SEND_AGAIN_MAX));
-            }
-            let done = !self.native.queued();
+            self.send_what_is_due(Haste::Ends);
+            let done = self.native.queued() == 0;
             self.signals.drain(&self.native);
             self.check_fatal()?;
             if self.options.mode != Mode::BestEffort {
@@ -259,10 +320,10 @@ impl<'a> Producer<'a> {
         Failure { class: Class::Retriable, cause, message }
     }
 
-    fn wait_for_room(&mut self) -> Result<(), Failure> {
+    fn wait_for_room(&mut self, haste: Haste) -> Result<(), Failure> {
         self.signals.wait(&self.native, FULL_PAUSE);
         self.linger();
-        self.send_what_is_due();
+        self.send_what_is_due(haste);
         self.check_fatal()?;
         if self.options.mode != Mode::BestEffort {
             self.check_undelivered()?;
