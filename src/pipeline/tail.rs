@@ -493,8 +493,12 @@ impl Tail {
             let Some(generation) = self.generations.get_mut(&entry.stream) else { continue };
             generation.is_committed(entry);
             let is_rotated = generation.is_rotated();
+            let is_hot = generation.poll_at.is_some_and(|poll_at| poll_at <= now.plus(HOT_POLL_MS));
             if generation.registration != Registration::Done {
                 generation.registration = Registration::Done;
+                self.poll(entry.stream, now);
+            } else if is_hot {
+                // What was written meanwhile begins the next batch, and its lines wait from here on.
                 self.poll(entry.stream, now);
             } else if is_rotated {
                 self.poll(entry.stream, now.plus(ROTATED_POLL_MS));

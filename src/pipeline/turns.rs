@@ -298,6 +298,28 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_file_is_read_as_soon_as_its_batch_is_committed() {
+        let mut world = World::new(None);
+        let busy = world.file(0, 100);
+        let commit = |world: &mut World, now| {
+            let entry = world.tail.generations.values().next().unwrap().entry();
+            world.tail.committed(now, &[entry], &[]);
+        };
+        world.append_line(Millis(1), busy);
+        commit(&mut world, Millis(1));
+        while world.turn(Millis(60)).is_some() {}
+        world.append_line(Millis(61), busy);
+        assert_eq!(world.turn(Millis(110)), Some(busy));
+        world.append_line(Millis(115), busy);
+        assert_eq!(world.turn(Millis(120)), None);
+        commit(&mut world, Millis(120));
+        assert_eq!(world.turn(Millis(120)), Some(busy));
+        assert_eq!(world.turn(Millis(170)), Some(busy), "whether it still grows");
+        commit(&mut world, Millis(180));
+        assert_eq!(world.turn(Millis(180)), None, "it does not");
+    }
+
+    #[test]
     fn catch_up_limits_what_has_piled_up_and_nothing_else() {
         const RATE: u64 = 1_000_000;
         let mut world = World::new(Some(RATE));

@@ -15,6 +15,8 @@ class Broker:
 
     def __init__(self, directory, nodes=1):
         self.directory, self.nodes, self.topics = directory, nodes, 0
+        # Of each topic that is made from now on.
+        self.partitions = 1
         self.process = subprocess.Popen(
             [KAFKA_SH, "run", "--dir", str(directory), "--nodes", str(nodes)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -51,11 +53,13 @@ class Broker:
         return data
 
     def new_topic(self):
-        """A topic of one partition on the first node, where its end can be asked: CreateTopics version 4."""
+        """A topic whose partitions are led by the first node, where their ends can be asked: CreateTopics version 4."""
         self.topics += 1
         name = f"bench-{self.topics}"
         replicas = list(range(1, self.nodes + 1))
-        assignment = struct.pack(">iii", 1, 0, len(replicas)) + b"".join(struct.pack(">i", one) for one in replicas)
+        placed = struct.pack(">i", len(replicas)) + b"".join(struct.pack(">i", one) for one in replicas)
+        assignment = struct.pack(">i", self.partitions) + b"".join(
+            struct.pack(">i", partition) + placed for partition in range(self.partitions))
         body = (struct.pack(">i", 1) + text(name) + struct.pack(">ih", -1, -1) + assignment
                 + struct.pack(">i", 0) + struct.pack(">ib", 10000, 0))
         answer = self.ask(19, 4, body)
@@ -70,12 +74,13 @@ class Broker:
         self.ask(20, 1, struct.pack(">i", 1) + text(name) + struct.pack(">i", 10000))
 
     def end(self, topic, committed=True):
-        """ListOffsets version 2: the end of partition 0 for a reader, None while there is no leader."""
-        body = struct.pack(">ibi", -1, 1 if committed else 0, 1) + text(topic) + struct.pack(">iiq", 1, 0, -1)
+        """ListOffsets version 2: the ends of all partitions for a reader together, None while one has no leader."""
+        wanted = b"".join(struct.pack(">iq", partition, -1) for partition in range(self.partitions))
+        body = (struct.pack(">ibi", -1, 1 if committed else 0, 1) + text(topic)
+                + struct.pack(">i", self.partitions) + wanted)
         answer = self.ask(2, 2, body)
-        at = 4 + 4 + 2 + len(topic) + 4 + 4
-        error, _, offset = struct.unpack(">hqq", answer[at:at + 18])
-        return offset if error == 0 else None
+        answers = list(struct.iter_unpack(">ihqq", answer[4 + 4 + 2 + len(topic) + 4:]))
+        return None if any(error for _, error, _, _ in answers) else sum(end for _, _, _, end in answers)
 
 
 def text(value):

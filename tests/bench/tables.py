@@ -15,6 +15,7 @@ RATES = [100, 1_000, 10_000, 50_000, None]
 LINE_BYTES = [100, 1_000, 8_000, 65_536]
 INTERVALS = ["50ms", "200ms", "1s", "10s"]
 BROKERS = [1, 3]
+PARTITIONS = [1, 12, 50]
 CODECS = [("none", None), ("gzip", 1), ("gzip", 6), ("snappy", None), ("lz4", None), ("lz4", 9), ("zstd", 1), ("zstd", 3),
           ("zstd", 9)]
 # A point of a curve needs fewer lines than a goal: enough for some seconds of work.
@@ -114,8 +115,20 @@ def over_brokers(lab):
     return table
 
 
+def over_partitions(lab):
+    """Keys of visitors spread each read over all partitions, so that none of them fills a batch alone."""
+    table = Table("Cost over partitions", "partitions", ["CPU us per line", "lines per second", "peak RSS MiB"])
+    log = lab.log_of(LINES)
+    program = lab.agent("by visitor", partition_by="visitor")
+    for partitions in PARTITIONS:
+        lab.broker.partitions = partitions
+        table.add(partitions, *medians(Contest(lab.broker, log, lab.one_line, LINES).run([program], RUNS)[program.name]))
+    lab.broker.partitions = 1
+    return table
+
+
 TABLES = {"files": over_files, "rate": over_rate, "length": over_line_length, "interval": over_commit_interval,
-          "codecs": over_codecs, "brokers": over_brokers}
+          "codecs": over_codecs, "brokers": over_brokers, "partitions": over_partitions}
 
 
 def compared(lab, title, axis, programs, labels):

@@ -37,10 +37,10 @@ const FULL_MAX: Duration = Duration::from_millis(10);
 const SEND_NOW: Duration = Duration::from_millis(1);
 /// And so long where a full queue is to be emptied: to compress a batch takes a millisecond, and there are many.
 const SEND_ALL: Duration = Duration::from_millis(5);
-/// It is told again, because a partition that only joins the transaction now, or has a request under way, or whose broker
-/// has five of others, did not hear it: at once if that moved something, and otherwise after a quarter of the time in which
-/// nothing moved, within these limits.
-const SEND_AGAIN_MIN: Duration = Duration::from_millis(2);
+/// At the end of a transaction it is told again, because a partition that only joins the transaction now, or has a request
+/// under way, or whose broker has five of others, did not hear it: at once if that moved something, and otherwise after a
+/// quarter of the time in which nothing moved, within these limits.
+const SEND_AGAIN_MIN: Duration = Duration::from_millis(4);
 const SEND_AGAIN_MAX: Duration = Duration::from_millis(64);
 /// One wait for acknowledgements. Successes make no event, so this is how late the last one is noticed at most.
 const FLUSH_PAUSE: Duration = Duration::from_millis(1);
@@ -171,25 +171,22 @@ impl<'a> Producer<'a> {
         if !self.send_at.passed() {
             return;
         }
-        let (wait, again) = match haste {
-            Haste::Lingers => (SEND_NOW, self.options.flush_frequency()),
-            Haste::Ends => (SEND_NOW, Duration::ZERO),
-            Haste::IsFull => (SEND_ALL, Duration::ZERO),
-        };
         if self.native.queued() > 0 {
-            self.native.send_now(wait);
+            self.native.send_now(if matches!(haste, Haste::IsFull) { SEND_ALL } else { SEND_NOW });
         }
         let left = self.native.queued();
         let moved = left < std::mem::replace(&mut self.left, left);
         if moved {
             self.moved_at = clock::now();
         }
-        let pause = (self.moved_at.elapsed() / 4).clamp(SEND_AGAIN_MIN, SEND_AGAIN_MAX);
-        self.send_at = match left {
-            0 => Deadline::NEVER,
-            _ if moved => Deadline::after(again),
-            _ => Deadline::after(again.max(pause)),
+        let again = match haste {
+            Haste::Lingers => self.options.flush_frequency().max(SEND_AGAIN_MIN),
+            Haste::Ends | Haste::IsFull if moved => Duration::ZERO,
+            Haste::Ends | Haste::IsFull => {
+                (self.moved_at.elapsed() / 4).clamp(SEND_AGAIN_MIN, SEND_AGAIN_MAX)
+            }
         };
+        self.send_at = if left > 0 { Deadline::after(again) } else { Deadline::NEVER };
     }
 
     /// Empties the queue.
