@@ -494,10 +494,8 @@ impl Tail {
             generation.is_committed(entry);
             let is_rotated = generation.is_rotated();
             let is_hot = generation.poll_at.is_some_and(|poll_at| poll_at <= now.plus(HOT_POLL_MS));
-            if generation.registration != Registration::Done {
-                generation.registration = Registration::Done;
-                self.poll(entry.stream, now);
-            } else if is_hot {
+            let was_registered = std::mem::replace(&mut generation.registration, Registration::Done);
+            if was_registered != Registration::Done || is_hot {
                 // What was written meanwhile begins the next batch, and its lines wait from here on.
                 self.poll(entry.stream, now);
             } else if is_rotated {

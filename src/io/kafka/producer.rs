@@ -37,9 +37,9 @@ const FULL_MAX: Duration = Duration::from_millis(10);
 const SEND_NOW: Duration = Duration::from_millis(1);
 /// And so long where a full queue is to be emptied: to compress a batch takes a millisecond, and there are many.
 const SEND_ALL: Duration = Duration::from_millis(5);
-/// At the end of a transaction it is told again, because a partition that only joins the transaction now, or has a request
-/// under way, or whose broker has five of others, did not hear it: at once if that moved something, and otherwise after a
-/// quarter of the time in which nothing moved, within these limits.
+/// Where all of it has to go, at the end of a transaction or for room, it is told again, because a partition that only joins
+/// the transaction now, or has a request under way, or whose broker has five of others, did not hear it: at once if that
+/// moved something, and otherwise after a quarter of the time in which nothing moved, within these limits.
 const SEND_AGAIN_MIN: Duration = Duration::from_millis(4);
 const SEND_AGAIN_MAX: Duration = Duration::from_millis(64);
 /// One wait for acknowledgements. Successes make no event, so this is how late the last one is noticed at most.
@@ -72,7 +72,7 @@ pub struct Producer<'a> {
 enum Haste {
     /// It has waited for `flush.frequency`.
     Lingers,
-    /// The transaction ends.
+    /// The transaction, or without one the batch, ends.
     Ends,
     /// There is no room for more.
     IsFull,
