@@ -60,7 +60,7 @@ impl Record {
 }
 
 /// Which of the topics a record goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
     /// The topic of events with this number: a log has one, and 0 is the anchor.
     Events(u16),

@@ -7,6 +7,7 @@
 //! | `worker` | one command in, one reply out |
 //! | `reader` | looking the topic up without creating it, reading committed positions |
 //! | `producer` | the producer: records, transactions, epoch hygiene |
+//! | `held_back` | what of its queue librdkafka may not send by itself |
 //! | `log` | librdkafka's own log, without its repetitions |
 //! | `heard` | what is shown of librdkafka, over all producers: `log`, failures, round trips |
 //! | `signals` | what librdkafka tells besides its answers, and which of it taints a transaction |
@@ -29,6 +30,7 @@ pub mod edge;
 pub mod embedded;
 mod ffi;
 pub mod heard;
+mod held_back;
 mod log;
 pub mod lookup;
 pub mod options;

@@ -13,6 +13,7 @@ use rdkafka::types::RDKafkaType;
 use super::classify::{Resources, Stage, cause, class, transaction_failure, with_remedy, words};
 use super::edge::Common;
 use super::ffi::{Native, TransactionError};
+use super::held_back::HeldBack;
 use super::options::{KafkaOptions, Mode};
 use super::reader::bad_configuration;
 use super::signals::Signals;
@@ -29,9 +30,8 @@ const INIT_SLICE_MAX: Duration = Duration::from_millis(500);
 const INIT_MAX: Duration = Duration::from_secs(20);
 /// Longest sleep while the queue is full: a thousandth of it drains in this time at full speed.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
-/// A queue that is full for so long holds no full batch: one takes a few milliseconds. Of many partitions each may have a
-/// part of one, and none of them would be sent before its time. So it is emptied.
-const FULL_MAX: Duration = Duration::from_millis(10);
+/// A queue that had no room for so long is emptied in any case: what is held back of it is reckoned with a mean size.
+const FULL_MAX: Duration = Duration::from_millis(100);
 /// How long librdkafka is told to send what lingers: a moment is enough for it to begin, and its broker threads spin for
 /// as long as they are told (measured: a third of all CPU at full speed when whole flushes were asked for).
 const SEND_NOW: Duration = Duration::from_millis(1);
@@ -59,8 +59,8 @@ pub struct Producer<'a> {
     common: &'a Common,
     /// When what is queued has waited long enough for company.
     send_at: Deadline,
-    /// The queue was full without a full batch in it, so that it will be again.
-    is_spread: bool,
+    /// What of the queue librdkafka may not have sent.
+    held_back: HeldBack,
     /// Records that were left when it was sent last.
     left: i32,
     /// When they were fewer than before, or began to wait for that.
@@ -97,8 +97,8 @@ impl<'a> Producer<'a> {
         }
         let signals = Signals::new(&common.heard);
         let (send_at, moved_at) = (Deadline::NEVER, clock::now());
-        let mut producer =
-            Self { native, signals, options, common, send_at, is_spread: false, left: 0, moved_at };
+        let held_back = HeldBack::new(options.flush.max_messages as usize, batch_bytes_max);
+        let mut producer = Self { native, signals, options, common, send_at, held_back, left: 0, moved_at };
         if options.mode == Mode::ExactlyOnce {
             producer.init()?;
         }
@@ -130,19 +130,26 @@ impl<'a> Producer<'a> {
     /// Queues all records of a block, however long that takes.
     pub fn produce(&mut self, block: &Block) -> Result<(), Failure> {
         self.signals.drain(&self.native);
+        if self.native.queued() == 0 {
+            self.held_back.clear();
+        }
         for run in block.records.chunk_by(Record::goes_with) {
             let mut rest = run;
-            let mut full_until = Deadline::NEVER;
+            let mut stalled_at = Deadline::NEVER;
             while !rest.is_empty() {
                 let (queued, refusal) = self.native.produce(block, rest);
+                self.held_back.add(&rest[..queued]);
                 rest = &rest[queued..];
+                if queued > 0 {
+                    stalled_at = Deadline::NEVER;
+                }
                 match refusal {
                     None => {}
-                    Some(Code::QueueFull) if self.is_spread => self.make_room()?,
+                    Some(Code::QueueFull) if stalled_at.passed() || self.may_hold_back_all() => {
+                        self.empty()?;
+                    }
                     Some(Code::QueueFull) => {
-                        let until = if queued == 0 { full_until } else { Deadline::NEVER };
-                        full_until = until.or_earlier(Deadline::after(FULL_MAX));
-                        self.is_spread = full_until.passed();
+                        stalled_at = stalled_at.or_earlier(Deadline::after(FULL_MAX));
                         self.wait_for_room(Haste::Lingers)?;
                     }
                     Some(code) => return Err(self.not_queued(code, rest[0].value.len())),
@@ -189,12 +196,18 @@ impl<'a> Producer<'a> {
         self.send_at = if left > 0 { Deadline::after(again) } else { Deadline::NEVER };
     }
 
+    /// Of many partitions each may have a part of a batch, and none of them would be sent before its time.
+    fn may_hold_back_all(&self) -> bool {
+        self.held_back.may_be_all_of(usize::try_from(self.native.queued()).unwrap_or(0))
+    }
+
     /// Empties the queue.
-    fn make_room(&mut self) -> Result<(), Failure> {
+    fn empty(&mut self) -> Result<(), Failure> {
         self.send_from_now();
         while self.native.queued() > 0 {
             self.wait_for_room(Haste::IsFull)?;
         }
+        self.held_back.clear();
         Ok(())
     }
 
@@ -207,7 +220,6 @@ impl<'a> Producer<'a> {
     pub fn flush(&mut self) -> Result<u64, Failure> {
         let limit = self.in_transaction(self.options.transaction_timeout(), FLUSH_MAX);
         let deadline = Deadline::after(limit);
-        self.is_spread = false;
         self.send_from_now();
         loop {
             self.send_what_is_due(Haste::Ends);
