@@ -1,5 +1,6 @@
 """Real brokers for the benchmark, and the few questions of Kafka's protocol that it needs."""
 
+import re
 import socket
 import struct
 import subprocess
@@ -11,14 +12,15 @@ KAFKA_SH = Path(__file__).resolve().parent.parent / "tools" / "kafka.sh"
 
 
 class Broker:
-    """One to three real brokers in processes of their own; questions go to the first one."""
+    """One to three real brokers in processes of their own; questions go to the first one, programs to `addresses`."""
 
-    def __init__(self, directory, nodes=1):
+    def __init__(self, directory, nodes=1, distance=None):
         self.directory, self.nodes, self.topics = directory, nodes, 0
         # Of each topic that is made from now on.
         self.partitions = 1
+        far = [] if distance is None else ["--far", str(distance.port)]
         self.process = subprocess.Popen(
-            [KAFKA_SH, "run", "--dir", str(directory), "--nodes", str(nodes)],
+            [KAFKA_SH, "run", "--dir", str(directory), "--nodes", str(nodes), *far],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said = []
         for line in self.process.stdout:
@@ -30,6 +32,10 @@ class Broker:
             sys.exit("bench: the broker did not start: " + "".join(said))
         host, port = self.addresses.split(",")[0].split(":")
         self.connection = socket.create_connection((host, int(port)), timeout=30)
+        if distance is not None:
+            properties = (directory / "node1" / "server.properties").read_text()
+            distance.to = int(re.search(r"FAR://127\.0\.0\.1:(\d+)", properties)[1])
+            self.addresses = f"127.0.0.1:{distance.port}"
 
     def stop(self):
         self.process.terminate()

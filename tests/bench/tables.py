@@ -3,11 +3,13 @@
 Each table is a list of rows of plain figures; a curve of cost is also drawn (`drawing.py`).
 """
 
+import contextlib
 import shutil
 import time
 
 import measure
 from broker import Broker
+from distance import Distance
 from measure import OUT, Contest, Running, fresh_directory
 
 FILES = [1, 10, 100, 1_000, 10_000]
@@ -16,6 +18,9 @@ LINE_BYTES = [100, 1_000, 8_000, 65_536]
 INTERVALS = ["50ms", "200ms", "1s", "10s"]
 BROKERS = [1, 3]
 PARTITIONS = [1, 12, 50]
+ROUND_TRIPS_MS = [0, 2, 20]
+# Of both four times the default: a partition has one batch under way.
+LARGE = {"flush": "{bytes: 4MB}", "buffer": "{messages: 40000, bytes: 24MB}"}
 CODECS = [("none", None), ("gzip", 1), ("gzip", 6), ("snappy", None), ("lz4", None), ("lz4", 9), ("zstd", 1), ("zstd", 3),
           ("zstd", 9)]
 # A point of a curve needs fewer lines than a goal: enough for some seconds of work.
@@ -105,13 +110,9 @@ def over_brokers(lab):
     table = Table("Cost over brokers", "brokers", ["CPU us per line", "lines per second", "peak RSS MiB"])
     log = lab.log_of(LINES)
     for nodes in BROKERS:
-        broker = Broker(fresh_directory(f"kafka-{nodes}"), nodes)
-        try:
+        with own_broker(nodes) as broker:
             program = lab.agent(f"{nodes} brokers")
             table.add(nodes, *medians(Contest(broker, log, lab.one_line, LINES).run([program], RUNS)[program.name]))
-        finally:
-            broker.stop()
-            shutil.rmtree(OUT / f"kafka-{nodes}", ignore_errors=True)
     return table
 
 
@@ -127,8 +128,33 @@ def over_partitions(lab):
     return table
 
 
+def over_distance(lab):
+    """Brokers in another place, with the default limits of a batch and with larger ones."""
+    table = Table("Cost over distance", "round trip", ["CPU us per line", "lines per second", "peak RSS MiB"])
+    log = lab.log_of(LINES)
+    for round_trip_ms in ROUND_TRIPS_MS:
+        with own_broker(distance=Distance(round_trip_ms)) as broker:
+            programs = [lab.agent(f"{round_trip_ms} ms"), lab.agent(f"{round_trip_ms} ms, 4 MB batches", **LARGE)]
+            found = Contest(broker, log, lab.one_line, LINES).run(programs, RUNS)
+            for program in programs:
+                table.add(program.name, *medians(found[program.name]))
+    return table
+
+
 TABLES = {"files": over_files, "rate": over_rate, "length": over_line_length, "interval": over_commit_interval,
-          "codecs": over_codecs, "brokers": over_brokers, "partitions": over_partitions}
+          "codecs": over_codecs, "brokers": over_brokers, "partitions": over_partitions, "distance": over_distance}
+
+
+@contextlib.contextmanager
+def own_broker(nodes=1, distance=None):
+    """Brokers for one point of a curve."""
+    directory = fresh_directory("kafka-own")
+    broker = Broker(directory, nodes, distance)
+    try:
+        yield broker
+    finally:
+        broker.stop()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def compared(lab, title, axis, programs, labels):

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Real Apache Kafka brokers (KRaft) on the loopback, for trying things by hand and for the tests.
 #
-#   kafka.sh run [--port P] [--nodes 1|3] [--dir DIR] [--topic NAME]   start, tell how to read, end with Ctrl-C
+#   kafka.sh run [--port P] [--nodes 1|3] [--dir DIR] [--topic NAME] [--far PORT]
+#                                                                      start, tell how to read, end with Ctrl-C
 #   kafka.sh format DIR PORT [CONTROLLER_PORT [PROPERTIES [STORAGE_ARGUMENT...]]]   prepare the directory of one node
 #   kafka.sh serve DIR                                                 become that node (the process is Java's)
 #   kafka.sh tool CLASS ARGUMENT...                                    one of Kafka's own tools
@@ -152,7 +153,7 @@ stop_all() {
 }
 
 run() {
-    local port='' nodes=1 topic='' i
+    local port='' nodes=1 topic='' far='' i
     while [ $# -gt 0 ]; do
         [ $# -ge 2 ] || die "$1 wants a value"
         case "$1" in
@@ -160,11 +161,13 @@ run() {
         --nodes) nodes=$2 ;;
         --dir) RUN_DIR=$2 ;;
         --topic) topic=$2 ;;
-        *) die "what is $1? run takes --port, --nodes, --dir, --topic" ;;
+        --far) far=$2 ;;
+        *) die "what is $1? run takes --port, --nodes, --dir, --topic, --far" ;;
         esac
         shift 2
     done
     case "$nodes" in 1 | 3) ;; *) die "--nodes is 1 or 3" ;; esac
+    [ -z "$far" ] || [ "$nodes" = 1 ] || die "--far is for one node"
     ls "$LIB"/kafka_2.13-*.jar >/dev/null 2>&1 || die "Kafka is not in target/kafka/lib; fetch it with: tests/tools/setup.sh test"
 
     if [ -z "$RUN_DIR" ]; then
@@ -185,6 +188,7 @@ run() {
         if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then die "port $port is in use; choose another with --port"; fi
         ports[0]=$port
     fi
+    [ -z "$far" ] || tell_others "$far" "${ports[0]}" "${controllers[0]}"
     cluster=$(random_uuid)
     for ((i = 0; i < nodes; i++)); do
         voters+="${voters:+,}$((i + 1))@127.0.0.1:${controllers[i]}"
@@ -208,6 +212,16 @@ run() {
     # A broker that ends by itself is news, not a normal end.
     wait -n "${PIDS[@]}" || true
     die "a broker ended by itself; its last words: $(tail -n 3 "$RUN_DIR"/node*/server.log)"
+}
+
+# tell_others FAR PORT CONTROLLER_PORT: a further listener, whose clients are told to come to FAR, where something stands between.
+tell_others() {
+    FURTHER_PROPERTIES=$RUN_DIR/far.properties
+    cat >"$FURTHER_PROPERTIES" <<PROPERTIES
+listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$3,FAR://127.0.0.1:$(free_ports 1)
+advertised.listeners=PLAINTEXT://127.0.0.1:$2,FAR://127.0.0.1:$1
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,FAR:PLAINTEXT
+PROPERTIES
 }
 
 tell() {
