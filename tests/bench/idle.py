@@ -169,7 +169,7 @@ class Beside(Program):
 def beside_many_files(lab, row):
     alone, crowd = idle_files(0, 0), idle_files(FILES, 0)
     try:
-        found = lab.contest(Beside(lab.agent(), "alone", alone), Beside(lab.agent(), "beside 10,000", crowd))
+        found = lab.close_contest(Beside(lab.agent(), "alone", alone), Beside(lab.agent(), "beside 10,000", crowd))
     finally:
         shutil.rmtree(alone)
         shutil.rmtree(crowd)

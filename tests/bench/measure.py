@@ -178,14 +178,16 @@ class Contest:
         self.broker, self.log, self.one_line, self.lines = broker, log, one_line, lines
 
     def run(self, programs, pairs):
-        """Figures of each program by its name. The first runs warm the broker's compiler and count for nothing."""
+        """Figures of each program by its name. The first runs warm the broker's compiler and count for nothing; then each
+        round takes them in the other order than the one before, as what runs later finds a broker that has something to tidy.
+        """
         startup = {one.name: [once(self.broker, one.for_one_line(), self.one_line, 1) for _ in range(2)][1]
                    for one in programs}
         for one in programs:
             once(self.broker, one, self.log, self.lines)
         runs = {one.name: [] for one in programs}
         for pair in range(pairs):
-            for one in programs:
+            for one in programs if pair % 2 == 0 else reversed(programs):
                 run = once(self.broker, one, self.log, self.lines)
                 runs[one.name].append(run)
                 print(f"round {pair + 1} of {pairs}, {one.name}: {run.cpu_s:.2f} s CPU, {run.wall_s:.2f} s, "

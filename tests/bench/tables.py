@@ -73,15 +73,15 @@ def over_rate(lab):
 
 
 def over_line_length(lab):
-    table = Table("Cost over length", "bytes per line", ["CPU us per line", "CPU ns per byte", "lines per second"],
-                  "CPU ns per byte")
+    table = Table("Cost over length", "bytes per line", ["CPU us per line", "CPU ns per byte", "lines per second",
+                                                        "peak RSS MiB"], "CPU ns per byte")
     for size in LINE_BYTES:
         lines = max(2_000, min(LINES, 60_000_000 // size))
         log = OUT / "long.log"
         pad(lab.log_of(LINES), log, size, lines)
         program = lab.agent(f"{size} bytes")
-        cpu_us, per_s, _ = medians(Contest(lab.broker, log, lab.one_line, lines).run([program], RUNS)[program.name])
-        table.add(size, cpu_us, cpu_us * 1000 / size, per_s)
+        cpu_us, *others = medians(Contest(lab.broker, log, lab.one_line, lines).run([program], RUNS)[program.name])
+        table.add(size, cpu_us, cpu_us * 1000 / size, *others)
         log.unlink()
     return table
 
