@@ -303,8 +303,9 @@ mod tests {
         std::fs::rename(&file, scratch.path().join("access.log.1")).unwrap();
         woken.recv_timeout(Duration::from_secs(10)).expect("a hint in time");
         assert!(watch.is_urgent());
-        assert_eq!(watch.take().paths.len(), 3);
-        assert!(!watch.is_urgent(), "it was taken");
+        // The new name may be told of a moment later.
+        let taken = watch.take().paths;
+        assert!(taken.contains(&file) && taken.contains(scratch.path()), "{taken:?}");
     }
 
     #[test]
