@@ -4,10 +4,11 @@
 //! wildcard of a configured path are the administrator's, and links in them are followed. Below them no link is, and the
 //! kernel checks that while it opens: nothing can be swapped in between. Where a log says `follow_symlinks`, all are.
 
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
 use crate::pipeline::options::{LogOptions, PathMatcher};
@@ -133,6 +134,18 @@ impl Names {
     }
 }
 
+/// Waits for whoever is changing the directory of a name; `false` if that cannot be listed.
+///
+/// A file whose name is being taken away has one name less already and its old time still, for as long as the kernel holds
+/// the directory's lock (`ext4_rename`). Listing takes that lock, for as few entries as it may.
+fn nothing_is_half_done(directory: &OwnedFd, name: &Path) -> bool {
+    let parent = name.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(listed) = rustix::fs::openat(directory, parent, flags, Mode::empty()) else { return false };
+    let mut few = [MaybeUninit::uninit(); 512];
+    matches!(RawDir::new(listed, &mut few).next(), Some(Ok(_)))
+}
+
 /// Whether a file has this name in this directory and no other.
 fn is_only(file: &OwnedFd, (directory, name): (&OwnedFd, &Path), links: AtFlags) -> bool {
     let of_file = || Names::of(file, Path::new(""), AtFlags::EMPTY_PATH);
@@ -146,7 +159,7 @@ fn is_only(file: &OwnedFd, (directory, name): (&OwnedFd, &Path), links: AtFlags)
         if named.is_none_or(|named| named.inode != before.inode) {
             return false;
         }
-        if named == Some(before) && of_file() == Some(before) {
+        if named == Some(before) && nothing_is_half_done(directory, name) && of_file() == Some(before) {
             return true;
         }
     }
