@@ -134,16 +134,13 @@ impl Names {
     }
 }
 
-/// Waits for whoever is changing the directory of a name; `false` if that cannot be listed.
+/// Waits until a change of the directory that is under way is done.
 ///
 /// A file whose name is being taken away has one name less already and its old time still, for as long as the kernel holds
-/// the directory's lock (`ext4_rename`). Listing takes that lock, for as few entries as it may.
-fn nothing_is_half_done(directory: &OwnedFd, name: &Path) -> bool {
-    let parent = name.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Ok(listed) = rustix::fs::openat(directory, parent, flags, Mode::empty()) else { return false };
+/// the directory's lock (`ext4_rename`). Listing takes that lock, whether entries are left or not; few are asked for.
+fn is_settled(directory: &OwnedFd) -> bool {
     let mut few = [MaybeUninit::uninit(); 512];
-    matches!(RawDir::new(listed, &mut few).next(), Some(Ok(_)))
+    !matches!(RawDir::new(directory, &mut few).next(), Some(Err(_)))
 }
 
 /// Whether a file has this name in this directory and no other.
@@ -159,7 +156,7 @@ fn is_only(file: &OwnedFd, (directory, name): (&OwnedFd, &Path), links: AtFlags)
         if named.is_none_or(|named| named.inode != before.inode) {
             return false;
         }
-        if named == Some(before) && nothing_is_half_done(directory, name) && of_file() == Some(before) {
+        if named == Some(before) && is_settled(directory) && of_file() == Some(before) {
             return true;
         }
     }
