@@ -8,13 +8,18 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, SeekFrom, StatxFlags};
 use rustix::io::Errno;
 
 use crate::pipeline::options::{LogOptions, PathMatcher};
 
 /// Three looks take microseconds, and a busy log changes between them now and then: so many attempts find a moment.
 const LOOKS_MAX: usize = 100;
+
+/// Looks beside the two that prove a name where every change has a time of its own. Where times are whole seconds, whoever
+/// changes names as fast as he can deceives two looks once in ten thousand (ext3), so that one look is deceived once in a
+/// hundred and eight are in none of 10^16.
+const FURTHER_LOOKS: usize = 6;
 
 /// The rule, for all logs.
 #[derive(Clone, Debug, Default)]
@@ -103,9 +108,10 @@ impl Place<'_> {
     /// Whether the name by which a file was opened is the only one it has, or it has none any more.
     ///
     /// The count of names alone proves nothing: a name that was made for somebody else's file and taken away while we opened
-    /// it leaves a count of 1. So the name has to lead to the file and the file to have one name at the same time: between two
-    /// looks at the descriptor, with no change of the inode in between. Kernels from 6.13 on give every change that was
-    /// looked for a time of its own; before, fs.protected_hardlinks keeps others from making such names at all.
+    /// it leaves a count of 1. So the name has to lead to the file and the file to have one name at the same time: at two
+    /// looks by the name, with no change of the inode from one to the other and a moment in between in which the directory was
+    /// not being changed. Kernels from 6.13 on give every change that was looked for a time of its own. Before, and where times
+    /// are whole seconds, so many looks have to agree that they do not by chance.
     #[must_use]
     pub fn is_sole_name_of(&self, file: &OwnedFd) -> bool {
         let links = if self.follows { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
@@ -124,6 +130,10 @@ struct Names {
 }
 
 impl Names {
+    fn of_file(file: &OwnedFd) -> Option<Self> {
+        Self::of(file, Path::new(""), AtFlags::EMPTY_PATH)
+    }
+
     fn of(directory: &OwnedFd, path: &Path, flags: AtFlags) -> Option<Self> {
         let status = rustix::fs::statx(directory, path, flags, StatxFlags::BASIC_STATS).ok()?;
         Some(Self {
@@ -136,27 +146,32 @@ impl Names {
 
 /// Waits until a change of the directory that is under way is done.
 ///
-/// A file whose name is being taken away has one name less already and its old time still, for as long as the kernel holds
-/// the directory's lock (`ext4_rename`). Listing takes that lock, whether entries are left or not; few are asked for.
+/// A name that is being taken away still leads to its file, which has one name less already and perhaps its new time, for as
+/// long as the kernel holds the directory's lock (`do_renameat2`, `ext4_rename`). Listing takes that lock, whether entries are
+/// left or not. So it is asked for at the end: at the start ext4 sorts a block of entries first. Where there is no seeking to
+/// an end, a few are listed in vain.
 fn is_settled(directory: &OwnedFd) -> bool {
+    let _ = rustix::fs::seek(directory, SeekFrom::End(0));
     let mut few = [MaybeUninit::uninit(); 512];
     !matches!(RawDir::new(directory, &mut few).next(), Some(Err(_)))
 }
 
 /// Whether a file has this name in this directory and no other.
 fn is_only(file: &OwnedFd, (directory, name): (&OwnedFd, &Path), links: AtFlags) -> bool {
-    let of_file = || Names::of(file, Path::new(""), AtFlags::EMPTY_PATH);
+    let by_name = || Names::of(directory, name, links);
     for _ in 0..LOOKS_MAX {
-        let (Some(before), named) = (of_file(), Names::of(directory, name, links)) else {
-            return false;
-        };
+        let Some(before) = Names::of_file(file) else { return false };
         if before.count != 1 {
             return before.count == 0;
         }
+        let named = by_name();
         if named.is_none_or(|named| named.inode != before.inode) {
             return false;
         }
-        if named == Some(before) && is_settled(directory) && of_file() == Some(before) {
+        let settled = || if is_settled(directory) { by_name() } else { None };
+        let agrees = |named: Names| (named.inode, named.count) == (before.inode, before.count);
+        let is_unchanged = named == Some(before) && settled() == named;
+        if is_unchanged && (0..FURTHER_LOOKS).all(|_| settled().is_some_and(agrees)) {
             return true;
         }
     }
@@ -210,6 +225,11 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// The log and the secret of a scene.
+    const LOG: &str = "logs/alice/access.log";
+    const SECRET: &str = "secret/access.log";
 
     struct Scene {
         scratch: tempfile::TempDir,
@@ -228,6 +248,14 @@ mod tests {
 
         fn path(&self, path: &str) -> PathBuf {
             self.scratch.path().join(path)
+        }
+
+        fn link_to_secret(&self, name: &str) {
+            fs::hard_link(self.path(SECRET), self.path(name)).unwrap();
+        }
+
+        fn rename(&self, from: &str, to: &str) {
+            fs::rename(self.path(from), self.path(to)).unwrap();
         }
 
         fn trust(&self, glob: &str, follow_symlinks: bool) -> Trust {
@@ -285,6 +313,66 @@ mod tests {
         assert!(trust.is_sole_name(&file, &path), "it was renamed");
         fs::remove_file(&other).unwrap();
         assert!(trust.is_sole_name(&file, &path), "it has none");
+    }
+
+    /// Gives a secret the name of a log, and takes it away again.
+    type Attack = fn(&Scene);
+
+    const ATTACKS: [(&str, Attack); 4] = [
+        ("replaced", |scene| {
+            scene.link_to_secret("spare");
+            scene.rename("spare", LOG);
+            fs::write(scene.path("spare"), "").unwrap();
+            scene.rename("spare", LOG);
+        }),
+        ("removed", |scene| {
+            scene.link_to_secret(LOG);
+            fs::remove_file(scene.path(LOG)).unwrap();
+        }),
+        ("moved away and removed", |scene| {
+            scene.link_to_secret(LOG);
+            scene.rename(LOG, "spare");
+            fs::remove_file(scene.path("spare")).unwrap();
+        }),
+        ("replaced by a name that is moved", |scene| {
+            scene.link_to_secret("spare");
+            scene.rename("spare", LOG);
+            scene.rename(LOG, "logs/alice/other.log");
+            fs::write(scene.path(LOG), "").unwrap();
+            scene.rename(LOG, "logs/alice/other.log");
+        }),
+    ];
+
+    #[test]
+    fn row_23_a_name_that_is_taken_away_is_at_no_moment_taken_for_the_only_one() {
+        for (attack, swap) in ATTACKS {
+            let scene = Scene::new();
+            let secret = Trust::default().open_file(&scene.path(SECRET)).unwrap();
+            let secret = Names::of_file(&secret).unwrap().inode;
+            let _ = fs::remove_file(scene.path(LOG));
+            let (mut met, mut taken) = (0_u32, 0_u32);
+            let is_over = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        swap(&scene);
+                    }
+                });
+                for name in [LOG, "logs/alice/other.log"].iter().cycle().take(100_000) {
+                    let path = scene.path(name);
+                    if let Ok(place) = Trust::default().place(&path)
+                        && let Ok(file) = place.open()
+                        && Names::of_file(&file).is_some_and(|names| names.inode == secret)
+                    {
+                        met += 1;
+                        taken += u32::from(place.is_sole_name_of(&file));
+                    }
+                }
+                is_over.store(true, Ordering::Relaxed);
+            });
+            assert!(met > 100, "{attack}: the secret was met {met} times");
+            assert_eq!(taken, 0, "{attack}: of {met}");
+        }
     }
 
     #[test]
