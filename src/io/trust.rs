@@ -13,12 +13,13 @@ use rustix::io::Errno;
 
 use crate::pipeline::options::{LogOptions, PathMatcher};
 
-/// Three looks take microseconds, and a busy log changes between them now and then: so many attempts find a moment.
-const LOOKS_MAX: usize = 100;
+/// The looks that have to agree take microseconds, and a busy log changes between them now and then: so many attempts find a
+/// moment.
+const ATTEMPTS_MAX: usize = 100;
 
 /// Looks beside the two that prove a name where every change has a time of its own. Where times are whole seconds, whoever
 /// changes names as fast as he can deceives two looks once in ten thousand (ext3), so that one look is deceived once in a
-/// hundred and eight are in none of 10^16.
+/// hundred, and all eight once in 10^16.
 const FURTHER_LOOKS: usize = 6;
 
 /// The rule, for all logs.
@@ -148,10 +149,8 @@ impl Names {
 ///
 /// A name that is being taken away still leads to its file, which has one name less already and perhaps its new time, for as
 /// long as the kernel holds the directory's lock (`do_renameat2`, `ext4_rename`). Listing takes that lock, whether entries are
-/// left or not. So it is asked for at the end: at the start ext4 sorts a block of entries first. Where there is no seeking to
-/// an end, a few are listed in vain.
+/// left or not.
 fn is_settled(directory: &OwnedFd) -> bool {
-    let _ = rustix::fs::seek(directory, SeekFrom::End(0));
     let mut few = [MaybeUninit::uninit(); 512];
     !matches!(RawDir::new(directory, &mut few).next(), Some(Err(_)))
 }
@@ -159,7 +158,10 @@ fn is_settled(directory: &OwnedFd) -> bool {
 /// Whether a file has this name in this directory and no other.
 fn is_only(file: &OwnedFd, (directory, name): (&OwnedFd, &Path), links: AtFlags) -> bool {
     let by_name = || Names::of(directory, name, links);
-    for _ in 0..LOOKS_MAX {
+    let settled = || if is_settled(directory) { by_name() } else { None };
+    // From the end on nothing is left to list; at the start ext4 sorts a block of entries. Not every file system can seek.
+    let _ = rustix::fs::seek(directory, SeekFrom::End(0));
+    for _ in 0..ATTEMPTS_MAX {
         let Some(before) = Names::of_file(file) else { return false };
         if before.count != 1 {
             return before.count == 0;
@@ -168,7 +170,6 @@ fn is_only(file: &OwnedFd, (directory, name): (&OwnedFd, &Path), links: AtFlags)
         if named.is_none_or(|named| named.inode != before.inode) {
             return false;
         }
-        let settled = || if is_settled(directory) { by_name() } else { None };
         let agrees = |named: Names| (named.inode, named.count) == (before.inode, before.count);
         let is_unchanged = named == Some(before) && settled() == named;
         if is_unchanged && (0..FURTHER_LOOKS).all(|_| settled().is_some_and(agrees)) {
@@ -227,8 +228,9 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// The log and the secret of a scene.
+    /// The log of a scene, what it is renamed to, and the secret.
     const LOG: &str = "logs/alice/access.log";
+    const OTHER: &str = "logs/alice/other.log";
     const SECRET: &str = "secret/access.log";
 
     struct Scene {
@@ -285,17 +287,17 @@ mod tests {
     fn row_50_a_link_in_the_place_of_a_file_is_not_followed_unless_its_log_says_so() {
         let scene = Scene::new();
         let link = scene.path("logs/alice/link.log");
-        symlink(scene.path("secret/access.log"), &link).unwrap();
+        symlink(scene.path(SECRET), &link).unwrap();
         assert_eq!(kind(scene.trust("logs/alice/*.log", false).open_file(&link)), Some(Errno::LOOP));
         assert_eq!(kind(scene.trust("logs/alice/*.log", true).open_file(&link)), None);
-        let other = scene.trust("logs/alice/access.log", true);
+        let other = scene.trust(LOG, true);
         assert_eq!(kind(other.open_file(&link)), Some(Errno::LOOP), "it is of no log that follows links");
     }
 
     #[test]
     fn row_23_a_name_is_the_only_one_if_it_leads_to_the_file_and_no_other_does() {
         let scene = Scene::new();
-        let (path, other) = (scene.path("logs/alice/access.log"), scene.path("logs/alice/other.log"));
+        let (path, other) = (scene.path(LOG), scene.path(OTHER));
         let trust = Trust::default();
         let file = trust.open_file(&path).unwrap();
         assert!(trust.is_sole_name(&file, &path));
@@ -337,9 +339,9 @@ mod tests {
         ("replaced by a name that is moved", |scene| {
             scene.link_to_secret("spare");
             scene.rename("spare", LOG);
-            scene.rename(LOG, "logs/alice/other.log");
+            scene.rename(LOG, OTHER);
             fs::write(scene.path(LOG), "").unwrap();
-            scene.rename(LOG, "logs/alice/other.log");
+            scene.rename(LOG, OTHER);
         }),
     ];
 
@@ -358,7 +360,7 @@ mod tests {
                         swap(&scene);
                     }
                 });
-                for name in [LOG, "logs/alice/other.log"].iter().cycle().take(100_000) {
+                for name in [LOG, OTHER].iter().cycle().take(100_000) {
                     let path = scene.path(name);
                     if let Ok(place) = Trust::default().place(&path)
                         && let Ok(file) = place.open()
@@ -381,7 +383,7 @@ mod tests {
         symlink(scene.path("secret"), scene.path("logs/mallory")).unwrap();
         symlink(scene.path("logs"), scene.path("srv")).unwrap();
         let strict = scene.trust("logs/*/access.log", false);
-        assert_eq!(kind(strict.open_file(&scene.path("logs/alice/access.log"))), None);
+        assert_eq!(kind(strict.open_file(&scene.path(LOG))), None);
         assert_eq!(kind(strict.open_file(&scene.path("logs/mallory/access.log"))), Some(Errno::LOOP));
         assert_eq!(kind(strict.open_directory(&scene.path("logs/mallory"))), Some(Errno::LOOP));
         assert_eq!(
@@ -397,7 +399,7 @@ mod tests {
     fn without_openat2_the_same_is_refused() {
         let scene = Scene::new();
         symlink(scene.path("secret"), scene.path("logs/mallory")).unwrap();
-        symlink(scene.path("secret/access.log"), scene.path("logs/alice/link.log")).unwrap();
+        symlink(scene.path(SECRET), scene.path("logs/alice/link.log")).unwrap();
         let root = rustix::fs::openat(CWD, scene.path("logs"), OFlags::PATH, Mode::empty()).unwrap();
         let open = |path: &str| kind(step_by_step(&root, Path::new(path), OFlags::RDONLY));
         assert_eq!(open("alice/access.log"), None);
